@@ -1,0 +1,364 @@
+"""An experiment's YAML as strict, frozen models.
+
+`load_config` reads a file, applies overrides and reports everything that is wrong with it at once,
+each with its line. The same models are the parameters of the Prefect flows.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from tasks.core.errors import ConfigError
+from tasks.core.source import KeyPath, Problem, Source, parse, scalar
+
+MAX_FACTORS = 10_000
+LIST_LENGTH = 100
+"""Neighbours and recommendations kept a user or item: what depths and query lengths cannot exceed."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Depth = Annotated[int, Field(ge=1, le=LIST_LENGTH)]
+Cutoff = Annotated[int, Field(ge=1, le=1000)]
+Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_length=1)]
+
+
+# Tuples that accept the lists of YAML and JSON, while their items stay strict.
+Indexes = Annotated[tuple[Index, ...], Field(strict=False)]
+Depths = Annotated[tuple[Depth, ...], Field(strict=False, min_length=1)]
+Cutoffs = Annotated[tuple[Cutoff, ...], Field(strict=False, min_length=1)]
+Iterations = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Columns(_Section):
+    """Which column of a ratings file holds what: by position from 0, or by name where there is a header."""
+
+    user: Column = "user"
+    item: Column = "item"
+    rating: Column | None = "rating"
+    """null: the file has no ratings, and every interaction counts as 1."""
+    timestamp: Column | None = None
+
+
+class DatasetConfig(_Section):
+    """Which ratings are used: a name from the catalogue, or `file` for one's own."""
+
+    name: str = "synthetic-100k"
+    """A data set of the catalogue (`latentlab data list`), or `file`."""
+    path: str | None = None
+    """For `file`: a CSV, TSV or Parquet file. Otherwise a directory or zip that one already has,
+    used instead of a download and checked against the same digests."""
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=8)] | None = None
+    """For `file`; by default a tab for .tsv, else a comma."""
+    header: bool | None = None
+    """For `file`: whether its first line names the columns (default true)."""
+    columns: Columns | None = None
+    """For `file`; by default user, item, rating."""
+
+
+class PreprocessConfig(_Section):
+    """From ratings to the matrix of interactions."""
+
+    min_rating: float | None = 4
+    """Keep ratings of at least this; null keeps all."""
+    duplicates: Literal["error", "last"] = "error"
+    """Where a user rated an item twice: refuse the file, or keep the last (by timestamp where there
+    is one, else by line)."""
+    confidence: Literal["rating", "binary"] = "rating"
+    """The value in the matrix. ALS weighs the interaction by alpha times it."""
+
+
+class AlsConfig(_Section):
+    """One implicit-feedback ALS model (Hu, Koren, Volinsky 2008)."""
+
+    factors: Annotated[int, Field(ge=1, le=MAX_FACTORS)]
+    """k, the dimension of the latent space."""
+    iterations: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Sweeps over both sides."""
+    regularization: Annotated[float, Field(ge=0)] = 0.01
+    alpha: Annotated[float, Field(gt=0, le=1e12)] = 1.0
+    """The factor on every stored confidence."""
+    solver: Literal["cg", "cholesky"] = "cg"
+    """cg: three conjugate-gradient steps a row, warm-started. cholesky: exact."""
+    orientation: Literal["user_item", "item_user"] = "user_item"
+    """Which side is solved first. item_user is what passing the transposed matrix to implicit does;
+    users stay users in whatever is reported."""
+
+
+class QueriesConfig(_Section):
+    """Whose lists are shown and compared by themselves. Indexes are by first appearance."""
+
+    users: Indexes = ()
+    items: Indexes = ()
+    recommend_for: Indexes = ()
+    """Users whose recommendations are shown."""
+    n: Depth = 5
+    """Neighbours shown."""
+    recommend_n: Depth = 10
+    """Recommendations shown."""
+
+
+class ComparisonConfig(_Section):
+    """Against what, and at which list lengths, the models are compared."""
+
+    baseline: Name | None = None
+    """The model that the others are compared with; the first by default."""
+    depths: Depths = (5, 10, 20, 50, 100)
+
+
+class RandomSplit(_Section):
+    """Every interaction is held out with the same probability."""
+
+    strategy: Literal["random"] = "random"
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+class EvaluationConfig(_Section):
+    """Held-out accuracy, from fits of its own on the train part of one split."""
+
+    split: RandomSplit = RandomSplit()
+    replicates: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Independent seeds a model."""
+    cutoffs: Cutoffs = (10, 20)
+
+
+class TrackingConfig(_Section):
+    """Where MLflow keeps the runs."""
+
+    uri: str | None = None
+    """MLFLOW_TRACKING_URI goes before it; without either, mlflow.db in the current directory."""
+
+
+class ExperimentConfig(_Section):
+    """One experiment, whole: what `latentlab run` is given and what the flow takes as its parameter."""
+
+    name: Name
+    """The MLflow experiment. Configs of one name share their runs."""
+    dataset: DatasetConfig = DatasetConfig()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    models: Annotated[dict[Name, AlsConfig], Field(min_length=1)]
+    """The models that are compared, by name."""
+    replicates: Annotated[int, Field(ge=1, le=1000)] = 6
+    """Independent seeds a model: what tells the model's effect from the seed's."""
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20250101
+    """The root of every run's seed."""
+    snapshots: Iterations = (1, 2, 5, 15, 50, 150, 500, 1500)
+    """Iterations at which objective and imbalance are logged; the last iteration always is."""
+    queries: QueriesConfig = QueriesConfig()
+    comparison: ComparisonConfig = ComparisonConfig()
+    evaluation: EvaluationConfig | None = EvaluationConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "ExperimentConfig":
+        problems = [f"{'.'.join(map(str, path))}: {text}" for path, text in _disagreements(self.model_dump())]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def baseline(self) -> str:
+        """The model that the others are compared with."""
+        return self.comparison.baseline or next(iter(self.models))
+
+    def digest(self) -> str:
+        """sha256 of what the experiment is, without where its data and its results are kept.
+
+        Equal for configs that differ only in `tracking`, or in the local copy of a catalogued data set.
+        """
+        settings = self.model_dump(mode="json", exclude={"tracking"})
+        if self.dataset.name != "file":
+            settings["dataset"].pop("path")
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+    def to_yaml(self) -> str:
+        """The resolved config: every key, defaults included."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """Read a config file and check it whole.
+
+    Parameters
+    ----------
+    path : path of a YAML file
+    overrides : `a.b.c=value`, each replacing or adding one key, the value in YAML
+
+    Raises
+    ------
+    ConfigError
+        Naming every fault: file, line, key path, what was found, what is allowed.
+    """
+    source = _read(Path(path))
+    if isinstance(source.value, dict):
+        for override in overrides:
+            _override(source, override)
+    if not isinstance(source.value, dict) and not source.problems:
+        source.problems.append(Problem(source.name, (), "empty; expected keys such as name and models"))
+    config = None
+    problems = source.problems
+    if isinstance(source.value, dict):
+        try:
+            config = ExperimentConfig.model_validate(source.value)
+        except ValidationError as error:
+            problems += [_explain(source, detail) for detail in error.errors() if detail["loc"]]
+        problems += [Problem(source.place(path), path, text) for path, text in _disagreements(source.value)]
+    if problems or config is None:
+        raise ConfigError("\n".join(dict.fromkeys(str(problem) for problem in problems)))
+    return config
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of a config, for editors: `configs/schema.json` is this."""
+    schema = ExperimentConfig.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _read(path: Path) -> Source:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        shipped = sorted(str(other) for other in Path("configs").glob("*.yaml"))
+        hint = f"; configs here: {', '.join(shipped)}" if shipped else ""
+        raise ConfigError(f"{path}: there is no such file{hint}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse(text, str(path))
+
+
+def _override(source: Source, text: str) -> None:
+    key, equals, raw = text.partition("=")
+    place = f"--set {text}"
+    path: KeyPath = tuple(key.split("."))
+    if not equals or not all(path):
+        source.problems.append(Problem(place, (), "expected a.b.c=value"))
+        return
+    value: Any = scalar(raw)
+    if raw[:1] in "[{\"'":
+        parsed = parse(raw, place)
+        source.problems += parsed.problems
+        value = parsed.value
+    node = source.value
+    for depth, part in enumerate(path[:-1]):
+        if node.get(part) is None:
+            node[part] = {}
+        node = node[part]
+        if not isinstance(node, dict):
+            found = f"holds {_shown(node)}, which has no keys"
+            source.problems.append(Problem(place, path[: depth + 1], found))
+            return
+    node[path[-1]] = value
+    source.places[path] = place
+
+
+def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """What no single key can show; tolerant of values that are wrong by themselves."""
+    models = value.get("models")
+    comparison = value.get("comparison")
+    if isinstance(models, dict) and isinstance(comparison, dict):
+        baseline = comparison.get("baseline")
+        if isinstance(baseline, str) and baseline not in models:
+            found = f"found {baseline!r}; the models are {', '.join(map(str, models))}"
+            yield ("comparison", "baseline"), found + _nearest(baseline, models)
+    for path in (("snapshots",), ("comparison", "depths"), ("evaluation", "cutoffs")):
+        node: Any = value
+        for key in path:
+            node = node.get(key) if isinstance(node, dict) else None
+        if isinstance(node, list | tuple) and all(isinstance(number, int) for number in node):
+            if any(b <= a for a, b in zip(node, node[1:], strict=False)):
+                yield path, f"found {list(node)}; expected increasing numbers, each once"
+    dataset = value.get("dataset")
+    if isinstance(dataset, dict) and "name" in dataset:
+        if dataset["name"] == "file":
+            if dataset.get("path") is None:
+                yield ("dataset",), "`name: file` needs a `path`"
+        else:
+            for key in ("separator", "header", "columns"):
+                if dataset.get(key) is not None:
+                    yield ("dataset", key), f"is for `name: file` only, and the data set is {dataset['name']!r}"
+
+
+_ALLOWED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "tuple_type": "a list",
+}
+
+
+def _explain(source: Source, detail: ErrorDetails) -> Problem:
+    """One pydantic error as a problem with its place and, for unknown names, the nearest known one."""
+    kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
+    is_key = detail["loc"][-1] == "[key]"
+    # pydantic names the member of a union that it tried; the file has no such key
+    path: KeyPath = tuple(part for part in detail["loc"] if part != "[key]" and not _is_union_branch(part))
+    if is_key:
+        message = f"the name {_shown(path[-1])} does not match {context.get('pattern')}: letters, digits, _ and -"
+        return Problem(source.place(path), path, message)
+    place = source.place(path)
+    if kind == "missing":
+        return Problem(place, path, "is missing")
+    if kind == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        nearest = _nearest(str(path[-1]), known) or f"; known here: {', '.join(known)}"
+        return Problem(place, path, f"unknown key{nearest}")
+    if kind == "string_pattern_mismatch":
+        allowed = f"text matching {context['pattern']}"
+    elif kind in _ALLOWED:
+        allowed = _ALLOWED[kind]
+    else:
+        allowed = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    nearest = _nearest(str(found), _literals(str(context.get("expected", ""))))
+    return Problem(place, path, f"found {_shown(found)}; expected {allowed}{nearest}")
+
+
+def _is_union_branch(part: str | int) -> bool:
+    return isinstance(part, str) and (part in {"int", "str", "float"} or part.startswith("constrained-"))
+
+
+def _known_keys(path: KeyPath) -> list[str]:
+    """The keys that the model at `path` has."""
+    model: Any = ExperimentConfig
+    for part in path:
+        annotation = model.model_fields[part].annotation if hasattr(model, "model_fields") else None
+        if part == "models":
+            model = None
+        elif model is None:
+            model = AlsConfig
+        else:
+            members = getattr(annotation, "__args__", (annotation,))
+            model = next(m for m in members if isinstance(m, type) and issubclass(m, BaseModel))
+    return list(model.model_fields) if model is not None else []
+
+
+def _literals(expected: str) -> list[str]:
+    return [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
+
+
+def _nearest(found: str, known: Iterable[Any]) -> str:
+    close = difflib.get_close_matches(found, [str(name) for name in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
