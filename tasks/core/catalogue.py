@@ -1,0 +1,117 @@
+"""The catalogue of data sets: names, addresses, digests, licences."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from tasks.core.config import Columns
+from tasks.core.errors import ConfigError
+from tasks.core.source import Source, parse
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+MemberName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Archive(_Entry):
+    """A zip to download: mirrors in the order of preference, and what its bytes must be."""
+
+    urls: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    bytes: Annotated[int, Field(gt=0)]
+    sha256: Sha256
+
+
+class Member(_Entry):
+    """A file in the archive. Without digest and size, only the archive's own digest vouches for it."""
+
+    member: MemberName
+    bytes: Annotated[int, Field(gt=0)] | None = None
+    sha256: Sha256 | None = None
+    separator: Annotated[str, StringConstraints(min_length=1)]
+    encoding: str = "utf-8"
+
+
+class RatingsMember(Member):
+    """The file of ratings: no header, columns by position."""
+
+    columns: Columns
+
+
+class CatalogueEntry(_Entry):
+    """One data set. `users`, `items` and `rows` are before any filter."""
+
+    title: str
+    homepage: str | None = None
+    licence: str
+    citation: str | None = None
+    users: int
+    items: int
+    rows: int
+    archive: Archive | None = None
+    seed: int | None = None
+    """Where there is no archive: the seed from which the ratings are made."""
+    ratings: RatingsMember
+    titles: Member | None = None
+    """The file of titles: item id, title, then whatever else."""
+
+
+def catalogue() -> dict[str, CatalogueEntry]:
+    """The shipped entries, and over them those of the file that LATENTLAB_CATALOGUE names.
+
+    Raises
+    ------
+    ConfigError
+        That file cannot be read, with every fault in it.
+    """
+    entries = _read(Path(__file__).with_name("catalogue.yaml"))
+    own = os.environ.get("LATENTLAB_CATALOGUE")
+    return entries | _read(Path(own)) if own else entries
+
+
+def entry(name: str) -> CatalogueEntry:
+    """The data set called `name`.
+
+    Raises
+    ------
+    ConfigError
+        There is none; the message names the nearest.
+    """
+    entries = catalogue()
+    if name not in entries:
+        close = difflib.get_close_matches(name, [*entries, "file"], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(
+            f"dataset.name: found {name!r}; known are {', '.join(entries)}, and file for one's own{hint}"
+        )
+    return entries[name]
+
+
+def _read(path: Path) -> dict[str, CatalogueEntry]:
+    try:
+        source: Source = parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"LATENTLAB_CATALOGUE: {path} cannot be read: {error}") from None
+    problems = [str(problem) for problem in source.problems]
+    if not isinstance(source.value, dict) and not problems:
+        problems.append(f"{path}: empty; expected a mapping of names to data sets")
+    entries = {}
+    for name, value in (source.value or {}).items() if not problems else ():
+        try:
+            entries[name] = CatalogueEntry.model_validate(value)
+        except ValidationError as error:
+            problems += [
+                f"{source.place((name, *detail['loc']))}: {'.'.join(map(str, (name, *detail['loc'])))}: {detail['msg']}"
+                for detail in error.errors()
+            ]
+            continue
+        if (entries[name].archive is None) == (entries[name].seed is None):
+            problems.append(f"{source.place((name,))}: {name}: expected either an archive or a seed")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return entries
