@@ -1,0 +1,233 @@
+"""Alternating least squares: interactions -> factors. The only place that knows implicit's ALS.
+
+Letters: U users, I items, k factors.
+"""
+
+import zlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.config import AlsConfig
+from tasks.core.errors import TrainingError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Floats = npt.NDArray[np.float32]
+
+ALGORITHM = 1
+"""Part of a run's identity; raised whenever the same settings would give other factors."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What a model has learned.
+
+    users : (U, k) float32, row u belongs to user index u
+    items : (I, k) float32
+    """
+
+    users: Floats
+    items: Floats
+
+    def save(self, path: Path) -> None:
+        """Write as npz without pickles: `user_factors`, `item_factors`."""
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, user_factors=self.users, item_factors=self.items)
+
+    @classmethod
+    def load(cls, path: Path) -> "Factors":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(arrays["user_factors"], arrays["item_factors"])
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one sweep over both sides did.
+
+    iteration : from 1
+    seconds : of this sweep
+    factor_change : Frobenius norm of the change of all factors, relative to their norm; not a number after
+        the first, whose start is not kept
+    objective, imbalance : at the snapshots, else None; see `objective` and `imbalance`
+    """
+
+    iteration: int
+    seconds: float
+    factor_change: float
+    objective: float | None
+    imbalance: float | None
+
+
+def fit(
+    matrix: "csr_array",
+    config: AlsConfig,
+    *,
+    seed: int,
+    snapshots: Collection[int] = (),
+    on_iteration: Callable[[Iteration], None] | None = None,
+) -> Factors:
+    """Train one model from one random start, with implicit on all cores and BLAS on one.
+
+    Parameters
+    ----------
+    matrix : (U, I) CSR float32
+        Confidences, all finite and above 0; alpha is applied on top.
+    seed : int
+        Of the random start: equal seeds give bit-identical factors.
+    snapshots : iterations after which objective and imbalance are computed; the last one always
+    on_iteration : called after each sweep; what it raises ends the fit
+
+    Raises
+    ------
+    TrainingError
+        An unusable matrix, factors that stop being finite, or a solver that fails.
+    """
+    import threadpoolctl
+    from implicit.cpu.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+
+    if matrix.nnz == 0 or not (np.isfinite(matrix.data) & (matrix.data > 0)).all():
+        raise TrainingError("confidences must be there, finite and above 0")
+    transposed = config.orientation == "item_user"
+    # implicit asks for a csr_matrix; the arrays are shared, not copied
+    oriented = csr_matrix(matrix.T.tocsr() if transposed else matrix)
+
+    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+        model = AlternatingLeastSquares(
+            factors=config.factors,
+            regularization=config.regularization,
+            alpha=config.alpha,
+            iterations=config.iterations,
+            use_cg=config.solver == "cg",
+            random_state=seed,
+        )
+        watch = _Watch(oriented, config, snapshots, on_iteration, model)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                model.fit(oriented, show_progress=False, callback=watch)
+        except (ValueError, ArithmeticError, MemoryError, np.linalg.LinAlgError) as error:
+            raise TrainingError(
+                f"iteration {watch.done + 1} of {config.iterations} failed: {error or type(error).__name__}; "
+                "raise regularization, or lower factors or alpha"
+            ) from error
+    rows, columns = model.user_factors, model.item_factors
+    return Factors(columns, rows) if transposed else Factors(rows, columns)
+
+
+class _Watch:
+    """implicit's callback: measures a sweep, and stops a fit that has diverged."""
+
+    def __init__(
+        self,
+        oriented: "csr_array",
+        config: AlsConfig,
+        snapshots: Collection[int],
+        on_iteration: Callable[[Iteration], None] | None,
+        model: object,
+    ) -> None:
+        self.oriented, self.config, self.model = oriented, config, model
+        self.snapshots = {*snapshots, config.iterations}
+        self.on_iteration = on_iteration
+        self.done = 0
+        self.previous: list[Floats] = []
+        self.weighted: csr_array | None = None
+
+    def __call__(self, index: int, seconds: float, _: object) -> None:
+        self.done = index + 1
+        current: list[Floats] = [self.model.user_factors, self.model.item_factors]  # type: ignore[attr-defined]
+        norm = _norm(current)
+        if not np.isfinite(norm):
+            raise TrainingError(
+                f"the factors are no longer finite after iteration {self.done} of {self.config.iterations} "
+                f"(alpha {self.config.alpha:g}, regularization {self.config.regularization:g}); "
+                "lower alpha or raise regularization"
+            )
+        change = float("nan")
+        if self.previous:
+            for before, now in zip(self.previous, current, strict=True):
+                np.subtract(now, before, out=before)
+            change = _norm(self.previous) / norm if norm else 0.0
+            for before, now in zip(self.previous, current, strict=True):
+                np.copyto(before, now)
+        else:
+            self.previous = [array.copy() for array in current]
+        at_snapshot = self.done in self.snapshots
+        if self.on_iteration:
+            self.on_iteration(
+                Iteration(
+                    self.done,
+                    seconds,
+                    change,
+                    self._objective(*current) if at_snapshot else None,
+                    imbalance(*current) if at_snapshot else None,
+                )
+            )
+
+    def _objective(self, rows: Floats, columns: Floats) -> float:
+        if self.weighted is None:
+            self.weighted = _weighted(self.oriented, self.config.alpha)
+        return _loss_sum(self.weighted, rows, columns, self.config.regularization)
+
+
+def objective(matrix: "csr_array", factors: Factors, config: AlsConfig) -> float:
+    """What ALS minimises (Hu, Koren, Volinsky 2008, eq. 3), summed over all U x I cells, not averaged.
+
+    The sum of c (p - x.y)^2, with c = alpha times the stored confidence and p = 1 where there is an
+    interaction, c = 1 and p = 0 elsewhere, plus regularization times the squared norms of all factors.
+    """
+    return _loss_sum(_weighted(matrix, config.alpha), factors.users, factors.items, config.regularization)
+
+
+def imbalance(users: Floats, items: Floats) -> float:
+    """How far the two sides are from sharing the scale: norm(UᵀU - VᵀV) / norm(UᵀU), Frobenius.
+
+    Zero at every stationary point of the regularised objective (regularization above 0).
+    """
+    gram_users = users.T @ users  # (k, k)
+    gram_items = items.T @ items
+    size = float(np.linalg.norm(gram_users))
+    return float(np.linalg.norm(gram_users - gram_items)) / size if size else 0.0
+
+
+def run_seed(root: int, model: str, replicate: int, role: str) -> int:
+    """The seed of one fit, from 0 to 2^31 - 1: adding or renaming one model changes no other's."""
+    words = [root, zlib.crc32(model.encode()), replicate, zlib.crc32(role.encode())]
+    return int(np.random.SeedSequence(words).generate_state(1)[0]) & 0x7FFFFFFF
+
+
+def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -> float:
+    """Floating-point work of one fit in 10^9 operations, to leading order.
+
+    A sweep computes two gram matrices, 2(U + I)k^2. On top of them CG (1 + 3 matrix-vector products a row)
+    takes 8(U + I)k^2 + 32·n·k for n interactions; Cholesky 4·n·k^2 to build its systems and (U + I)k^3/3 to
+    factor them.
+    """
+    rows, k = sum(matrix_shape), config.factors
+    if config.solver == "cg":
+        sweep = 10 * rows * k**2 + 32 * interactions * k
+    else:
+        sweep = 2 * rows * k**2 + 4 * interactions * k**2 + rows * k**3 / 3
+    return config.iterations * sweep / 1e9
+
+
+def _weighted(matrix: "csr_array", alpha: float) -> "csr_array":
+    return matrix if alpha == 1.0 else matrix * np.float32(alpha)
+
+
+def _loss_sum(weighted: "csr_array", rows: Floats, columns: Floats, regularization: float) -> float:
+    from implicit.cpu._als import calculate_loss
+
+    # implicit divides by the sum of all cells' confidences
+    cells = float(weighted.data.sum(dtype=np.float64)) + weighted.shape[0] * weighted.shape[1] - weighted.nnz
+    return float(calculate_loss(weighted, rows, columns, regularization)) * cells
+
+
+def _norm(arrays: list[Floats]) -> float:
+    return float(np.sqrt(sum(float(np.dot(array.ravel(), array.ravel())) for array in arrays)))

@@ -1,0 +1,135 @@
+"""Models compared by the lists that their replicates give: agreement within a model and between two.
+
+Within a model, over every two of its replicates: what the seed alone changes. Between two models, over every
+pair of a replicate of each: what seed and model change together. The statistics that turn the
+difference into a verdict belong beside this.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, combinations_with_replacement, product
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.neighbours import Lists
+from tasks.core.overlap import Pair, chance_neighbours, chance_recommendations
+
+TARGETS = ("users", "items", "recommendations")
+
+
+@dataclass(frozen=True)
+class RunLists:
+    """The lists of one replicate: neighbours of users and of items, recommendations."""
+
+    users: Lists
+    items: Lists
+    recommendations: Lists
+
+
+@dataclass(frozen=True)
+class Row:
+    """Agreement of `a` and `b` (the same model: of its replicates among themselves) on one target at one depth.
+
+    pairs : of runs that the means are over; 0 for a model of one replicate, whose means are None
+    chance : the overlap that random lists would have
+    """
+
+    target: str
+    depth: int
+    a: str
+    b: str
+    pairs: int
+    overlap: float | None
+    jaccard: float | None
+    rbo: float | None
+    chance: float
+
+    @property
+    def metric(self) -> str:
+        """Its name among the parent run's metrics: `overlap.users_at_5.k50_vs_k500`."""
+        models = self.a if self.a == self.b else f"{self.a}_vs_{self.b}"
+        return f"overlap.{self.target}_at_{self.depth}.{models}"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry of a query's list: how many of the model's seeds list it, and its mean rank and score there."""
+
+    index: int
+    share: float
+    rank: float
+    score: float
+
+
+def queries(users: Sequence[int], items: Sequence[int], recommend_for: Sequence[int]) -> Iterator[tuple[str, str, int]]:
+    """(name, target, entity) of each query: `("user_10", "users", 10)`."""
+    kinds = (("user", "users", users), ("item", "items", items), ("recommend_for", "recommendations", recommend_for))
+    for prefix, target, indexes in kinds:
+        for index in indexes:
+            yield f"{prefix}_{index}", target, index
+
+
+def compare(
+    runs: Mapping[str, Sequence[RunLists]],
+    *,
+    depths: Sequence[int],
+    query: Sequence[tuple[str, str, int]],
+    candidates: npt.NDArray[np.int64],
+) -> list[Row]:
+    """Every two models, on every target and query, at every depth.
+
+    Parameters
+    ----------
+    runs : model -> its replicates' lists
+    query : (name, target, entity), as `queries` gives them
+    candidates : (U,) items that could be recommended to each user
+    """
+    names = [(target, target, None) for target in TARGETS] + list(query)
+    rows = []
+    for target in TARGETS:
+        lists = {model: [getattr(run, target).ids for run in replicates] for model, replicates in runs.items()}
+        asked = [(name, entity) for name, of, entity in names if of == target]
+        chances = {name: [_chance(lists, target, n, entity, candidates) for n in depths] for name, entity in asked}
+        for a, b in combinations_with_replacement(runs, 2):
+            chosen = combinations(lists[a], 2) if a == b else product(lists[a], lists[b])
+            pairs = [Pair.of(left, right) for left, right in chosen]
+            for name, entity in asked:
+                compared = pairs if entity is None else [pair.of_entity(entity) for pair in pairs]
+                for n, chance in zip(depths, chances[name], strict=True):
+                    found = [pair.at(n) for pair in compared]
+                    means = (_mean([getattr(each, part) for each in found]) for part in ("overlap", "jaccard", "rbo"))
+                    rows.append(Row(name, n, a, b, len(found), *means, chance))
+    return rows
+
+
+def consensus(lists: Sequence[Lists], entity: int, n: int) -> list[Listed]:
+    """What a model's replicates list for one entity in their first n: most often listed first, then best ranked."""
+    ranks: dict[int, list[int]] = {}
+    scores: dict[int, list[float]] = {}
+    for run in lists:
+        for rank, (index, score) in enumerate(zip(run.ids[entity, :n].tolist(), run.scores[entity, :n].tolist(), strict=True)):
+            if index >= 0:
+                ranks.setdefault(index, []).append(rank + 1)
+                scores.setdefault(index, []).append(score)
+    found = [
+        Listed(index, len(at) / len(lists), sum(at) / len(at), sum(scores[index]) / len(at))
+        for index, at in ranks.items()
+    ]
+    return sorted(found, key=lambda entry: (-entry.share, entry.rank, entry.index))
+
+
+def _chance(
+    lists: Mapping[str, Sequence[npt.NDArray[np.int32]]],
+    target: str,
+    n: int,
+    entity: int | None,
+    candidates: npt.NDArray[np.int64],
+) -> float:
+    if target == "recommendations":
+        return chance_recommendations(n, candidates if entity is None else candidates[entity : entity + 1])
+    return chance_neighbours(n, len(next(iter(lists.values()))[0]))
+
+
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None

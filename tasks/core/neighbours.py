@@ -1,0 +1,129 @@
+"""Lists: nearest neighbours in factor space, and recommendations.
+
+Computed from the arrays in blocks of rows, so that memory does not grow with the square of the users.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.als import Factors, Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_array
+
+Ids = npt.NDArray[np.int32]
+
+_BLOCK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A ranked list for each of R entities, best first.
+
+    ids : (R, n) int32; -1 fills up where an entity has fewer than n candidates
+    scores : (R, n) float32, descending; not a number where ids is -1
+
+    Equal scores stand in the order of their ids.
+    """
+
+    ids: Ids
+    scores: Floats
+
+    def frame(self, column: str) -> "pd.DataFrame":
+        """`index`, `rank` (from 1), `column`, `score`; a row for each listed entry, none for the filling."""
+        import pandas as pd
+
+        entity, rank = np.nonzero(self.ids >= 0)
+        return pd.DataFrame(
+            {
+                "index": entity.astype(np.int32),
+                "rank": (rank + 1).astype(np.int32),
+                column: self.ids[entity, rank],
+                "score": self.scores[entity, rank],
+            }
+        )
+
+    @classmethod
+    def from_frame(cls, frame: "pd.DataFrame", column: str, n_entities: int) -> "Lists":
+        """The inverse of `frame`, for `n_entities` rows."""
+        ranks = frame["rank"].to_numpy() - 1
+        shape = (n_entities, int(ranks.max(initial=0)) + 1)
+        ids, scores = np.full(shape, -1, dtype=np.int32), np.full(shape, np.nan, dtype=np.float32)
+        ids[frame["index"], ranks] = frame[column]
+        scores[frame["index"], ranks] = frame["score"]
+        return cls(ids, scores)
+
+
+def similar(factors: Floats, *, n: int) -> Lists:
+    """The n nearest rows of each row by cosine, itself left out.
+
+    A row of norm zero has no direction: its list is empty, and it is on no other's.
+
+    Parameters
+    ----------
+    factors : (R, k) float32
+    """
+    norms = np.linalg.norm(factors, axis=1)
+    directed = norms > 0
+    unit = factors / np.where(directed, norms, 1)[:, None]
+
+    def scores(start: int, stop: int) -> Floats:
+        block = unit[start:stop] @ unit.T  # (B, R)
+        block[:, ~directed] = -np.inf
+        block[~directed[start:stop]] = -np.inf
+        block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
+        return block
+
+    return _best(scores, len(unit), len(unit), n)
+
+
+def recommend(factors: Factors, liked: "csr_array", *, n: int) -> Lists:
+    """The n items of the highest score x.y for each user, those it has liked left out.
+
+    A user or item of norm zero was not trained: such a user's list is empty, such an item is on none.
+
+    Parameters
+    ----------
+    liked : (U, I) CSR
+    """
+    unknown_items = ~factors.items.any(axis=1)
+    unknown_users = ~factors.users.any(axis=1)
+
+    def scores(start: int, stop: int) -> Floats:
+        block = score(factors.users[start:stop], factors.items)  # (B, I)
+        rows = np.repeat(np.arange(stop - start), np.diff(liked.indptr[start : stop + 1]))
+        block[rows, liked.indices[liked.indptr[start] : liked.indptr[stop]]] = -np.inf
+        block[:, unknown_items] = -np.inf
+        block[unknown_users[start:stop]] = -np.inf
+        return block
+
+    return _best(scores, len(factors.users), len(factors.items), n)
+
+
+def score(users: Floats, items: Floats) -> Floats:
+    """Preference of each user for each item, the dot product of their factors: (B, k), (I, k) -> (B, I)."""
+    return users @ items.T
+
+
+def _best(scores: Callable[[int, int], Floats], n_rows: int, n_columns: int, n: int) -> Lists:
+    """The n best columns of each row, where `scores(start, stop)` gives rows of scores, -inf for no candidate."""
+    n = min(n, n_columns)
+    ids, best = np.empty((n_rows, n), dtype=np.int32), np.empty((n_rows, n), dtype=np.float32)
+    step = max(1, _BLOCK_BYTES // (4 * max(n_columns, 1)))
+    for start in range(0, n_rows, step):
+        stop = min(start + step, n_rows)
+        block = scores(start, stop)
+        chosen = np.argpartition(block, n_columns - n, axis=1)[:, n_columns - n :]
+        values = np.take_along_axis(block, chosen, axis=1)
+        order = np.lexsort((chosen, -values), axis=1)
+        ids[start:stop] = np.take_along_axis(chosen, order, axis=1)
+        best[start:stop] = np.take_along_axis(values, order, axis=1)
+    nothing = np.isneginf(best)
+    ids[nothing], best[nothing] = -1, np.nan
+    longest = max(int((~nothing).sum(axis=1).max(initial=0)), 1) if n else 0
+    return Lists(ids[:, :longest], best[:, :longest])

@@ -1,0 +1,111 @@
+"""How alike two sets of lists are.
+
+Two runs each give a list to every entity (user or item). Their agreement at depth n is averaged over
+entities. Lists are compared as they stand: a list that ends before n (too few candidates) is compared
+over what it has.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.neighbours import Ids
+
+Values = npt.NDArray[np.float64]
+RBO_P = 0.8
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of two runs' lists, averaged over entities; each is 1 for equal and 0 for disjoint lists.
+
+    overlap : shared entries / n
+    jaccard : shared entries / entries of either
+    rbo : extrapolated rank-biased overlap, p = 0.8
+    """
+
+    overlap: float
+    jaccard: float
+    rbo: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs' lists of the same R entities, compared at every depth at once.
+
+    shared : (R, n) as `shared_by_depth` gives it
+    lengths_a, lengths_b : (R,) how long each list is
+    """
+
+    shared: npt.NDArray[np.int64]
+    lengths_a: npt.NDArray[np.int64]
+    lengths_b: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, a: Ids, b: Ids) -> "Pair":
+        """Compare lists, (R, >= 0) int32, best first, -1 for filling."""
+        return cls(shared_by_depth(a, b), (a >= 0).sum(axis=1), (b >= 0).sum(axis=1))
+
+    def of_entity(self, index: int) -> "Pair":
+        """The same for one entity alone."""
+        one = slice(index, index + 1)
+        return Pair(self.shared[one], self.lengths_a[one], self.lengths_b[one])
+
+    def at(self, n: int) -> Agreement:
+        """Agreement of the first n entries. Two empty lists agree."""
+        a, b = np.minimum(self.lengths_a, n), np.minimum(self.lengths_b, n)
+        longer = np.maximum(a, b)
+        shared = self.shared[:, :n]
+        common = shared[:, -1] if shared.shape[1] else np.zeros(len(shared), dtype=np.int64)
+        union = a + b - common
+        overlap = np.where(longer > 0, common / np.maximum(longer, 1), 1.0)
+        jaccard = np.where(union > 0, common / np.maximum(union, 1), 1.0)
+        return Agreement(float(overlap.mean()), float(jaccard.mean()), float(rbo(shared, longer).mean()))
+
+
+left), top + 1), depth, dtype=np.int16)  # the last column takes the filling
+        np.put_along_axis(rank_in_b, np.where(right < 0, top, right), np.arange(right.shape[1], dtype=np.int16)[None], axis=1)
+        found = np.take_along_axis(rank_in_b, np.where(left < 0, top, left), axis=1)
+        found[left < 0] = depth
+        later = np.maximum(found, np.arange(left.shape[1], dtype=np.int16))
+        rows, columns = np.nonzero(later < depth)
+        np.add.at(result[start : start + step], (rows, later[rows, columns]), 1)
+    return np.cumsum(result, axis=1)
+
+
+def rbo(shared: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], p: float = RBO_P) -> Values:
+    """Extrapolated rank-biased overlap of each pair of lists (Webber, Moffat, Zobel 2010, eq. 23 for even lists).
+
+    RBO_ext = (1 - p)/p * sum over d = 1 ... n of (X_d / d) p^d  +  (X_n / n) p^n, X_d the entries shared at depth d.
+
+    Parameters
+    ----------
+    shared : (R, n) as `shared_by_depth` gives it
+    lengths : (R,) lists' lengths, at most n; 0 gives 1
+    """
+    if not shared.shape[1]:
+        return np.ones(len(shared))
+    depths = np.arange(1, shared.shape[1] + 1)
+    within = depths <= lengths[:, None]
+    weights = p**depths * within
+    proportions = shared / depths
+    summed = (1 - p) / p * (proportions * weights).sum(axis=1)
+    last = np.maximum(lengths, 1)
+    final = np.take_along_axis(proportions, last[:, None] - 1, axis=1)[:, 0]
+    return np.where(lengths > 0, summed + final * p ** last.astype(np.float64), 1.0)
+
+
+def chance_neighbours(n: int, entities: int) -> float:
+    """Expected overlap@n of two random lists of neighbours: n of the N - 1 others, so n / (N - 1)."""
+    return min(n / (entities - 1), 1.0) if entities > 1 else 1.0
+
+
+def chance_recommendations(n: int, candidates: npt.NDArray[np.int64]) -> float:
+    """Expected overlap@n of two random lists of recommendations, averaged over users: n / (I - liked).
+
+    Parameters
+    ----------
+    candidates : (U,) items that could be recommended to each user, I - liked
+    """
+    return float(np.minimum(n / np.maximum(candidates, 1), 1.0).mean())

@@ -1,0 +1,41 @@
+"""How far long work is, told to whoever listens: the command line's bars, or nobody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Listener(Protocol):
+    """Something that shows progress."""
+
+    def plan(self, work: dict[str, float]) -> None:
+        """What is going to run, by label, with the relative amount of each."""
+
+    def step(self, label: str, done: int, total: int) -> None:
+        """`label` has done so much of its total."""
+
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Send what is told within the block to `listener`."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def plan(work: dict[str, float]) -> None:
+    """Tell the listener, if there is one, what is going to run."""
+    if listener := _listener.get():
+        listener.plan(work)
+
+
+def step(label: str, done: int, total: int) -> None:
+    """Tell the listener, if there is one, how far a part is."""
+    if listener := _listener.get():
+        listener.step(label, done, total)
