@@ -64,14 +64,29 @@ class Pair:
         return Agreement(float(overlap.mean()), float(jaccard.mean()), float(rbo(shared, longer).mean()))
 
 
-left), top + 1), depth, dtype=np.int16)  # the last column takes the filling
-        np.put_along_axis(rank_in_b, np.where(right < 0, top, right), np.arange(right.shape[1], dtype=np.int16)[None], axis=1)
-        found = np.take_along_axis(rank_in_b, np.where(left < 0, top, left), axis=1)
-        found[left < 0] = depth
-        later = np.maximum(found, np.arange(left.shape[1], dtype=np.int16))
-        rows, columns = np.nonzero(later < depth)
-        np.add.at(result[start : start + step], (rows, later[rows, columns]), 1)
-    return np.cumsum(result, axis=1)
+def shared_by_depth(a: Ids, b: Ids) -> npt.NDArray[np.int64]:
+    """(R, n): how many of the first d entries of a are among the first d of b, for d = 1 ... n.
+
+    An entry at rank i in a and j in b is shared from depth max(i, j) on.
+    """
+    depth = max(a.shape[1], b.shape[1])
+    if not depth or not len(a):
+        return np.zeros((len(a), depth), dtype=np.int64)
+    names = int(max(a.max(), b.max())) + 1
+    step = max(1, (32 << 20) // (2 * (names + 1)))
+    parts = []
+    for start in range(0, len(a), step):
+        left, right = a[start : start + step], b[start : start + step]
+        rank_in_right = np.full((len(left), names + 1), depth, dtype=np.int16)  # the last column takes the filling
+        ranks = np.arange(depth, dtype=np.int16)
+        np.put_along_axis(rank_in_right, np.where(right < 0, names, right), ranks[None, : right.shape[1]], axis=1)
+        rank_in_right[:, names] = depth
+        found = np.take_along_axis(rank_in_right, np.where(left < 0, names, left), axis=1)
+        rows, columns = np.nonzero(found < depth)
+        first_shared = np.maximum(found[rows, columns], columns)
+        counts = np.bincount(rows * depth + first_shared, minlength=len(left) * depth)
+        parts.append(np.cumsum(counts.reshape(len(left), depth), axis=1))
+    return np.concatenate(parts)
 
 
 def rbo(shared: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], p: float = RBO_P) -> Values:

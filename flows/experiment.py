@@ -1,0 +1,98 @@
+"""The experiment, from a config to a comparison: what happens in which order."""
+
+from dataclasses import dataclass
+
+from prefect import flow, runtime
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+
+from tasks import progress, tracking
+from tasks.compare import Result, compare_models
+from tasks.core import als
+from tasks.core.config import ExperimentConfig
+from tasks.core.errors import ConfigError
+from tasks.core.plan import planned_runs
+from tasks.download import download
+from tasks.evaluate import evaluate
+from tasks.preprocess import Prepared, preprocess
+from tasks.train import Home, train
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a flow run did: the result, and how many fits it trained and how many it found complete."""
+
+    result: Result
+    trained: int
+    reused: int
+
+
+@flow(name="experiment", flow_run_name="{config.name}", validate_parameters=True)
+def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
+    """Train every model with every seed, list neighbours, and compare the models by their lists.
+
+    What an earlier run of the same settings completed is used again; `fresh` trains everything anew.
+    """
+    ratings = download(config.dataset)
+    data = preprocess(config.dataset, config.preprocess, ratings)
+    check_queries(config, data)
+    where, was_complete = open_parent(config, data, fresh=fresh)
+    client = tracking.open_store(where.uri)
+    try:
+        complete = tracking.complete_runs(client, [where.experiment_id])
+        planned = planned_runs(config, data.sha256)
+        missing = [run for run in planned if fresh or run.identity not in complete]
+        replaced = [complete[run.identity].run_id for run in missing if run.identity in complete]
+        size = (data.summary.users, data.summary.items), data.summary.interactions
+        progress.plan({f"train {run.label}": als.gflop(*size, run.settings) for run in missing})
+        shown = create_progress_artifact(0.0, key="training", description=f"{config.name}: {len(missing)} fits")
+        for number, run in enumerate(missing, start=1):
+            complete[run.identity] = evaluate(config, data, run, train(config, data, run, where), where)
+            update_progress_artifact(shown, 100.0 * number / len(missing))
+        result = compare_models(config, data, [complete[run.identity] for run in planned], where)
+        tracking.supersede(client, replaced, where.parent_id)
+        create_table_artifact([_readable(row) for row in result.comparison], key="comparison", description=config.name)
+        tracking.end_run(client, where.parent_id, "FINISHED")
+    except BaseException as error:
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        reason = f"{type(error).__name__}: {error}"
+        flow_run_id = where.tags["prefect.flow_run_id"]
+        tracking.close_open_runs(client, where.experiment_id, flow_run_id, status, reason)
+        raise
+    return Outcome(result, len(missing), len(planned) - len(missing))
+
+
+def check_queries(config: ExperimentConfig, data: Prepared) -> None:
+    """Refuse queries for users and items that the data do not have, before anything is trained.
+
+    Raises
+    ------
+    ConfigError
+        Naming each of them, and how many there are.
+    """
+    asked = config.queries
+    limits = {"users": data.summary.users, "items": data.summary.items, "recommend_for": data.summary.users}
+    problems = [
+        f"queries.{key}: found {index}; the data have {'items' if key == 'items' else 'users'} 0 to {limit - 1}"
+        for key, limit in limits.items()
+        for index in getattr(asked, key)
+        if index >= limit
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def open_parent(config: ExperimentConfig, data: Prepared, *, fresh: bool) -> tuple[Home, bool]:
+    """The place in MLflow where this experiment's runs go."""
+    uri = tracking.resolve_uri(config.tracking.uri)
+    client = tracking.open_store(uri)
+    experiment_id = tracking.open_experiment(client, uri, config.name)
+    tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
+    parent_id, was_complete = tracking.open_parent(
+        client, experiment_id, config_sha256=config.digest(), data_sha256=data.sha256, fresh=fresh, tags=tags
+    )
+    return Home(uri, experiment_id, parent_id, tags), was_complete
+
+
+def _readable(row: object) -> dict[str, object]:
+    """A row of the comparison with its means rounded, for people."""
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in vars(row).items()}

@@ -1,0 +1,29 @@
+"""Step 1: the ratings on this machine."""
+
+import logging
+
+from prefect import task
+
+from tasks import progress
+from tasks.core import datasets
+from tasks.core.catalogue import entry
+from tasks.core.config import DatasetConfig
+from tasks.core.store import StoredFile, home
+
+log = logging.getLogger(__name__)
+
+
+@task(name="download", task_run_name="download {dataset.name}")
+def download(dataset: DatasetConfig) -> StoredFile:
+    """Locate, make or download the data set; see `tasks.core.datasets.locate`.
+
+    Retries are those of the transfer, which knows what may pass and shares one deadline over all mirrors.
+    """
+    if dataset.name != "file" and dataset.path is None:
+        known = entry(dataset.name)
+        if known.archive and not any((home() / "datasets").glob(known.archive.urls[0].rpartition("/")[2])):
+            log.info("%s. Terms: %s", known.title, known.licence)
+            if known.citation:
+                log.info("Please cite: %s", known.citation)
+    label = f"download {dataset.name}"
+    return datasets.locate(dataset, on_bytes=lambda done, total: progress.step(label, done, total))

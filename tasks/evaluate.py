@@ -1,0 +1,97 @@
+"""Step 4: factors -> neighbour lists or held-out accuracy, uploaded; the MLflow run ends here."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from prefect import task
+
+from tasks import tracking
+from tasks.core import metrics, neighbours
+from tasks.core.als import Factors
+from tasks.core.comparison import queries
+from tasks.core.config import LIST_LENGTH, ExperimentConfig
+from tasks.core.interactions import Interactions, summarize
+from tasks.core.neighbours import Lists
+from tasks.core.plan import MODEL, PlannedRun
+from tasks.preprocess import Prepared, load
+from tasks.train import Home, Trained, split
+from tasks.tracking import RunRef
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LISTS = {"users": "neighbours/users.parquet", "items": "neighbours/items.parquet", "recommendations": "recommendations.parquet"}
+COLUMNS = {"users": "neighbour", "items": "neighbour", "recommendations": "item"}
+
+
+@task(name="evaluate", task_run_name="evaluate {run.label}")
+def evaluate(config: ExperimentConfig, data: Prepared, run: PlannedRun, trained: Trained, where: Home) -> RunRef:
+    """Write a run's lists or its accuracy, upload everything, and mark the run complete and FINISHED."""
+    loaded = load(data.file)
+    factors = Factors.load(trained.factors.check())
+    folder = tracking.staging(trained.run_id)
+    client = tracking.open_store(where.uri)
+    if run.role == MODEL:
+        tables = _write_lists(folder, factors, loaded, config)
+        found = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
+    else:
+        tables = []
+        found = _write_accuracy(folder, factors, loaded, config)
+    tracking.log_metrics(client, trained.run_id, found)
+    tracking.upload(client, trained.run_id, folder, tables=tables)
+    tracking.end_run(client, trained.run_id, "FINISHED")
+    shutil.rmtree(folder, ignore_errors=True)
+    return RunRef(trained.run_id, run.model, run.replicate, run.role, run.identity)
+
+
+def query_table(lists: Lists, target: str, entity: int, n: int, loaded: Interactions) -> "pd.DataFrame":
+    """One entity's first n: `rank`, `index`, `raw_id`, `title` where the listed are items with titles, `score`."""
+    import pandas as pd
+
+    found = lists.ids[entity, :n]
+    found = found[found >= 0]
+    ids = loaded.user_ids if target == "users" else loaded.item_ids
+    columns = {"rank": np.arange(1, len(found) + 1), "index": found, "raw_id": ids[found]}
+    if target != "users" and loaded.item_titles is not None:
+        columns["title"] = loaded.item_titles[found]
+    return pd.DataFrame({**columns, "score": lists.scores[entity, : len(found)]})
+
+
+def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig) -> list[str]:
+    """Every list of a model, the names of its rows, and the query tables; the tables' paths."""
+    lists = {
+        "users": neighbours.similar(factors.users, n=LIST_LENGTH),
+        "items": neighbours.similar(factors.items, n=LIST_LENGTH),
+        "recommendations": neighbours.recommend(factors, loaded.matrix, n=LIST_LENGTH),
+    }
+    (folder / "neighbours").mkdir(parents=True, exist_ok=True)
+    loaded.users_frame().to_parquet(folder / "users.parquet", index=False)
+    loaded.items_frame().to_parquet(folder / "items.parquet", index=False)
+    for target, found in lists.items():
+        found.frame(COLUMNS[target]).to_parquet(folder / LISTS[target], index=False)
+    asked, tables = config.queries, []
+    for name, target, entity in queries(asked.users, asked.items, asked.recommend_for):
+        n = asked.recommend_n if target == "recommendations" else asked.n
+        tables.append(f"queries/{name}.json")
+        tracking.write_table(folder, tables[-1], query_table(lists[target], target, entity, n, loaded))
+    return tables
+
+
+def _write_accuracy(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig) -> dict[str, float]:
+    """Per-user accuracy on the held-out interactions; its means."""
+    import pandas as pd
+
+    assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
+    parts = split(config, loaded)
+    recommended = neighbours.recommend(factors, parts.train, n=max(config.evaluation.cutoffs))
+    accuracy = metrics.evaluate(recommended.ids, parts.test, config.evaluation.cutoffs)
+    pd.DataFrame({"index": accuracy.users, **accuracy.per_user}).to_parquet(folder / "accuracy.parquet", index=False)
+    return accuracy.means() | {
+        "evaluated_users": float(len(accuracy.users)),
+        "users_without_train": float(parts.users_without_train),
+        "items_without_train": float(parts.items_without_train),
+        "train_interactions": float(summarize(parts.train).interactions),
+    }
