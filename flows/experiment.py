@@ -56,6 +56,8 @@ def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         reason = f"{type(error).__name__}: {error}"
         flow_run_id = where.tags["prefect.flow_run_id"]
+        if was_complete:  # what it holds was finished by an earlier flow and still is
+            tracking.end_run(client, where.parent_id, "FINISHED")
         tracking.close_open_runs(client, where.experiment_id, flow_run_id, status, reason)
         raise
     return Outcome(result, len(missing), len(planned) - len(missing))

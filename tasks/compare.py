@@ -12,7 +12,7 @@ import numpy as np
 from prefect import task
 
 from tasks import tracking
-from tasks.core.comparison import Listed, Row, RunLists, compare, consensus, queries
+from tasks.core.comparison import Entry, Names, QueryLists, Row, RunLists, compare, queries, query_lists
 from tasks.core.config import ExperimentConfig
 from tasks.core.interactions import Interactions, Summary
 from tasks.core.neighbours import Lists
@@ -26,31 +26,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 RESULT = "result.json"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a query's list, with names: raw id and, for items, title."""
-
-    index: int
-    raw_id: int | str
-    title: str
-    share: float
-    rank: float
-    score: float
-
-
-@dataclass(frozen=True)
-class QueryLists:
-    """One query's lists, by model: what its seeds list, most often listed first."""
-
-    name: str
-    target: str
-    index: int
-    raw_id: int | str
-    title: str
-    n: int
-    models: dict[str, list[Entry]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +78,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
     """Compare the models' lists and log numbers, tables and `runs.json` on the parent run."""
     client = tracking.open_store(where.uri)
     loaded = load(data.file)
-    lists = {name: [] for name in config.models}  # type: dict[str, list[RunLists]]
+    lists: dict[str, list[RunLists]] = {name: [] for name in config.models}
     for run in runs:
         if run.role == MODEL:
             lists[run.model].append(read_lists(client, run.run_id, loaded))
@@ -123,7 +98,17 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         summary=data.summary,
         models={name: settings.model_dump() for name, settings in config.models.items()},
         comparison=rows,
-        queries=[_query_lists(config, loaded, lists, *query) for query in asked],
+        queries=[
+            query_lists(
+                name,
+                target,
+                index,
+                n=config.queries.recommend_n if target == "recommendations" else config.queries.n,
+                names=Names(loaded.user_ids, loaded.item_ids, loaded.item_titles),
+                lists={model: [getattr(run, target) for run in found] for model, found in lists.items()},
+            )
+            for name, target, index in asked
+        ],
         accuracy=_accuracy(client, config, runs),
         runs=list(runs),
     )
@@ -133,45 +118,17 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
 
 def read_lists(client: "MlflowClient", run_id: str, loaded: Interactions) -> RunLists:
     """A complete run's lists, each file checked against the manifest."""
+    users, items = loaded.matrix.shape
+    sizes = {"users": users, "items": items, "recommendations": users}
+    return RunLists(**{target: read_target(client, run_id, target, size) for target, size in sizes.items()})
+
+
+def read_target(client: "MlflowClient", run_id: str, target: str, n_entities: int) -> Lists:
+    """A complete run's lists of one target: `users`, `items` or `recommendations`."""
     import pandas as pd
 
-    sizes = {"users": loaded.matrix.shape[0], "items": loaded.matrix.shape[1], "recommendations": loaded.matrix.shape[0]}
-    read = {
-        target: Lists.from_frame(
-            pd.read_parquet(tracking.read_artifact(client, run_id, LISTS[target])), COLUMNS[target], size
-        )
-        for target, size in sizes.items()
-    }
-    return RunLists(**read)
-
-
-def _query_lists(
-    config: ExperimentConfig,
-    loaded: Interactions,
-    lists: dict[str, list[RunLists]],
-    name: str,
-    target: str,
-    index: int,
-) -> QueryLists:
-    n = config.queries.recommend_n if target == "recommendations" else config.queries.n
-    listed_are_items = target != "users"
-
-    def named(index: int, *, item: bool) -> tuple[int | str, str]:
-        ids = loaded.item_ids if item else loaded.user_ids
-        title = str(loaded.item_titles[index]) if item and loaded.item_titles is not None else ""
-        raw: int | str = ids[index].item()
-        return raw, title
-
-    def entry(found: Listed) -> Entry:
-        raw, title = named(found.index, item=listed_are_items)
-        return Entry(found.index, raw, title, found.share, found.rank, found.score)
-
-    raw, title = named(index, item=target == "items")
-    models = {
-        model: [entry(found) for found in consensus([getattr(run, target) for run in runs], index, n)]
-        for model, runs in lists.items()
-    }
-    return QueryLists(name, target, index, raw, title, n, models)
+    frame = pd.read_parquet(tracking.read_artifact(client, run_id, LISTS[target]))
+    return Lists.from_frame(frame, COLUMNS[target], n_entities)
 
 
 def _accuracy(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef]) -> list[Accuracy]:

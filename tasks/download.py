@@ -15,10 +15,15 @@ log = logging.getLogger(__name__)
 
 @task(name="download", task_run_name="download {dataset.name}")
 def download(dataset: DatasetConfig) -> StoredFile:
-    """Locate, make or download the data set; see `tasks.core.datasets.locate`.
+    """Locate, make or download the data set.
 
-    Retries are those of the transfer, which knows what may pass and shares one deadline over all mirrors.
+    Retries are those of the transfer, which knows what may pass and has one deadline for all of them.
     """
+    return fetch_dataset(dataset)
+
+
+def fetch_dataset(dataset: DatasetConfig) -> StoredFile:
+    """The same outside a flow; see `tasks.core.datasets.locate`."""
     if dataset.name != "file" and dataset.path is None:
         known = entry(dataset.name)
         if known.archive and not any((home() / "datasets").glob(known.archive.urls[0].rpartition("/")[2])):

@@ -53,6 +53,12 @@ def resolve_uri(configured: str | None = None) -> str:
     return uri
 
 
+def without_secrets(uri: str) -> str:
+    """A URI as it may be printed, without user name and password."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else uri
+
+
 def open_store(uri: str) -> "MlflowClient":
     """A client of the store, made if it is a local file that is not there yet.
 
@@ -450,11 +456,9 @@ def _store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        parts = urlsplit(uri)
-        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else uri
         reason = str(error).splitlines()[0][:300]
         raise TrackingError(
-            f"the MLflow store {shown} cannot be used: {reason}; check MLFLOW_TRACKING_URI and tracking.uri"
+            f"the MLflow store {without_secrets(uri)} cannot be used: {reason}; check MLFLOW_TRACKING_URI and tracking.uri"
         ) from None
 
 

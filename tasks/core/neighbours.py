@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Ids = npt.NDArray[np.int32]
 
-_BLOCK_BYTES = 64 << 20
+BLOCK_BYTES = 64 << 20
+"""Scores held at once."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _best(scores: Callable[[int, int], Floats], n_rows: int, n_columns: int, n: 
     """The n best columns of each row, where `scores(start, stop)` gives rows of scores, -inf for no candidate."""
     n = min(n, n_columns)
     ids, best = np.empty((n_rows, n), dtype=np.int32), np.empty((n_rows, n), dtype=np.float32)
-    step = max(1, _BLOCK_BYTES // (4 * max(n_columns, 1)))
+    step = max(1, BLOCK_BYTES // (4 * max(n_columns, 1)))
     for start in range(0, n_rows, step):
         stop = min(start + step, n_rows)
         block = scores(start, stop)

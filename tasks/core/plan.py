@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.core import als, interactions
+from tasks.core import als, interactions, neighbours
 from tasks.core.config import AlsConfig, ExperimentConfig
 from tasks.core.store import combined_sha256
 
@@ -53,6 +53,30 @@ def planned_runs(config: ExperimentConfig, data_sha256: str) -> list[PlannedRun]
         for name, settings in config.models.items()
         for replicate in range(count)
     ]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an experiment costs, to leading order.
+
+    gflop : of all fits, see `als.gflop`
+    memory_bytes : at the peak: the matrix and its transpose, the largest model's factors three times (themselves,
+        the previous sweep's, the lists' unit vectors), and the blocks of scores
+    """
+
+    fits: int
+    iterations: int
+    gflop: float
+    memory_bytes: int
+
+
+def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: int) -> Estimate:
+    """Work and memory of a config on data of a given size."""
+    runs = planned_runs(config, "")
+    factors = max(settings.factors for settings in config.models.values())
+    memory = 4 * (2 * 2 * n_interactions + 3 * (users + items) * factors) + 4 * neighbours.BLOCK_BYTES
+    work = sum(als.gflop((users, items), n_interactions, run.settings) for run in runs)
+    return Estimate(len(runs), sum(run.settings.iterations for run in runs), work, memory)
 
 
 def _planned(

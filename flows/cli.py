@@ -1,0 +1,389 @@
+"""The `latentlab` command. Each command imports what it needs: `--help` and `check` start at once."""
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from flows import environment
+from tasks.core.errors import LatentlabError, OrchestrationError, TrackingError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from tasks.core.config import ExperimentConfig
+
+DEFAULT_CONFIG = Path("configs/quickstart.yaml")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else on stdout.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B.C=VALUE", help="Replace one key of the config; repeatable.")
+]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT, or latest.")
+]
+
+
+class _Guarded(TyperGroup):
+    """The group of commands, whose expected failures become a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _failures(debug=bool(ctx.params.get("debug"))):
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=_Guarded,
+    help="Is one ALS model significantly different from another? Experiments over neighbour lists.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="The catalogue of data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+
+@app.callback()
+def settings(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and Prefect's own log.")] = False,
+) -> None:
+    """Is one ALS model significantly different from another? Experiments over neighbour lists."""
+    environment.prepare(debug=debug)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="A config file.")] = DEFAULT_CONFIG,
+    sets: Sets = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train everything anew; earlier runs are superseded.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment: download, preprocess, train, evaluate, compare."""
+    settings = _config(config, sets)
+    _log_to_stderr()
+    from flows.console import bars, err, out, show_result
+    from flows.experiment import experiment
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with bars(hidden=as_json):
+        outcome = experiment(settings, fresh=fresh)
+    result = outcome.result
+    if as_json:
+        _print_json({**asdict(result), "trained": outcome.trained, "reused": outcome.reused})
+        return
+    show_result(result)
+    out.print(f"\n{outcome.trained} fits trained, {outcome.reused} found complete. Every depth: latentlab show latest")
+    err.print(f"Parent run {result.parent_id} in {_shown_store(settings)}; look at it with: latentlab ui")
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Argument(help="A config file.")], sets: Sets = None, as_json: Json = False) -> None:
+    """Validate a config; print it resolved, and the work and memory that it implies."""
+    settings = _config(config, sets)
+    from tasks.core.catalogue import entry
+    from tasks.core.plan import estimate
+
+    if settings.dataset.name == "file":
+        summary = _prepared(settings).summary
+        size, bound = (summary.users, summary.items, summary.interactions), ""
+    else:
+        known = entry(settings.dataset.name)
+        size, bound = (known.users, known.items, known.rows), "at most "
+    found = estimate(settings, *size)
+    if as_json:
+        counts = dict(zip(("users", "items", "interactions"), size, strict=True))
+        _print_json(
+            {"config": settings.model_dump(mode="json"), "config_sha256": settings.digest(), "data": counts, **asdict(found)}
+        )
+        return
+    print(settings.to_yaml())
+    print(f"config sha256   {settings.digest()}")
+    print(f"data            {bound}{size[0]:,} users, {size[1]:,} items, {size[2]:,} interactions")
+    print(f"confidence      {_confidence(settings)}")
+    print(f"work            {found.fits} fits, {found.iterations:,} iterations, {bound}{found.gflop:,.0f} GFLOP")
+    print(f"memory          about {found.memory_bytes / 2**20:,.0f} MiB beside the libraries")
+
+
+@app.command()
+def runs(as_json: Json = False) -> None:
+    """List experiments, their comparisons, and every model's runs with their status."""
+    from tasks import tracking
+
+    client = _client()
+    names = {str(found.experiment_id): found.name for found in client.search_experiments()}
+    rows = []
+    for found in sorted(tracking.our_runs(client), key=lambda found: (names[found.info.experiment_id], found.info.start_time)):
+        ref = tracking.run_ref(found)
+        superseded = "latentlab.superseded" in found.data.tags
+        rows.append(
+            {
+                "experiment": names[found.info.experiment_id],
+                "role": ref.role,
+                "model": ref.model,
+                "replicate": ref.replicate if ref.model else None,
+                "status": found.info.status,
+                "complete": tracking.is_complete(found),
+                "superseded": superseded,
+                "run_id": ref.run_id,
+                "parent_id": found.data.tags.get("mlflow.parentRunId"),
+            }
+        )
+    if as_json:
+        _print_json({"store": _shown_store(), "runs": rows})
+        return
+    from flows.console import columns_table, out
+
+    shown = [
+        {
+            "experiment": row["experiment"],
+            "run": row["role"] if row["role"] == "parent" else f"{row['model']}/{row['replicate']}",
+            "role": row["role"],
+            "status": "superseded" if row["superseded"] else row["status"],
+            "run id": row["run_id"],
+        }
+        for row in rows
+    ]
+    out.print(columns_table(shown, f"{len(rows)} runs in {_shown_store()}") if rows else "No runs yet: latentlab run")
+
+
+@app.command()
+def show(run: RunName, as_json: Json = False) -> None:
+    """Show what is in a run: of a comparison its tables, of a model's run its parameters, metrics and lists."""
+    from flows.console import columns_table, out, show_result
+    from tasks import lookup, tracking
+    from tasks.core.plan import PARENT
+
+    client = _client()
+    found = tracking.find_run(client, run)
+    if tracking.run_ref(found).role == PARENT:
+        result = lookup.result_of(client, found)
+        _print_json(asdict(result)) if as_json else show_result(result, every_depth=True)
+        return
+    content: dict[str, Any] = {
+        "run_id": found.info.run_id,
+        "name": found.info.run_name,
+        "status": found.info.status,
+        "complete": tracking.is_complete(found),
+        "params": dict(sorted(found.data.params.items())),
+        "metrics": dict(sorted(found.data.metrics.items())),
+        "tables": _tables(found),
+    }
+    if as_json:
+        _print_json(content)
+        return
+    for part in ("params", "metrics"):
+        rows = [{"name": key, "value": value} for key, value in content[part].items()]
+        out.print(columns_table(rows, f"{content['name']}: {part} ({content['status']})"))
+    for path, rows in content["tables"].items():
+        out.print(columns_table(rows, path))
+
+
+@app.command()
+def similar(
+    run: RunName,
+    user: Annotated[str | None, typer.Option("--user", help="A user's index, by first appearance.")] = None,
+    item: Annotated[str | None, typer.Option("--item", help="An item's index, by first appearance.")] = None,
+    n: Annotated[int, typer.Option("-n", help="How many neighbours.")] = 5,
+    raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the nearest neighbours of a user or an item, of each model side by side."""
+    if (user is None) == (item is None):
+        raise typer.BadParameter("give either --user or --item")
+    target, asked = ("items", str(item)) if user is None else ("users", user)
+    _print_lists(run, target, asked, n=n, raw=raw, as_json=as_json)
+
+
+@app.command()
+def recommend(
+    run: RunName,
+    user: Annotated[str, typer.Option("--user", help="A user's index, by first appearance.")],
+    n: Annotated[int, typer.Option("-n", help="How many items.")] = 10,
+    raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List recommendations for a user, of each model side by side."""
+    _print_lists(run, "recommendations", user, n=n, raw=raw, as_json=as_json)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", help="Where to listen, on this machine alone.")] = 5000,
+    as_json: Json = False,
+) -> None:
+    """Start the MLflow UI on this project's store; Ctrl-C ends it."""
+    from tasks import tracking
+
+    uri = tracking.resolve_uri()
+    tracking.open_store(uri)
+    address = f"http://127.0.0.1:{port}"
+    print(json.dumps({"store": _shown_store(), "url": address}) if as_json else f"{_shown_store()} at {address}", flush=True)
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
+    os.execv(sys.executable, [*command, "--port", str(port), "--workers", "1"])
+
+
+@data_app.command("list")
+def data_list(as_json: Json = False) -> None:
+    """List the data sets known by name, with their terms."""
+    from tasks.core.catalogue import catalogue
+
+    entries = catalogue()
+    if as_json:
+        _print_json({"datasets": {name: known.model_dump(mode="json") for name, known in entries.items()}})
+        return
+    for name, known in entries.items():
+        print(f"{name}\n  {known.title}: {known.users:,} users, {known.items:,} items, {known.rows:,} ratings")
+        for text in (known.homepage, known.licence, known.citation):
+            if text:
+                print(f"  {text}")
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="A name from `data list`.")], as_json: Json = False) -> None:
+    """Download (or make) a data set, unless it is here already."""
+    _log_to_stderr()
+    from flows.console import bars
+    from tasks.core.config import DatasetConfig
+    from tasks.download import fetch_dataset
+
+    with bars(hidden=as_json):
+        located = fetch_dataset(DatasetConfig(name=name))
+    _print_json(asdict(located)) if as_json else print(f"{located.path}\nsha256 of the ratings {located.sha256}")
+
+
+@data_app.command("describe")
+def data_describe(
+    config: Annotated[Path, typer.Argument(help="A config file.")], sets: Sets = None, as_json: Json = False
+) -> None:
+    """Prepare a config's data, and print how many users, items and interactions it gives."""
+    settings = _config(config, sets)
+    _log_to_stderr()
+    prepared = _prepared(settings)
+    if as_json:
+        _print_json({"dataset": settings.dataset.name, "data_sha256": prepared.sha256, **asdict(prepared.summary)})
+        return
+    from flows.console import out, summary_table
+
+    out.print(summary_table(settings.dataset.name, prepared.summary))
+
+
+def main() -> None:
+    """The console script's entry point."""
+    app(prog_name="latentlab")
+
+
+@contextmanager
+def _failures(*, debug: bool) -> Iterator[None]:
+    """Turn failures into one message on stderr and the documented exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("latentlab: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
+    except Exception as error:
+        origin = type(error).__module__.partition(".")[0]
+        if debug or origin in {"typer", "click"}:
+            raise
+        known = _as_expected(error, origin)
+        print(f"latentlab: {known or f'a bug: {type(error).__name__}: {error}; latentlab --debug shows where'}", file=sys.stderr)
+        raise typer.Exit(known.exit_code if known else 1) from None
+
+
+def _as_expected(error: Exception, origin: str) -> LatentlabError | None:
+    """The error, or what a library's own means here."""
+    if isinstance(error, LatentlabError):
+        return error
+    if origin in {"prefect", "httpx", "httpcore"} or "Failed to reach API" in str(error):
+        return OrchestrationError(
+            f"Prefect's API cannot be used: {error}; check PREFECT_API_URL, or unset it for the embedded server"
+        )
+    if origin in {"mlflow", "sqlalchemy"}:
+        return TrackingError(f"MLflow's store failed: {str(error).splitlines()[0]}; run the same command again")
+    return None
+
+
+def _config(path: Path, sets: list[str] | None) -> "ExperimentConfig":
+    from tasks.core.catalogue import entry
+    from tasks.core.config import load_config
+
+    config = load_config(path, sets or ())
+    if config.dataset.name != "file":
+        entry(config.dataset.name)
+    return config
+
+
+def _prepared(config: "ExperimentConfig") -> Any:
+    from flows.console import bars
+    from tasks.download import fetch_dataset
+    from tasks.preprocess import prepare
+
+    with bars(hidden=False):
+        return prepare(config.dataset, config.preprocess, fetch_dataset(config.dataset))
+
+
+def _confidence(config: "ExperimentConfig") -> str:
+    stored = "the rating" if config.preprocess.confidence == "rating" else "1"
+    alphas = ", ".join(f"{name} {settings.alpha:g}" for name, settings in config.models.items())
+    return f"{stored} in the matrix (1 without ratings), times each model's alpha in ALS: {alphas}"
+
+
+def _client() -> Any:
+    from tasks import tracking
+
+    return tracking.open_store(tracking.resolve_uri())
+
+
+def _shown_store(config: "ExperimentConfig | None" = None) -> str:
+    from tasks.tracking import resolve_uri, without_secrets
+
+    return without_secrets(resolve_uri(config.tracking.uri if config else None))
+
+
+def _tables(run: "Run") -> dict[str, list[dict[str, Any]]]:
+    """The tables of a complete run, as rows."""
+    from tasks import tracking
+
+    client = _client()
+    found = {}
+    for logged in json.loads(run.data.tags.get("mlflow.loggedArtifacts", "[]")):
+        table = json.loads(tracking.read_artifact(client, run.info.run_id, logged["path"]).read_text(encoding="utf-8"))
+        found[logged["path"]] = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    return found
+
+
+def _print_lists(run: str, target: str, asked: str, *, n: int, raw: bool, as_json: bool) -> None:
+    from flows.console import out, query_table
+    from tasks import lookup, tracking
+
+    client = _client()
+    lists = lookup.lookup(client, tracking.find_run(client, run), target, asked, n=n, raw=raw)
+    _print_json(asdict(lists)) if as_json else out.print(query_table(lists))
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, indent=1, allow_nan=False))
+
+
+def _log_to_stderr() -> None:
+    """Our own messages, as short lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name in ("tasks", "flows"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+
+
+if __name__ == "__main__":
+    main()

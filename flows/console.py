@@ -1,0 +1,196 @@
+"""What a person sees: progress bars on stderr, results as tables on stdout."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from tasks.progress import listening
+
+if TYPE_CHECKING:
+    from tasks.compare import Result
+    from tasks.core.comparison import Entry, QueryLists, Row
+    from tasks.core.interactions import Summary
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+SUMMARY = {
+    "users": "users",
+    "items": "items",
+    "mean_per_user": "mean per user",
+    "mean_per_item": "mean per item",
+    "max_per_user": "max per user",
+    "max_per_item": "max per item",
+    "min_per_user": "min per user",
+    "min_per_item": "min per item",
+}
+"""The notebook's eight figures and how they are headed."""
+
+
+class Bars:
+    """A bar over everything planned, with the time left, and one for what is running."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.work: dict[str, float] = {}
+        self.finished = 0.0
+        self.overall: TaskID | None = None
+        self.current: tuple[str, TaskID] | None = None
+
+    def plan(self, work: dict[str, float]) -> None:
+        """Show the bar over all fits; each counts by its floating-point work."""
+        self.work = work
+        if work:
+            self.overall = self.progress.add_task(f"{len(work)} fits", total=sum(work.values()), shown="")
+
+    def step(self, label: str, done: int, total: int) -> None:
+        """Move the bars."""
+        if self.current is None or self.current[0] != label:
+            if self.current is not None:
+                self.progress.remove_task(self.current[1])
+            self.current = (label, self.progress.add_task(label, total=total, shown=""))
+        unit = "iterations" if label in self.work else "bytes"
+        self.progress.update(self.current[1], completed=done, shown=f"{done:,}/{total:,} {unit}")
+        amount = self.work.get(label, 0.0)
+        if self.overall is not None:
+            self.progress.update(self.overall, completed=self.finished + amount * done / total)
+            if done == total:
+                self.finished += amount
+
+
+@contextmanager
+def bars(*, hidden: bool) -> Iterator[None]:
+    """Show progress within the block; nothing where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[shown]}"),
+    )
+    disable = hidden or not err.is_terminal
+    with Progress(*columns, console=err, transient=True, disable=disable) as progress, listening(Bars(progress)):
+        yield
+
+
+def show_result(result: "Result", *, every_depth: bool = False) -> None:
+    """The data, accuracy, agreement and query lists of an experiment."""
+    out.print()
+    out.print(summary_table(result.dataset, result.summary))
+    if result.accuracy:
+        out.print(_accuracy_table(result))
+    out.print(_agreement_table(result, every_depth=every_depth))
+    for query in result.queries:
+        out.print(query_table(query))
+
+
+def summary_table(dataset: str, summary: "Summary") -> Table:
+    """The notebook's eight figures."""
+    title = f"{dataset}: {summary.interactions:,} interactions"
+    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    for name in SUMMARY.values():
+        table.add_column(name, justify="right")
+    values = [getattr(summary, key) for key in SUMMARY]
+    table.add_row(*(f"{value:.6f}" if isinstance(value, float) else f"{value:,}" for value in values))
+    return table
+
+
+def _accuracy_table(result: "Result") -> Table:
+    models = list(dict.fromkeys(row.model for row in result.accuracy))
+    seeds = max(row.replicates for row in result.accuracy)
+    title = f"Held-out accuracy: mean ± standard deviation over {seeds} seeds of one split"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("metric")
+    for model in models:
+        table.add_column(model, justify="right")
+    cells = {(row.metric, row.model): row for row in result.accuracy}
+    for metric in sorted({row.metric for row in result.accuracy}, key=_metric_order):
+        found = [cells[metric, model] for model in models]
+        table.add_row(metric, *(f"{f.mean:.4f}" + (f" ± {f.sd:.4f}" if f.sd is not None else "") for f in found))
+    return table
+
+
+def _metric_order(metric: str) -> tuple[int, str]:
+    name, _, cutoff = metric.rpartition("_at_")
+    return int(cutoff), name
+
+
+def _agreement_table(result: "Result", *, every_depth: bool) -> Table:
+    """One line a pair of models, target and depth: within each, between them, chance."""
+    models = list(result.models)
+    title = "Agreement of lists: mean overlap@n over pairs of seeds, within a model and between models"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("lists", "A", "B"):
+        table.add_column(column)
+    for column in ("n", "within A", "within B", "A and B", "chance", "Jaccard", "RBO"):
+        table.add_column(column, justify="right")
+    cells = {(row.target, row.depth, row.a, row.b): row for row in result.comparison}
+    shown = _headline(result)
+    for target, depth in dict.fromkeys((row.target, row.depth) for row in result.comparison):
+        if not every_depth and depth != shown[target]:
+            continue
+        for a, b in [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]] or [(models[0], models[0])]:
+            between: Row = cells[target, depth, a, b]
+            within = [cells[target, depth, model, model].overlap for model in (a, b)]
+            numbers = [*within, between.overlap, between.chance, between.jaccard, between.rbo]
+            table.add_row(target, a, b, str(depth), *("-" if x is None else f"{x:.3f}" for x in numbers))
+    table.caption = "Jaccard and extrapolated rank-biased overlap (p = 0.8) are between A and B."
+    table.caption_justify = "left"
+    return table
+
+
+def _headline(result: "Result") -> dict[str, int]:
+    """The depth shown first for each target: the length of the query lists, where it was compared."""
+    lengths = {query.name: query.n for query in result.queries}
+    depths: dict[str, list[int]] = {}
+    for row in result.comparison:
+        depths.setdefault(row.target, []).append(row.depth)
+    wanted = {target: lengths.get(target, 10 if target == "recommendations" else 5) for target in depths}
+    return {target: wanted[target] if wanted[target] in known else known[0] for target, known in depths.items()}
+
+
+def query_table(query: "QueryLists") -> Table:
+    named = f"{query.title or 'id'} {f'(id {query.raw_id})' if query.title else query.raw_id}"
+    kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
+    title = f"{kind[query.target]} {query.index} ({named}): the first {query.n}, with the share of seeds that list each"
+    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    for model in query.models:
+        table.add_column(model)
+        table.add_column("seeds", justify="right")
+        table.add_column("score", justify="right")
+    for entries in zip_longest(*query.models.values()):
+        cells: list[Text | str] = []
+        for entry in entries:
+            cells += ["", "", ""] if entry is None else [_name(entry), f"{entry.share:.0%}", f"{entry.score:.4f}"]
+        table.add_row(*cells)
+    return table
+
+
+def _name(entry: "Entry") -> Text:
+    """An entity as people see it: index, raw id, title. Titles are text, whatever they hold."""
+    return Text(f"{entry.index}  {entry.title} (id {entry.raw_id})" if entry.title else f"{entry.index}  (id {entry.raw_id})")
+
+
+def columns_table(rows: Sequence[dict[str, object]], title: str) -> Table:
+    """Dicts of equal keys as a table."""
+    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    for column in rows[0] if rows else ():
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    return table

@@ -1,0 +1,82 @@
+"""Lists read back from runs that exist: what `show`, `similar` and `recommend` print."""
+
+from typing import TYPE_CHECKING
+
+from tasks import tracking
+from tasks.compare import RESULT, Result, read_target
+from tasks.core.comparison import Names, QueryLists, query_lists
+from tasks.core.config import LIST_LENGTH
+from tasks.core.errors import ConfigError
+from tasks.core.plan import MODEL, PARENT
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+
+def result_of(client: "MlflowClient", parent: "Run") -> Result:
+    """What a finished parent run found."""
+    return Result.from_json(tracking.read_artifact(client, parent.info.run_id, RESULT).read_text(encoding="utf-8"))
+
+
+def names_of(client: "MlflowClient", run_id: str) -> Names:
+    """The users and items that a run's indexes mean."""
+    import numpy as np
+    import pandas as pd
+
+    users = pd.read_parquet(tracking.read_artifact(client, run_id, "users.parquet"))
+    items = pd.read_parquet(tracking.read_artifact(client, run_id, "items.parquet"))
+    titles = items["title"].to_numpy(dtype=np.str_)
+    return Names(users["raw_id"].to_numpy(), items["raw_id"].to_numpy(), titles if titles.astype(bool).any() else None)
+
+
+def lookup(client: "MlflowClient", run: "Run", target: str, asked: str, *, n: int, raw: bool) -> QueryLists:
+    """One entity's list in a run, or in every model of a parent run over all its replicates.
+
+    Parameters
+    ----------
+    target : `users`, `items` or `recommendations`
+    asked : an index, or with `raw` one of the data set's own ids
+
+    Raises
+    ------
+    ConfigError
+        No such user or item, a length beyond what is stored, or a run without lists.
+    """
+    if not 1 <= n <= LIST_LENGTH:
+        raise ConfigError(f"found -n {n}; expected 1 to {LIST_LENGTH}, as many as each run keeps")
+    fits = _fits(client, run)
+    names = names_of(client, next(iter(fits.values()))[0])
+    index = _index(names, target, asked, raw=raw)
+    size = len(names.item_ids if target == "items" else names.user_ids)
+    lists = {model: [read_target(client, run_id, target, size) for run_id in ids] for model, ids in fits.items()}
+    return query_lists(f"{target}_{index}", target, index, n=n, names=names, lists=lists)
+
+
+def _fits(client: "MlflowClient", run: "Run") -> dict[str, list[str]]:
+    """The run ids to read, by model."""
+    ref = tracking.run_ref(run)
+    if ref.role == PARENT:
+        fits: dict[str, list[str]] = {}
+        for fit in result_of(client, run).runs:
+            if fit.role == MODEL:
+                fits.setdefault(fit.model, []).append(fit.run_id)
+        return fits
+    if ref.role != MODEL:
+        raise ConfigError(f"run {ref.run_id} holds no lists: its role is {ref.role or 'not ours'}; name a model's run")
+    return {f"{ref.model} #{ref.replicate}": [ref.run_id]}
+
+
+def _index(names: Names, target: str, asked: str, *, raw: bool) -> int:
+    ids = names.item_ids if target == "items" else names.user_ids
+    kind = "item" if target == "items" else "user"
+    if raw:
+        matching = [index for index, known in enumerate(ids.tolist()) if str(known) == asked]
+        if not matching:
+            raise ConfigError(f"found {kind} id {asked!r}, which is not among the data set's {len(ids)} {kind}s")
+        return matching[0]
+    if not asked.isdigit() or int(asked) >= len(ids):
+        raise ConfigError(
+            f"found {kind} {asked!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance (--raw for the data set's own ids)"
+        )
+    return int(asked)
