@@ -28,6 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B.C=VALUE", help="Replace one key of the config; repeatable.")
 ]
+ConfigFile = Annotated[Path, typer.Argument(help="A config file.")]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT, or latest.")
 ]
@@ -63,7 +64,7 @@ def settings(
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="A config file.")] = DEFAULT_CONFIG,
+    config: ConfigFile = DEFAULT_CONFIG,
     sets: Sets = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train everything anew; earlier runs are superseded.")] = False,
     as_json: Json = False,
@@ -87,7 +88,7 @@ def run(
 
 
 @app.command()
-def check(config: Annotated[Path, typer.Argument(help="A config file.")], sets: Sets = None, as_json: Json = False) -> None:
+def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     """Validate a config; print it resolved, and the work and memory that it implies."""
     settings = _config(config, sets)
     from tasks.core.catalogue import entry
@@ -103,7 +104,12 @@ def check(config: Annotated[Path, typer.Argument(help="A config file.")], sets: 
     if as_json:
         counts = dict(zip(("users", "items", "interactions"), size, strict=True))
         _print_json(
-            {"config": settings.model_dump(mode="json"), "config_sha256": settings.digest(), "data": counts, **asdict(found)}
+            {
+                "config": settings.model_dump(mode="json"),
+                "config_sha256": settings.digest(),
+                "data": counts,
+                **asdict(found),
+            }
         )
         return
     print(settings.to_yaml())
@@ -122,7 +128,9 @@ def runs(as_json: Json = False) -> None:
     client = _client()
     names = {str(found.experiment_id): found.name for found in client.search_experiments()}
     rows = []
-    for found in sorted(tracking.our_runs(client), key=lambda found: (names[found.info.experiment_id], found.info.start_time)):
+    for found in sorted(
+        tracking.our_runs(client), key=lambda found: (names[found.info.experiment_id], found.info.start_time)
+    ):
         ref = tracking.run_ref(found)
         superseded = "latentlab.superseded" in found.data.tags
         rows.append(
@@ -227,7 +235,10 @@ def ui(
     uri = tracking.resolve_uri()
     tracking.open_store(uri)
     address = f"http://127.0.0.1:{port}"
-    print(json.dumps({"store": _shown_store(), "url": address}) if as_json else f"{_shown_store()} at {address}", flush=True)
+    print(
+        json.dumps({"store": _shown_store(), "url": address}) if as_json else f"{_shown_store()} at {address}",
+        flush=True,
+    )
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     os.execv(sys.executable, [*command, "--port", str(port), "--workers", "1"])
@@ -263,9 +274,7 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A name from `data list`
 
 
 @data_app.command("describe")
-def data_describe(
-    config: Annotated[Path, typer.Argument(help="A config file.")], sets: Sets = None, as_json: Json = False
-) -> None:
+def data_describe(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     """Prepare a config's data, and print how many users, items and interactions it gives."""
     settings = _config(config, sets)
     _log_to_stderr()
@@ -296,7 +305,10 @@ def _failures(*, debug: bool) -> Iterator[None]:
         if debug or origin in {"typer", "click"}:
             raise
         known = _as_expected(error, origin)
-        print(f"latentlab: {known or f'a bug: {type(error).__name__}: {error}; latentlab --debug shows where'}", file=sys.stderr)
+        print(
+            f"latentlab: {known or f'a bug: {type(error).__name__}: {error}; latentlab --debug shows where'}",
+            file=sys.stderr,
+        )
         raise typer.Exit(known.exit_code if known else 1) from None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+_STYLE: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "caption_justify": "left"}
 
 SUMMARY = {
     "users": "users",
@@ -93,7 +95,7 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     out.print()
     out.print(summary_table(result.dataset, result.summary))
     if result.accuracy:
-        out.print(_accuracy_table(result))
+        out.print(_accuracy_table(result, every_variant=every_depth))
     out.print(_agreement_table(result, every_depth=every_depth))
     for query in result.queries:
         out.print(query_table(query))
@@ -101,28 +103,33 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
 
 def summary_table(dataset: str, summary: "Summary") -> Table:
     """The notebook's eight figures."""
-    title = f"{dataset}: {summary.interactions:,} interactions"
-    table = Table(title=Text(title), title_justify="left", title_style="bold")
-    for name in SUMMARY.values():
-        table.add_column(name, justify="right")
-    values = [getattr(summary, key) for key in SUMMARY]
-    table.add_row(*(f"{value:.6f}" if isinstance(value, float) else f"{value:,}" for value in values))
+    table = Table(title=Text(f"{dataset}: {summary.interactions:,} interactions"), **_STYLE)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for key, name in SUMMARY.items():
+        value = getattr(summary, key)
+        table.add_row(name, f"{value:.6f}" if isinstance(value, float) else f"{value:,}")
     return table
 
 
-def _accuracy_table(result: "Result") -> Table:
+def _accuracy_table(result: "Result", *, every_variant: bool) -> Table:
     models = list(dict.fromkeys(row.model for row in result.accuracy))
     seeds = max(row.replicates for row in result.accuracy)
     title = f"Held-out accuracy: mean ± standard deviation over {seeds} seeds of one split"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, **_STYLE)
     table.add_column("metric")
     for model in models:
         table.add_column(model, justify="right")
     cells = {(row.metric, row.model): row for row in result.accuracy}
-    for metric in sorted({row.metric for row in result.accuracy}, key=_metric_order):
+    metrics = sorted({row.metric for row in result.accuracy}, key=_metric_order)
+    for metric in metrics if every_variant else filter(_is_usual, metrics):
         found = [cells[metric, model] for model in models]
         table.add_row(metric, *(f"{f.mean:.4f}" + (f" ± {f.sd:.4f}" if f.sd is not None else "") for f in found))
     return table
+
+
+def _is_usual(metric: str) -> bool:
+    return metric.rpartition("_at_")[0] in {"precision", "recall", "ndcg", "map", "hit_rate"}
 
 
 def _metric_order(metric: str) -> tuple[int, str]:
@@ -133,12 +140,12 @@ def _metric_order(metric: str) -> tuple[int, str]:
 def _agreement_table(result: "Result", *, every_depth: bool) -> Table:
     """One line a pair of models, target and depth: within each, between them, chance."""
     models = list(result.models)
-    title = "Agreement of lists: mean overlap@n over pairs of seeds, within a model and between models"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    title = "Agreement of lists: mean overlap@n over pairs of seeds"
+    table = Table(title=title, **_STYLE)
     for column in ("lists", "A", "B"):
-        table.add_column(column)
-    for column in ("n", "within A", "within B", "A and B", "chance", "Jaccard", "RBO"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True)
+    for column in ("n", "in A", "in B", "A&B", "chance", "Jacc.", "RBO"):
+        table.add_column(column, justify="right", no_wrap=True)
     cells = {(row.target, row.depth, row.a, row.b): row for row in result.comparison}
     shown = _headline(result)
     for target, depth in dict.fromkeys((row.target, row.depth) for row in result.comparison):
@@ -149,8 +156,10 @@ def _agreement_table(result: "Result", *, every_depth: bool) -> Table:
             within = [cells[target, depth, model, model].overlap for model in (a, b)]
             numbers = [*within, between.overlap, between.chance, between.jaccard, between.rbo]
             table.add_row(target, a, b, str(depth), *("-" if x is None else f"{x:.3f}" for x in numbers))
-    table.caption = "Jaccard and extrapolated rank-biased overlap (p = 0.8) are between A and B."
-    table.caption_justify = "left"
+    table.caption = (
+        "in A, in B: between seeds of one model. A&B: between the models. "
+        "Jaccard and extrapolated rank-biased overlap (p = 0.8): of A&B."
+    )
     return table
 
 
@@ -165,30 +174,34 @@ def _headline(result: "Result") -> dict[str, int]:
 
 
 def query_table(query: "QueryLists") -> Table:
-    named = f"{query.title or 'id'} {f'(id {query.raw_id})' if query.title else query.raw_id}"
+    """The lists of one query side by side: the n entries that most seeds list, and how many others some list."""
+    named = f"{query.title}, id {query.raw_id}" if query.title else f"id {query.raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
-    title = f"{kind[query.target]} {query.index} ({named}): the first {query.n}, with the share of seeds that list each"
-    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    title = f"{kind[query.target]} {query.index} ({named}): first {query.n}, and the share of seeds listing each"
+    table = Table(title=Text(title), **_STYLE)
     for model in query.models:
-        table.add_column(model)
-        table.add_column("seeds", justify="right")
-        table.add_column("score", justify="right")
-    for entries in zip_longest(*query.models.values()):
+        table.add_column(model, no_wrap=True, overflow="ellipsis", ratio=1 if query.target != "users" else None)
+        table.add_column("seeds", justify="right", no_wrap=True)
+        table.add_column("score", justify="right", no_wrap=True)
+    for entries in zip_longest(*(found[: query.n] for found in query.models.values())):
         cells: list[Text | str] = []
         for entry in entries:
-            cells += ["", "", ""] if entry is None else [_name(entry), f"{entry.share:.0%}", f"{entry.score:.4f}"]
+            cells += ["", "", ""] if entry is None else [_name(entry), f"{entry.share:.0%}", f"{entry.score:.3f}"]
         table.add_row(*cells)
+    others = [len(found) - query.n for found in query.models.values()]
+    if any(count > 0 for count in others):
+        table.add_row(*(cell for count in others for cell in (f"and {count} more" if count > 0 else "", "", "")))
     return table
 
 
 def _name(entry: "Entry") -> Text:
     """An entity as people see it: index, raw id, title. Titles are text, whatever they hold."""
-    return Text(f"{entry.index}  {entry.title} (id {entry.raw_id})" if entry.title else f"{entry.index}  (id {entry.raw_id})")
+    return Text(f"{entry.index}  {entry.title or f'(id {entry.raw_id})'}")
 
 
 def columns_table(rows: Sequence[dict[str, object]], title: str) -> Table:
     """Dicts of equal keys as a table."""
-    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    table = Table(title=Text(title), **_STYLE)
     for column in rows[0] if rows else ():
         table.add_column(column)
     for row in rows:

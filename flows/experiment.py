@@ -1,6 +1,8 @@
 """The experiment, from a config to a comparison: what happens in which order."""
 
 from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
 
 from prefect import flow, runtime
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -47,7 +49,7 @@ def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
         shown = create_progress_artifact(0.0, key="training", description=f"{config.name}: {len(missing)} fits")
         for number, run in enumerate(missing, start=1):
             complete[run.identity] = evaluate(config, data, run, train(config, data, run, where), where)
-            update_progress_artifact(shown, 100.0 * number / len(missing))
+            update_progress_artifact(cast(UUID, shown), 100.0 * number / len(missing))
         result = compare_models(config, data, [complete[run.identity] for run in planned], where)
         tracking.supersede(client, replaced, where.parent_id)
         create_table_artifact([_readable(row) for row in result.comparison], key="comparison", description=config.name)

@@ -140,11 +140,13 @@ def _accuracy(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[R
                 if "_at_" in metric:
                     found.setdefault((run.model, metric), []).append(value)
     return [
-        Accuracy(
-            model, metric, float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None, len(values)
-        )
+        Accuracy(model, metric, float(np.mean(values)), _sd(values), len(values))
         for (model, metric), values in sorted(found.items())
     ]
+
+
+def _sd(values: list[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> None:

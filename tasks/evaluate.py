@@ -17,13 +17,17 @@ from tasks.core.interactions import Interactions, summarize
 from tasks.core.neighbours import Lists
 from tasks.core.plan import MODEL, PlannedRun
 from tasks.preprocess import Prepared, load
-from tasks.train import Home, Trained, split
 from tasks.tracking import RunRef
+from tasks.train import Home, Trained, split
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LISTS = {"users": "neighbours/users.parquet", "items": "neighbours/items.parquet", "recommendations": "recommendations.parquet"}
+LISTS = {
+    "users": "neighbours/users.parquet",
+    "items": "neighbours/items.parquet",
+    "recommendations": "recommendations.parquet",
+}
 COLUMNS = {"users": "neighbour", "items": "neighbour", "recommendations": "item"}
 
 

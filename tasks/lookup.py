@@ -77,6 +77,7 @@ def _index(names: Names, target: str, asked: str, *, raw: bool) -> int:
         return matching[0]
     if not asked.isdigit() or int(asked) >= len(ids):
         raise ConfigError(
-            f"found {kind} {asked!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance (--raw for the data set's own ids)"
+            f"found {kind} {asked!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance "
+            "(--raw for the data set's own ids)"
         )
     return int(asked)

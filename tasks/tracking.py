@@ -166,7 +166,13 @@ def start_fit(client: "MlflowClient", experiment_id: str, run: PlannedRun, tags:
 
 
 def open_parent(
-    client: "MlflowClient", experiment_id: str, *, config_sha256: str, data_sha256: str, fresh: bool, tags: Mapping[str, str]
+    client: "MlflowClient",
+    experiment_id: str,
+    *,
+    config_sha256: str,
+    data_sha256: str,
+    fresh: bool,
+    tags: Mapping[str, str],
 ) -> tuple[str, bool]:
     """The parent run of a config on its data: the existing one reopened, or a new one.
 
@@ -256,7 +262,9 @@ def log_metrics(client: "MlflowClient", run_id: str, metrics: "Sequence[Any] | M
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
 
 
-def log_dataset(client: "MlflowClient", run_id: str, *, name: str, digest: str, source: str, profile: dict[str, Any]) -> None:
+def log_dataset(
+    client: "MlflowClient", run_id: str, *, name: str, digest: str, source: str, profile: dict[str, Any]
+) -> None:
     """Note the data as an input of the run."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -434,7 +442,7 @@ def _search(client: "MlflowClient", experiment_ids: Sequence[str], condition: st
 def _listed(client: "MlflowClient", run_id: str, path: str | None = None) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for file in client.list_artifacts(run_id, path):
-        sizes |= _listed(client, run_id, file.path) if file.is_dir else {file.path: file.file_size}
+        sizes |= _listed(client, run_id, file.path) if file.is_dir else {file.path: int(file.file_size or 0)}
     return sizes
 
 
@@ -458,7 +466,8 @@ def _store_errors(uri: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0][:300]
         raise TrackingError(
-            f"the MLflow store {without_secrets(uri)} cannot be used: {reason}; check MLFLOW_TRACKING_URI and tracking.uri"
+            f"the MLflow store {without_secrets(uri)} cannot be used: {reason}; "
+            "check MLFLOW_TRACKING_URI and tracking.uri"
         ) from None
 
 

@@ -1,6 +1,7 @@
 """Step 3: one model, one seed -> factors in the staging area and an open MLflow run."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prefect import task
 
@@ -11,6 +12,9 @@ from tasks.core.interactions import Interactions
 from tasks.core.plan import EVALUATION, PlannedRun, split_seed
 from tasks.core.store import StoredFile, replacing
 from tasks.preprocess import Prepared, load
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
     return Trained(run_id, tracking.stage(path))
 
 
-def fit_matrix(config: ExperimentConfig, loaded: Interactions, run: PlannedRun) -> "interactions.csr_array":
+def fit_matrix(config: ExperimentConfig, loaded: Interactions, run: PlannedRun) -> "csr_array":
     """What a run is trained on: all interactions, or the train part of the split."""
     if run.role == EVALUATION:
         return split(config, loaded).train

@@ -16,7 +16,9 @@ from tasks.core.config import AlsConfig
 from tasks.core.errors import TrainingError
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_array, csr_matrix
+
+    Matrix = csr_array | csr_matrix
 
 Floats = npt.NDArray[np.float32]
 
@@ -126,7 +128,7 @@ class _Watch:
 
     def __init__(
         self,
-        oriented: "csr_array",
+        oriented: "csr_matrix",
         config: AlsConfig,
         snapshots: Collection[int],
         on_iteration: Callable[[Iteration], None] | None,
@@ -137,7 +139,7 @@ class _Watch:
         self.on_iteration = on_iteration
         self.done = 0
         self.previous: list[Floats] = []
-        self.weighted: csr_array | None = None
+        self.weighted: csr_array | csr_matrix | None = None
 
     def __call__(self, index: int, seconds: float, _: object) -> None:
         self.done = index + 1
@@ -209,7 +211,7 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
     takes 8(U + I)k^2 + 32·n·k for n interactions; Cholesky 4·n·k^2 to build its systems and (U + I)k^3/3 to
     factor them.
     """
-    rows, k = sum(matrix_shape), config.factors
+    rows, k = float(sum(matrix_shape)), config.factors
     if config.solver == "cg":
         sweep = 10 * rows * k**2 + 32 * interactions * k
     else:
@@ -217,11 +219,11 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
     return config.iterations * sweep / 1e9
 
 
-def _weighted(matrix: "csr_array", alpha: float) -> "csr_array":
+def _weighted(matrix: "Matrix", alpha: float) -> "Matrix":
     return matrix if alpha == 1.0 else matrix * np.float32(alpha)
 
 
-def _loss_sum(weighted: "csr_array", rows: Floats, columns: Floats, regularization: float) -> float:
+def _loss_sum(weighted: "Matrix", rows: Floats, columns: Floats, regularization: float) -> float:
     from implicit.cpu._als import calculate_loss
 
     # implicit divides by the sum of all cells' confidences

@@ -86,9 +86,7 @@ def entry(name: str) -> CatalogueEntry:
     if name not in entries:
         close = difflib.get_close_matches(name, [*entries, "file"], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(
-            f"dataset.name: found {name!r}; known are {', '.join(entries)}, and file for one's own{hint}"
-        )
+        raise ConfigError(f"dataset.name: found {name!r}; known are {', '.join(entries)}, and file for one's own{hint}")
     return entries[name]
 
 

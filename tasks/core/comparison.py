@@ -128,8 +128,10 @@ def compare(
                 compared = pairs if entity is None else [pair.of_entity(entity) for pair in pairs]
                 for n, chance in zip(depths, chances[name], strict=True):
                     found = [pair.at(n) for pair in compared]
-                    means = (_mean([getattr(each, part) for each in found]) for part in ("overlap", "jaccard", "rbo"))
-                    rows.append(Row(name, n, a, b, len(found), *means, chance))
+                    overlap = _mean([each.overlap for each in found])
+                    jaccard = _mean([each.jaccard for each in found])
+                    rbo = _mean([each.rbo for each in found])
+                    rows.append(Row(name, n, a, b, len(found), overlap, jaccard, rbo, chance))
     return rows
 
 

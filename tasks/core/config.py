@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -278,9 +279,9 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         node: Any = value
         for key in path:
             node = node.get(key) if isinstance(node, dict) else None
-        if isinstance(node, list | tuple) and all(isinstance(number, int) for number in node):
-            if any(b <= a for a, b in zip(node, node[1:], strict=False)):
-                yield path, f"found {list(node)}; expected increasing numbers, each once"
+        numbers = node if isinstance(node, list | tuple) and all(isinstance(each, int) for each in node) else ()
+        if any(b <= a for a, b in pairwise(numbers)):
+            yield path, f"found {list(numbers)}; expected increasing numbers, each once"
     dataset = value.get("dataset")
     if isinstance(dataset, dict) and "name" in dataset:
         if dataset["name"] == "file":

@@ -8,7 +8,7 @@ import csv
 import io
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,8 +141,7 @@ def _from_zip(path: Path, member: Member) -> bytes:
                 raise DataError(f"{path}: holds {member.member} {len(named)} times; expected once")
             if named[0].file_size > limit or (member.bytes and named[0].file_size != member.bytes):
                 raise DataError(
-                    f"{path}: {member.member} claims {named[0].file_size:,} bytes; expected {limit:,}; "
-                    "use another copy"
+                    f"{path}: {member.member} claims {named[0].file_size:,} bytes; expected {limit:,}; use another copy"
                 )
             with archive.open(named[0]) as file:
                 data = file.read(limit + 1)
@@ -181,7 +180,10 @@ def _read_text(data: bytes, name: str, columns: Columns, *, separator: str, head
         raise DataError(f"{name}: a header and no ratings; expected a line for each rating")
     if len(set(positions.values())) != len(positions):
         raise ConfigError(f"dataset.columns: {wanted} names a column twice; expected a column for each")
-    types = {at: "category" if role in {"user", "item"} else "float64" for role, at in positions.items()}
+    types: dict[Hashable, Any] = {
+        at: "category" if role in {"user", "item"} else "float64" for role, at in positions.items()
+    }
+    blank: Any = {at: [""] for role, at in positions.items() if role in {"user", "item"}}
     try:
         frame = pd.read_csv(
             io.BytesIO(data),
@@ -191,7 +193,7 @@ def _read_text(data: bytes, name: str, columns: Columns, *, separator: str, head
             usecols=list(types),
             dtype=types,
             keep_default_na=False,
-            na_values={at: [""] for role, at in positions.items() if role in {"user", "item"}},
+            na_values=blank,
             encoding="utf-8-sig",
         )
     except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
@@ -235,10 +237,11 @@ def _read_parquet(path: Path, columns: Columns) -> "pd.DataFrame":
     frame.columns = pd.Index(list(positions))
     for role in positions:
         try:
+            column = frame[role]
             if role in {"user", "item"}:
-                frame[role] = frame[role].astype(object).where(frame[role].notna()).astype(str).where(frame[role].notna()).astype("category")
+                frame[role] = column.astype(object).astype(str).where(column.notna()).astype("category")
             else:
-                frame[role] = frame[role].astype("float64")
+                frame[role] = column.astype("float64")
         except (ValueError, TypeError) as error:
             raise DataError(f"{path.name}: column {names[positions[role]]!r} for {role}: {error}") from None
     if frame.empty:
@@ -269,9 +272,7 @@ def _is_canonical_integer(raw: str) -> bool:
     return digits.isascii() and digits.isdigit() and len(digits) < 19 and str(int(raw)) == raw
 
 
-def _blame(
-    data: bytes, name: str, positions: dict[str, int], separator: str, header: bool, reason: str
-) -> DataError:
+def _blame(data: bytes, name: str, positions: dict[str, int], separator: str, header: bool, reason: str) -> DataError:
     """Read again, slowly, for the first line that is wrong and what is wrong with it."""
     try:
         lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=separator)

@@ -8,7 +8,7 @@ whole, no step from https to http.
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -130,7 +130,7 @@ def _transfer(url: str, output: Path, expected: int, on_bytes: OnBytes | None, e
         def rebuild_auth(self, prepared: requests.PreparedRequest, response: requests.Response) -> None:
             if urlsplit(response.url).scheme == "https" and urlsplit(str(prepared.url)).scheme != "https":
                 raise DataError(f"redirects from https to {_shown(str(prepared.url))}, which is refused")
-            super().rebuild_auth(prepared, response)
+            super().rebuild_auth(prepared, response)  # type: ignore[no-untyped-call]
 
     received = 0
     try:
@@ -159,8 +159,8 @@ def _transfer(url: str, output: Path, expected: int, on_bytes: OnBytes | None, e
         raise _Passing(f"ended after {received:,} of {expected:,} bytes")
 
 
-def _retry_after(headers: object) -> float:
-    value = getattr(headers, "get", {}.get)("Retry-After") or "0"
+def _retry_after(headers: Mapping[str, str]) -> float:
+    value = headers.get("Retry-After") or "0"
     return float(value) if value.isdigit() else 0.0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.config import PreprocessConfig, RandomSplit
-from tasks.core.datasets import RawId, Ratings
+from tasks.core.datasets import Ratings, RawId
 from tasks.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Interactions:
         titles = self.item_titles if self.item_titles is not None else np.array([], dtype=np.str_)
         matrix = self.matrix
         for array in (matrix.indptr, matrix.indices, matrix.data):
-            hasher.update(array.dtype.newbyteorder("<").str.encode() + array.astype(array.dtype.newbyteorder("<")).tobytes())
+            little = array.astype(array.dtype.newbyteorder("<"))
+            hasher.update(little.dtype.str.encode() + little.tobytes())
         for names in (self.user_ids, self.item_ids, titles):
             hasher.update("\x1f".join(map(str, names.tolist())).encode() + names.dtype.kind.encode())
         hasher.update(repr(matrix.shape).encode())
@@ -75,8 +76,7 @@ class Interactions:
         with np.load(path, allow_pickle=False) as arrays:
             parts = (arrays["data"], arrays["indices"], arrays["indptr"])
             matrix = csr_array(parts, shape=tuple(arrays["shape"].tolist()))
-            titles = arrays["item_titles"] if "item_titles" in arrays else None
-            return cls(matrix, arrays["user_ids"], arrays["item_ids"], titles)
+            return cls(matrix, arrays["user_ids"], arrays["item_ids"], arrays.get("item_titles"))
 
     def users_frame(self) -> "pd.DataFrame":
         """`index`, `raw_id`, one row a user."""
@@ -158,10 +158,10 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     shape = (len(row_codes), len(column_codes))
     matrix = csr_array((confidence, (rows.astype(np.int32), columns.astype(np.int32))), shape=shape)
     matrix.sort_indices()
-    item_ids = _raw(frame["item"], column_codes)
+    item_ids = _raw(frame["item"], np.asarray(column_codes))
     titles = ratings.titles
     known = np.array([titles.get(raw, "") for raw in item_ids.tolist()], dtype=np.str_) if titles else None
-    return Interactions(matrix, _raw(frame["user"], row_codes), item_ids, known)
+    return Interactions(matrix, _raw(frame["user"], np.asarray(row_codes)), item_ids, known)
 
 
 def summarize(matrix: "csr_array") -> Summary:
@@ -214,7 +214,9 @@ def split_random(matrix: "csr_array", config: RandomSplit, *, seed: int) -> Spli
 
 
 def _without_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.DataFrame":
-    keys = frame["user"].cat.codes.to_numpy(np.int64) * len(frame["item"].cat.categories) + frame["item"].cat.codes.to_numpy(np.int64)
+    keys = frame["user"].cat.codes.to_numpy(np.int64) * len(frame["item"].cat.categories) + frame[
+        "item"
+    ].cat.codes.to_numpy(np.int64)
     order = np.argsort(keys, kind="stable")
     if "timestamp" in frame:
         order = np.lexsort((frame["timestamp"].to_numpy(), keys))

@@ -60,17 +60,17 @@ def evaluate(recommended: Ids, test: "csr_array", cutoffs: tuple[int, ...]) -> A
 
 def precision(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
     """Hits / K."""
-    return hits.sum(axis=1) / hits.shape[1]
+    return np.asarray(hits.sum(axis=1) / hits.shape[1])
 
 
 def recall(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
     """Hits / relevant."""
-    return hits.sum(axis=1) / relevant
+    return np.asarray(hits.sum(axis=1) / relevant)
 
 
 def recall_capped(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
     """Hits / min(K, relevant), so that a full list of hits gives 1 (Liang et al. 2018, eq. for Recall@R)."""
-    return hits.sum(axis=1) / np.minimum(hits.shape[1], relevant)
+    return np.asarray(hits.sum(axis=1) / np.minimum(hits.shape[1], relevant))
 
 
 def ndcg(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
@@ -90,17 +90,17 @@ def average_precision(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int6
     """Mean over min(K, relevant) of the precision at each hit."""
     ranks = np.arange(1, hits.shape[1] + 1)
     precisions = np.cumsum(hits, axis=1) / ranks
-    return (precisions * hits).sum(axis=1) / np.minimum(hits.shape[1], relevant)
+    return np.asarray((precisions * hits).sum(axis=1) / np.minimum(hits.shape[1], relevant))
 
 
 def reciprocal_rank(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
     """1 / rank of the first hit, 0 without one."""
-    return hits.any(axis=1) / (hits.argmax(axis=1) + 1)
+    return np.asarray(hits.any(axis=1) / (hits.argmax(axis=1) + 1))
 
 
 def hit_rate(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
     """1 where there is a hit, else 0."""
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), dtype=np.float64)
 
 
 METRICS = {

@@ -69,9 +69,9 @@ def similar(factors: Floats, *, n: int) -> Lists:
     ----------
     factors : (R, k) float32
     """
-    norms = np.linalg.norm(factors, axis=1)
+    norms = np.linalg.norm(factors, axis=1).astype(np.float32)
     directed = norms > 0
-    unit = factors / np.where(directed, norms, 1)[:, None]
+    unit: Floats = factors / np.where(directed, norms, np.float32(1))[:, None]
 
     def scores(start: int, stop: int) -> Floats:
         block = unit[start:stop] @ unit.T  # (B, R)
@@ -92,8 +92,8 @@ def recommend(factors: Factors, liked: "csr_array", *, n: int) -> Lists:
     ----------
     liked : (U, I) CSR
     """
-    unknown_items = ~factors.items.any(axis=1)
-    unknown_users = ~factors.users.any(axis=1)
+    unknown_items = ~np.any(factors.items, axis=1)
+    unknown_users = np.asarray(~np.any(factors.users, axis=1))
 
     def scores(start: int, stop: int) -> Floats:
         block = score(factors.users[start:stop], factors.items)  # (B, I)

@@ -43,9 +43,10 @@ def planned_runs(config: ExperimentConfig, data_sha256: str) -> list[PlannedRun]
     ----------
     data_sha256 : the interactions' digest
     """
-    split = config.evaluation and combined_sha256(
-        data_sha256, config.evaluation.split.model_dump(), split_seed(config), interactions.ALGORITHM
-    )
+    split = None
+    if config.evaluation:
+        settings = config.evaluation.split.model_dump()
+        split = combined_sha256(data_sha256, settings, split_seed(config), interactions.ALGORITHM)
     counts = {MODEL: config.replicates, EVALUATION: config.evaluation.replicates if config.evaluation else 0}
     return [
         _planned(config, name, settings, replicate, role, (data_sha256, split if role == EVALUATION else None))

@@ -8,7 +8,7 @@ and depth. Numbers are read as people mean them: `1e-2` is a number, `no` is a s
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -99,7 +99,7 @@ class _Refused(Exception):
 
 
 class _Builder:
-    def __init__(self, source: Source, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, source: Source, events: Iterator[Any]) -> None:
         self.source = source
         self.events = events
 
@@ -113,7 +113,7 @@ class _Builder:
         if isinstance(event := next(self.events), yaml.DocumentStartEvent):
             self._refuse(event, (), "a second document starts here; a config is one document")
 
-    def _node(self, event: yaml.Event, path: KeyPath) -> Any:
+    def _node(self, event: Any, path: KeyPath) -> Any:
         self.source.places.setdefault(path, self._place(event))
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             self._refuse(event, path, "anchors and aliases are not allowed; write the value out")
@@ -150,12 +150,12 @@ class _Builder:
             result.append(self._node(event, (*path, len(result))))
         return result
 
-    def _place(self, event: yaml.Event) -> str:
+    def _place(self, event: Any) -> str:
         return f"{self.source.name}:{event.start_mark.line + 1}"
 
-    def _note(self, event: yaml.Event, path: KeyPath, message: str) -> None:
+    def _note(self, event: Any, path: KeyPath, message: str) -> None:
         self.source.problems.append(Problem(self._place(event), path, message))
 
-    def _refuse(self, event: yaml.Event, path: KeyPath, message: str) -> None:
+    def _refuse(self, event: Any, path: KeyPath, message: str) -> NoReturn:
         self._note(event, path, message)
         raise _Refused

@@ -24,12 +24,12 @@ _ADJECTIVES = (
     "Foreign Forgotten Frozen Gentle Golden Hidden Hollow Idle Invisible Last Lonely Lucky Midnight Narrow "
     "Northern Paper Patient Quiet Restless Scarlet Second Silent Silver Sleeping Stolen Summer Tender "
     "Velvet Winter"
-).split()
+)
 _NOUNS = (
     "Alibi Avenue Bridge Carnival Castle Charade City Compass Confession Detective Dream Empire Engine Farewell "
     "Garden Harbor Heist Horizon Hotel Island Journey Lantern Letter Lighthouse Machine Mirror Museum Orchard "
     "Parade Promise River Road Season Secret Shadow Station Storm Stranger Summit Theater Train"
-).split()
+)
 
 
 def write_ratings(path: Path, seed: int) -> None:
@@ -40,8 +40,9 @@ def write_ratings(path: Path, seed: int) -> None:
 
 def titles() -> list[str]:
     """A title for each item, in the order of its id."""
+    adjectives, nouns = _ADJECTIVES.split(), _NOUNS.split()
     return [
-        f"The {_ADJECTIVES[i % len(_ADJECTIVES)]} {_NOUNS[i // len(_ADJECTIVES)]} ({1930 + i * 37 % 69})"
+        f"The {adjectives[i % len(adjectives)]} {nouns[i // len(adjectives)]} ({1930 + i * 37 % 69})"
         for i in range(N_ITEMS)
     ]
 
@@ -59,7 +60,9 @@ def make_ratings(seed: int) -> Ints:
 
     def bell(*shape: int) -> Ints:  # sum of four bytes: mean 0, standard deviation 148
         words = raw(*shape)
-        return sum(((words >> np.uint64(8 * i)) & np.uint64(255)).astype(np.int64) for i in range(4)) - 510
+        parts = [(words >> np.uint64(8 * i)) & np.uint64(255) for i in range(4)]
+        total: Ints = np.sum(parts, axis=0).astype(np.int64)
+        return total - 510
 
     affinity = bell(N_USERS, RANK) @ bell(N_ITEMS, RANK).T  # (U, I), standard deviation about 62,000
     rank = np.argsort(raw(N_ITEMS), kind="stable")
