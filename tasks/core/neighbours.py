@@ -69,9 +69,10 @@ def similar(factors: Floats, *, n: int) -> Lists:
     ----------
     factors : (R, k) float32
     """
-    norms = np.linalg.norm(factors, axis=1).astype(np.float32)
+    norms = np.linalg.norm(factors, axis=1)
     directed = norms > 0
-    unit: Floats = factors / np.where(directed, norms, np.float32(1))[:, None]
+    unit: Floats = np.zeros_like(factors)
+    np.divide(factors, norms[:, None], out=unit, where=directed[:, None])
 
     def scores(start: int, stop: int) -> Floats:
         block = unit[start:stop] @ unit.T  # (B, R)
