@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tasks.core.errors import TrackingError
 from tasks.core.plan import MODEL, PARENT, PlannedRun
@@ -357,17 +357,18 @@ def read_artifact(client: "MlflowClient", run_id: str, path: str) -> Path:
     TrackingError
         The run is not complete, has no such file, or the file is not the one that was written.
     """
-    complete = client.get_run(run_id).data.tags.get("latentlab.complete")
+    run = client.get_run(run_id)
+    complete = run.data.tags.get("latentlab.complete")
     if complete is None:
         raise TrackingError(f"run {run_id} is not complete; run its config again")
-    manifest = _download(client, run_id, MANIFEST)
-    if file_sha256(manifest) != complete:
+    manifest = _local(client, run, MANIFEST)
+    if _sha256(run, manifest) != complete:
         raise TrackingError(f"run {run_id}: {MANIFEST} differs from the run's tag; train it anew with --fresh")
     entries = {entry["path"]: entry for entry in json.loads(manifest.read_text(encoding="utf-8"))["files"]}
     if path not in entries:
         raise TrackingError(f"run {run_id} has no {path}; it has {', '.join(entries)}")
-    file = _download(client, run_id, path)
-    found = file_sha256(file)
+    file = _local(client, run, path)
+    found = _sha256(run, file)
     if found != entries[path]["sha256"]:
         raise TrackingError(
             f"run {run_id}: {path} has sha256 {found[:12]}… but {entries[path]['sha256'][:12]}… expected: "
@@ -446,13 +447,28 @@ def _listed(client: "MlflowClient", run_id: str, path: str | None = None) -> dic
     return sizes
 
 
-def _download(client: "MlflowClient", run_id: str, path: str) -> Path:
+def _local(client: "MlflowClient", run: "Run", path: str) -> Path:
+    """A run's file on this machine: where the store keeps it, or else a copy under our home."""
     from mlflow.exceptions import MlflowException
 
+    kept = urlsplit(run.info.artifact_uri)
+    if kept.scheme in {"", "file"}:
+        return Path(unquote(kept.path)) / path
+    folder = home() / "downloads" / run.info.run_id
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        return Path(client.download_artifacts(run_id, path))
+        return Path(client.download_artifacts(run.info.run_id, path, str(folder)))
     except (MlflowException, OSError) as error:
-        raise TrackingError(f"run {run_id}: {path} cannot be read: {error}") from None
+        raise TrackingError(f"run {run.info.run_id}: {path} cannot be read: {error}") from None
+
+
+def _sha256(run: "Run", path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise TrackingError(
+            f"run {run.info.run_id}: {path} cannot be read: {error.strerror}; train it anew with --fresh"
+        ) from None
 
 
 @contextmanager

@@ -1,0 +1,228 @@
+"""The flow, on a small data set with a known answer, against a real MLflow store and a real Prefect server."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from flows.experiment import experiment
+from tasks import tracking
+from tasks.core import als
+from tasks.core.config import ExperimentConfig
+from tasks.core.errors import TrackingError
+
+pytestmark = pytest.mark.usefixtures("api_url")
+
+N_USERS, N_ITEMS = 40, 30
+
+
+@pytest.fixture
+def config(workdir: Path) -> ExperimentConfig:
+    """Two blocks of users that like two blocks of items; two models, two seeds, held-out evaluation."""
+    rng = np.random.default_rng(7)
+    pairs = [(u, i) for u in range(N_USERS) for i in range(N_ITEMS) if u % 2 == i % 2 and rng.random() < 0.6]
+    users, items = zip(*pairs, strict=True)
+    frame = pd.DataFrame({"user": users, "item": items, "rating": 5})
+    frame.to_csv(workdir / "blocks.csv", index=False)
+    return ExperimentConfig.model_validate(
+        {
+            "name": "blocks",
+            "dataset": {"name": "file", "path": str(workdir / "blocks.csv")},
+            "models": {"k2": {"factors": 2, "iterations": 4}, "k8": {"factors": 8, "iterations": 6}},
+            "replicates": 2,
+            "snapshots": [2],
+            "queries": {"users": [3], "items": [4], "recommend_for": [0]},
+            "comparison": {"depths": [3, 10]},
+            "evaluation": {"replicates": 1, "cutoffs": [5]},
+        }
+    )
+
+
+@pytest.fixture
+def client(config: ExperimentConfig) -> MlflowClient:
+    return tracking.open_store(tracking.resolve_uri())
+
+
+def test_every_fit_is_one_complete_nested_run(config: ExperimentConfig, client: MlflowClient) -> None:
+    outcome = experiment(config)
+    assert (outcome.trained, outcome.reused) == (6, 0)
+    runs = tracking.our_runs(client)
+    nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == outcome.result.parent_id]
+    assert len(runs) == 7
+    assert len(nested) == 6
+    assert all(tracking.is_complete(run) for run in runs)
+    roles = [run.data.tags["latentlab.role"] for run in nested]
+    assert (roles.count("model"), roles.count("evaluation")) == (4, 2)
+
+
+def test_runs_carry_the_names_of_the_contract(config: ExperimentConfig, client: MlflowClient) -> None:
+    experiment(config)
+    run = tracking.find_run(client, "blocks/k8/1")
+    expected = {"factors": "8", "iterations": "6", "regularization": "0.01", "alpha": "1.0", "solver": "cg"}
+    assert expected.items() <= run.data.params.items()
+    assert {"objective", "imbalance", "elapsed_seconds", "factor_change", "fit_seconds", "iterations_run"} <= set(
+        run.data.metrics
+    )
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "objective")] == [2, 6]
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "elapsed_seconds")] == [1, 2, 3, 4, 5, 6]
+    manifest = tracking.read_artifact(client, run.info.run_id, "factors.npz").parent / "manifest.json"
+    assert {entry["path"] for entry in json.loads(manifest.read_text())["files"]} == {
+        "factors.npz",
+        "items.parquet",
+        "neighbours/items.parquet",
+        "neighbours/users.parquet",
+        "queries/item_4.json",
+        "queries/recommend_for_0.json",
+        "queries/user_3.json",
+        "recommendations.parquet",
+        "users.parquet",
+    }
+    (dataset,) = run.inputs.dataset_inputs
+    assert run.data.tags["latentlab.data_sha256"].startswith(dataset.dataset.digest)
+
+
+def test_neighbours_are_of_the_same_block(config: ExperimentConfig) -> None:
+    result = experiment(config).result
+    user, item, recommended = result.queries
+    raw = {
+        (entry.raw_id, query.name) for query in (user, item) for entries in query.models.values() for entry in entries
+    }
+    assert all(raw_id % 2 == (user if name == "user_3" else item).raw_id % 2 for raw_id, name in raw)
+    assert all(entry.raw_id % 2 == recommended.raw_id % 2 for entry in recommended.models["k2"][:3])
+
+
+def test_factors_in_mlflow_are_those_of_the_fit(config: ExperimentConfig, client: MlflowClient) -> None:
+    experiment(config)
+    run = tracking.find_run(client, "blocks/k2/0")
+    stored = als.Factors.load(tracking.read_artifact(client, run.info.run_id, "factors.npz"))
+    frame = pd.read_csv(str(config.dataset.path))
+    rows, columns = (pd.factorize(frame[side])[0].astype(np.int32) for side in ("user", "item"))
+    from scipy.sparse import csr_array
+
+    matrix = csr_array((np.full(len(frame), 5, np.float32), (rows, columns)), shape=(N_USERS, N_ITEMS))
+    again = als.fit(matrix, config.models["k2"], seed=int(run.data.params["seed"]))
+    assert np.array_equal(stored.users, again.users)
+    assert np.array_equal(stored.items, again.items)
+
+
+def test_a_second_run_trains_nothing_and_reopens_the_parent(
+    config: ExperimentConfig, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = experiment(config)
+    fits: list[int] = []
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    solver = AlternatingLeastSquares.fit
+    monkeypatch.setattr(AlternatingLeastSquares, "fit", lambda self, *a, **k: fits.append(1) or solver(self, *a, **k))
+    second = experiment(config)
+    assert fits == []
+    assert (second.trained, second.reused) == (0, 6)
+    assert second.result == first.result
+    assert len(tracking.our_runs(client)) == 7
+    parent = first.result.parent_id
+    doubled = [key for key in client.get_run(parent).data.metrics if len(client.get_metric_history(parent, key)) > 1]
+    assert doubled == []
+
+
+def test_adding_a_model_trains_only_that_model(config: ExperimentConfig, client: MlflowClient) -> None:
+    first = experiment(config)
+    models = {**config.models, "k3": config.models["k2"].model_copy(update={"factors": 3})}
+    more = experiment(config.model_copy(update={"models": models}))
+    assert (more.trained, more.reused) == (3, 6)
+    assert more.result.parent_id != first.result.parent_id
+    assert {run.run_id for run in first.result.runs} < {run.run_id for run in more.result.runs}
+
+
+def test_fresh_trains_anew_and_supersedes(config: ExperimentConfig, client: MlflowClient) -> None:
+    first = experiment(config)
+    fresh = experiment(config, fresh=True)
+    assert fresh.trained == 6
+    old = {run.run_id for run in first.result.runs}
+    assert not old & {run.run_id for run in fresh.result.runs}
+    assert all("latentlab.superseded" in client.get_run(run_id).data.tags for run_id in old)
+    assert tracking.find_run(client, "blocks/k2/0").info.run_id not in old
+    assert tracking.find_run(client, "blocks").info.run_id == fresh.result.parent_id
+
+
+def test_a_damaged_list_is_refused_and_what_was_complete_stays(config: ExperimentConfig, client: MlflowClient) -> None:
+    first = experiment(config)
+    run = next(run for run in first.result.runs if run.role == "model")
+    path = tracking.read_artifact(client, run.run_id, "neighbours/users.parquet")
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(TrackingError, match=r"neighbours/users\.parquet has sha256"):
+        experiment(config)
+    assert client.get_run(first.result.parent_id).info.status == "FINISHED"
+
+
+def test_a_fit_that_fails_leaves_failed_runs_with_the_reason(config: ExperimentConfig, client: MlflowClient) -> None:
+    huge = config.models["k2"].model_copy(update={"alpha": 1e12, "regularization": 1e38})
+    failing = config.model_copy(update={"models": {"k2": config.models["k2"], "huge": huge}})
+    broken = failing.model_copy(update={"replicates": 1, "evaluation": None})
+    from tasks.core.errors import TrainingError
+
+    with pytest.raises(TrainingError):
+        experiment(broken)
+    statuses = {run.info.run_name: run.info.status for run in tracking.our_runs(client)}
+    assert statuses == {"comparison": "FAILED", "k2 #0": "FINISHED", "huge #0": "FAILED"}
+    failed = [run for run in tracking.our_runs(client) if run.info.status == "FAILED"]
+    assert all("TrainingError" in run.data.tags["latentlab.reason"] for run in failed)
+
+
+def test_interrupting_leaves_killed_runs(config: ExperimentConfig, client: MlflowClient) -> None:
+    from tasks import progress
+
+    class Interrupting:
+        def plan(self, work: dict[str, float]) -> None:
+            assert len(work) == 6
+
+        def step(self, label: str, done: int, total: int) -> None:
+            if label == "train k8 #0" and done == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(BaseException) as raised, progress.listening(Interrupting()):  # noqa: PT011
+        experiment(config)
+    assert raised.type is KeyboardInterrupt
+    statuses = [run.info.status for run in tracking.our_runs(client)]
+    assert sorted(statuses) == ["FINISHED", "FINISHED", "KILLED", "KILLED"]
+
+
+def test_prefect_shows_the_story(config: ExperimentConfig) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    outcome = experiment(config)
+    store = tracking.open_store(tracking.resolve_uri())
+    flow_run_id = store.get_run(outcome.result.parent_id).data.tags["prefect.flow_run_id"]
+    with get_client(sync_client=True) as prefect:
+        only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+        names = {run.name for run in prefect.read_task_runs(flow_run_filter=only)}
+        assert prefect.read_flow_run(flow_run_id).name == "blocks"
+    assert {"download file", "preprocess file", "train k2 #0", "evaluate k8 #1 held-out", "compare blocks"} <= names
+
+
+def test_the_notebooks_worked_example_goes_through(workdir: Path, client: MlflowClient) -> None:
+    (workdir / "example.csv").write_text(
+        "user,item,rating\n1,A,5\n1,C,3\n2,B,4\n2,D,2\n3,A,1\n3,C,5\n", encoding="utf-8"
+    )
+    example = ExperimentConfig.model_validate(
+        {
+            "name": "worked-example",
+            "dataset": {"name": "file", "path": "example.csv"},
+            "preprocess": {"min_rating": None},
+            "models": {"k2": {"factors": 2, "iterations": 15}},
+            "replicates": 1,
+            "queries": {"users": [0], "recommend_for": [0], "n": 2},
+            "comparison": {"depths": [1]},
+            "evaluation": None,
+        }
+    )
+    result = experiment(example).result
+    assert (result.summary.users, result.summary.items, result.summary.interactions) == (3, 4, 6)
+    users, recommended = result.queries
+    assert users.models["k2"][0].raw_id == 3, "users 1 and 3 both chose A and C"
+    assert {entry.raw_id for entry in recommended.models["k2"]} == {"B", "D"}, "what user 1 has not chosen"
