@@ -1,6 +1,7 @@
 """The flow, on a small data set with a known answer, against a real MLflow store and a real Prefect server."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -200,9 +201,14 @@ def test_prefect_shows_the_story(config: ExperimentConfig) -> None:
     flow_run_id = store.get_run(outcome.result.parent_id).data.tags["prefect.flow_run_id"]
     with get_client(sync_client=True) as prefect:
         only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
-        names = {run.name for run in prefect.read_task_runs(flow_run_filter=only)}
         assert prefect.read_flow_run(flow_run_id).name == "blocks"
-    assert {"download file", "preprocess file", "train k2 #0", "evaluate k8 #1 held-out", "compare blocks"} <= names
+        expected = {"download file", "preprocess file", "train k2 #0", "evaluate k8 #0 held-out", "compare blocks"}
+        for _ in range(50):  # the server takes task runs in from a queue
+            names = {run.name for run in prefect.read_task_runs(flow_run_filter=only)}
+            if expected <= names:
+                break
+            time.sleep(0.2)
+        assert expected <= names
 
 
 def test_the_notebooks_worked_example_goes_through(workdir: Path, client: MlflowClient) -> None:
