@@ -388,9 +388,12 @@ def _print_json(content: Any) -> None:
 
 
 def _log_to_stderr() -> None:
-    """Our own messages, as short lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    """Our own messages, as short lines above the bars."""
+    from rich.logging import RichHandler
+
+    from flows.console import err
+
+    handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
     for name in ("tasks", "flows"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)

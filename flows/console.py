@@ -115,7 +115,7 @@ def summary_table(dataset: str, summary: "Summary") -> Table:
 def _accuracy_table(result: "Result", *, every_variant: bool) -> Table:
     models = list(dict.fromkeys(row.model for row in result.accuracy))
     seeds = max(row.replicates for row in result.accuracy)
-    title = f"Held-out accuracy: mean ± standard deviation over {seeds} seeds of one split"
+    title = f"Held-out accuracy: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
     table = Table(title=title, **_STYLE)
     table.add_column("metric")
     for model in models:
@@ -181,8 +181,8 @@ def query_table(query: "QueryLists") -> Table:
     table = Table(title=Text(title), **_STYLE)
     for model in query.models:
         table.add_column(model, no_wrap=True, overflow="ellipsis", ratio=1 if query.target != "users" else None)
-        table.add_column("seeds", justify="right", no_wrap=True)
-        table.add_column("score", justify="right", no_wrap=True)
+        table.add_column("seeds", justify="right", no_wrap=True, min_width=5)
+        table.add_column("score", justify="right", no_wrap=True, min_width=5)
     for entries in zip_longest(*(found[: query.n] for found in query.models.values())):
         cells: list[Text | str] = []
         for entry in entries:

@@ -11,7 +11,9 @@ DEFAULTS = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # results are small records; the data are in our own store
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # our own messages show in Prefect's UI; outside a flow there is nobody to send them to
     "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     # one bar, ours
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }

@@ -91,10 +91,32 @@ def open_parent(config: ExperimentConfig, data: Prepared, *, fresh: bool) -> tup
     client = tracking.open_store(uri)
     experiment_id = tracking.open_experiment(client, uri, config.name)
     tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
+    models = list(config.models)
     parent_id, was_complete = tracking.open_parent(
-        client, experiment_id, config_sha256=config.digest(), data_sha256=data.sha256, fresh=fresh, tags=tags
+        client,
+        experiment_id,
+        " vs ".join(models) if len(models) < 5 else f"{len(models)} models",
+        description=_description(config, data),
+        config_sha256=config.digest(),
+        data_sha256=data.sha256,
+        fresh=fresh,
+        tags=tags,
     )
     return Home(uri, experiment_id, parent_id, tags), was_complete
+
+
+def _description(config: ExperimentConfig, data: Prepared) -> str:
+    """What is compared, in markdown, for the MLflow UI."""
+    lines = [
+        f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}**: "
+        f"{data.summary.users:,} users, {data.summary.items:,} items, {data.summary.interactions:,} interactions. {config.replicates} seeds a model.",
+        "",
+        "| model | k | iterations | regularization | alpha |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, model in config.models.items():
+        lines.append(f"| {name} | {model.factors} | {model.iterations} | {model.regularization:g} | {model.alpha:g} |")
+    return "\n".join(lines)
 
 
 def _readable(row: object) -> dict[str, object]:

@@ -168,7 +168,9 @@ def start_fit(client: "MlflowClient", experiment_id: str, run: PlannedRun, tags:
 def open_parent(
     client: "MlflowClient",
     experiment_id: str,
+    name: str,
     *,
+    description: str,
     config_sha256: str,
     data_sha256: str,
     fresh: bool,
@@ -187,7 +189,8 @@ def open_parent(
             set_tags(client, run.info.run_id, tags)
             return str(run.info.run_id), run.info.status == "FINISHED"
     identity = {"latentlab.config_sha256": config_sha256, "latentlab.data_sha256": data_sha256}
-    return start_run(client, experiment_id, "comparison", tags={"latentlab.role": PARENT, **identity, **tags}), False
+    run_tags = {"latentlab.role": PARENT, **identity, **tags}
+    return start_run(client, experiment_id, name, tags=run_tags, description=description), False
 
 
 def complete_runs(client: "MlflowClient", experiment_ids: Sequence[str]) -> dict[str, RunRef]:

@@ -1,5 +1,6 @@
 """Step 3: one model, one seed -> factors in the staging area and an open MLflow run."""
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from tasks.preprocess import Prepared, load
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
         on_iteration=on_iteration,
     )
     metrics.flush()
+    log.info("%s: %d iterations in %.1f s", run.label, run.settings.iterations, elapsed)
     tracking.log_metrics(client, run_id, {"fit_seconds": elapsed, "iterations_run": run.settings.iterations})
     path = tracking.staging(run_id) / "factors.npz"
     with replacing(path) as temporary:

@@ -51,10 +51,9 @@ def main() -> None:
 
         client = tracking.open_store(f"sqlite:///{folder}/mlflow.db")
         training = sum(run.data.metrics.get("fit_seconds", 0.0) for run in tracking.our_runs(client))
+    rest = cold - training - bare
     print(f"bare flow of {2 * fits + 3} tasks  {bare:6.1f} s")
-    print(
-        f"run from nothing        {cold:6.1f} s: {training:.1f} s of fits, {cold - training - bare:+.1f} s over the bare flow"
-    )
+    print(f"run from nothing        {cold:6.1f} s: {training:.1f} s of fits, {rest:+.1f} s over the bare flow")
     print(f"run again               {warm:6.1f} s: {warm - bare:+.1f} s over the bare flow")
 
 

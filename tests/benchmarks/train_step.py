@@ -68,8 +68,8 @@ def main() -> None:
             neighbours.similar(factors, n=100)
         lists = time.perf_counter() - start
         print(
-            f"k={k}, {iterations} iterations: {best['ours']:.3f} s, {best['ours'] / best['capped']:.3f} times a bare fit "
-            f"with BLAS capped, {best['uncapped'] / best['ours']:.2f} times faster than uncapped; "
+            f"k={k}, {iterations} iterations: {best['ours']:.3f} s, {best['ours'] / best['capped']:.3f} times a bare "
+            f"fit with BLAS capped, {best['uncapped'] / best['ours']:.2f} times faster than uncapped; "
             f"factors {'bit-identical' if same else 'DIFFERENT'}; all neighbour lists {lists:.2f} s"
         )
 

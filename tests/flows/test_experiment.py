@@ -169,7 +169,7 @@ def test_a_fit_that_fails_leaves_failed_runs_with_the_reason(config: ExperimentC
     with pytest.raises(TrainingError):
         experiment(broken)
     statuses = {run.info.run_name: run.info.status for run in tracking.our_runs(client)}
-    assert statuses == {"comparison": "FAILED", "k2 #0": "FINISHED", "huge #0": "FAILED"}
+    assert statuses == {"k2 vs huge": "FAILED", "k2 #0": "FINISHED", "huge #0": "FAILED"}
     failed = [run for run in tracking.our_runs(client) if run.info.status == "FAILED"]
     assert all("TrainingError" in run.data.tags["latentlab.reason"] for run in failed)
 
