@@ -16,7 +16,7 @@ from tasks.core.plan import planned_runs
 from tasks.download import download
 from tasks.evaluate import evaluate
 from tasks.preprocess import Prepared, preprocess
-from tasks.train import Home, train
+from tasks.train import Home, log_data, train
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,17 @@ def open_parent(config: ExperimentConfig, data: Prepared, *, fresh: bool) -> tup
         fresh=fresh,
         tags=tags,
     )
+    if not was_complete:
+        log_data(client, parent_id, config, data)
     return Home(uri, experiment_id, parent_id, tags), was_complete
 
 
 def _description(config: ExperimentConfig, data: Prepared) -> str:
     """What is compared, in markdown, for the MLflow UI."""
+    size = f"{data.summary.users:,} users, {data.summary.items:,} items, {data.summary.interactions:,} interactions"
     lines = [
-        f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}**: "
-        f"{data.summary.users:,} users, {data.summary.items:,} items, {data.summary.interactions:,} interactions. {config.replicates} seeds a model.",
+        f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}** ({size}), "
+        f"{config.replicates} seeds a model.",
         "",
         "| model | k | iterations | regularization | alpha |",
         "| --- | --- | --- | --- | --- |",

@@ -169,7 +169,8 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
             tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in result.accuracy])
         for query in result.queries:
             rows = [{"model": model, **asdict(entry)} for model, found in query.models.items() for entry in found]
-            tables[f"queries/{query.name}.json"] = pd.DataFrame(rows)
+            nameless = ["title"] if all(not row["title"] for row in rows) else []
+            tables[f"queries/{query.name}.json"] = pd.DataFrame(rows).drop(columns=nameless)
         for path, frame in tables.items():
             tracking.write_table(folder, path, frame)
         tracking.upload(client, result.parent_id, folder, tables=list(tables))

@@ -101,7 +101,10 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
             if uri.startswith("sqlite:///"):
                 location = (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts" / name).as_uri()
             try:
-                note = {"mlflow.note.content": "ALS models compared by their neighbour lists, by latentlab."}
+                note = {
+                    "mlflow.note.content": "ALS models compared by their neighbour lists, by latentlab.",
+                    "mlflow.experimentKind": "custom_model_development",  # the UI opens on training runs
+                }
                 return str(client.create_experiment(name, artifact_location=location, tags=note))
             except MlflowException:  # another process was first
                 found = client.get_experiment_by_name(name)

@@ -15,6 +15,7 @@ from tasks.core.store import StoredFile, replacing
 from tasks.preprocess import Prepared, load
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from scipy.sparse import csr_array
 
 log = logging.getLogger(__name__)
@@ -49,15 +50,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
     client = tracking.open_store(where.uri)
     tags = {"mlflow.parentRunId": where.parent_id, "latentlab.data_sha256": data.sha256, **where.tags}
     run_id = tracking.start_fit(client, where.experiment_id, run, tags)
-    digest = interactions.summarize(loaded.matrix)
-    tracking.log_dataset(
-        client,
-        run_id,
-        name=config.dataset.name,
-        digest=data.sha256,
-        source=config.dataset.path or config.dataset.name,
-        profile={"users": digest.users, "items": digest.items, "interactions": digest.interactions},
-    )
+    log_data(client, run_id, config, data)
     metrics = tracking.StepMetrics(client, run_id)
     elapsed = 0.0
 
@@ -87,6 +80,19 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
     with replacing(path) as temporary:
         factors.save(temporary)
     return Trained(run_id, tracking.stage(path))
+
+
+def log_data(client: "MlflowClient", run_id: str, config: ExperimentConfig, data: Prepared) -> None:
+    """Note the interactions as the run's data set."""
+    size = data.summary
+    tracking.log_dataset(
+        client,
+        run_id,
+        name=config.dataset.name,
+        digest=data.sha256,
+        source=config.dataset.path or config.dataset.name,
+        profile={"users": size.users, "items": size.items, "interactions": size.interactions},
+    )
 
 
 def fit_matrix(config: ExperimentConfig, loaded: Interactions, run: PlannedRun) -> "csr_array":
