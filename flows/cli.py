@@ -5,17 +5,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from flows import environment
-from tasks.core.errors import LatentlabError, OrchestrationError, TrackingError
+from flows.failures import Guarded
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -34,16 +31,8 @@ RunName = Annotated[
 ]
 
 
-class _Guarded(TyperGroup):
-    """The group of commands, whose expected failures become a message and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        with _failures(debug=bool(ctx.params.get("debug"))):
-            return super().invoke(ctx)
-
-
 app = typer.Typer(
-    cls=_Guarded,
+    cls=Guarded,
     help="Is one ALS model significantly different from another? Experiments over neighbour lists.",
     no_args_is_help=True,
     add_completion=False,
@@ -290,39 +279,6 @@ def data_describe(config: ConfigFile, sets: Sets = None, as_json: Json = False) 
 def main() -> None:
     """The console script's entry point."""
     app(prog_name="latentlab")
-
-
-@contextmanager
-def _failures(*, debug: bool) -> Iterator[None]:
-    """Turn failures into one message on stderr and the documented exit code."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("latentlab: interrupted", file=sys.stderr)
-        raise typer.Exit(130) from None
-    except Exception as error:
-        origin = type(error).__module__.partition(".")[0]
-        if debug or origin in {"typer", "click"}:
-            raise
-        known = _as_expected(error, origin)
-        print(
-            f"latentlab: {known or f'a bug: {type(error).__name__}: {error}; latentlab --debug shows where'}",
-            file=sys.stderr,
-        )
-        raise typer.Exit(known.exit_code if known else 1) from None
-
-
-def _as_expected(error: Exception, origin: str) -> LatentlabError | None:
-    """The error, or what a library's own means here."""
-    if isinstance(error, LatentlabError):
-        return error
-    if origin in {"prefect", "httpx", "httpcore"} or "Failed to reach API" in str(error):
-        return OrchestrationError(
-            f"Prefect's API cannot be used: {error}; check PREFECT_API_URL, or unset it for the embedded server"
-        )
-    if origin in {"mlflow", "sqlalchemy"}:
-        return TrackingError(f"MLflow's store failed: {str(error).splitlines()[0]}; run the same command again")
-    return None
 
 
 def _config(path: Path, sets: list[str] | None) -> "ExperimentConfig":

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from prefect import flow, runtime
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.settings import PREFECT_API_URL
 
 from tasks import progress, tracking
 from tasks.compare import Result, compare_models
@@ -91,6 +92,8 @@ def open_parent(config: ExperimentConfig, data: Prepared, *, fresh: bool) -> tup
     client = tracking.open_store(uri)
     experiment_id = tracking.open_experiment(client, uri, config.name)
     tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
+    if PREFECT_API_URL.value():  # the embedded server is gone when anybody could follow a link to it
+        tags["prefect.flow_run_url"] = str(runtime.flow_run.ui_url)
     models = list(config.models)
     parent_id, was_complete = tracking.open_parent(
         client,
