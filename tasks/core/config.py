@@ -207,14 +207,15 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
         for override in overrides:
             _override(source, override)
     if not isinstance(source.value, dict) and not source.problems:
-        source.problems.append(Problem(source.name, (), "empty; expected keys such as name and models"))
+        found = "empty" if source.value is None else f"found {_shown(source.value)}"
+        source.problems.append(Problem(source.name, (), f"{found}; expected keys such as name and models"))
     config = None
     problems = source.problems
     if isinstance(source.value, dict):
         try:
             config = ExperimentConfig.model_validate(source.value)
         except ValidationError as error:
-            problems += [_explain(source, detail) for detail in error.errors() if detail["loc"]]
+            problems += _explained(source, error.errors())
         problems += [Problem(source.place(path), path, text) for path, text in _disagreements(source.value)]
     if problems or config is None:
         raise ConfigError("\n".join(dict.fromkeys(str(problem) for problem in problems)))
@@ -263,6 +264,8 @@ def _override(source: Source, text: str) -> None:
             source.problems.append(Problem(place, path[: depth + 1], found))
             return
     node[path[-1]] = value
+    # what stood below the key in the file is gone
+    source.places = {at: where for at, where in source.places.items() if at[: len(path)] != path}
     source.places[path] = place
 
 
@@ -283,14 +286,15 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         if any(b <= a for a, b in pairwise(numbers)):
             yield path, f"found {list(numbers)}; expected increasing numbers, each once"
     dataset = value.get("dataset")
-    if isinstance(dataset, dict) and "name" in dataset:
-        if dataset["name"] == "file":
+    if isinstance(dataset, dict):
+        name = dataset.get("name", DatasetConfig.model_fields["name"].default)
+        if name == "file":
             if dataset.get("path") is None:
                 yield ("dataset",), "`name: file` needs a `path`"
         else:
             for key in ("separator", "header", "columns"):
                 if dataset.get(key) is not None:
-                    yield ("dataset", key), f"is for `name: file` only, and the data set is {dataset['name']!r}"
+                    yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
 
 
 _ALLOWED = {
@@ -306,16 +310,34 @@ _ALLOWED = {
 }
 
 
-def _explain(source: Source, detail: ErrorDetails) -> Problem:
-    """One pydantic error as a problem with its place and, for unknown names, the nearest known one."""
+def _explained(source: Source, details: list[ErrorDetails]) -> list[Problem]:
+    """pydantic's errors as problems, one for each fault: unions and lists report some faults more than once."""
+    faults = [(_path(detail), detail) for detail in details if detail["loc"]]
+    paths = [path for path, _ in faults]
+    problems = []
+    for path, detail in faults:
+        another_branch = detail["type"].endswith("_type") and any(
+            other == path and not known["type"].endswith("_type") for other, known in faults
+        )
+        an_item_failed = detail["type"] == "too_short" and any(other[:-1] == path for other in paths)
+        if not another_branch and not an_item_failed:
+            problems.append(_explain(source, path, detail))
+    return problems
+
+
+def _path(detail: ErrorDetails) -> KeyPath:
+    """The key path in the file: pydantic adds the member of a union that it tried, and what it says of keys."""
+    path = tuple(part for part in detail["loc"] if part != "[key]")
+    return path[:3] if path[:2] == ("dataset", "columns") else path
+
+
+def _explain(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
+    """One error with its place and, for unknown names, the nearest known one."""
     kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
-    is_key = detail["loc"][-1] == "[key]"
-    # pydantic names the member of a union that it tried; the file has no such key
-    path: KeyPath = tuple(part for part in detail["loc"] if part != "[key]" and not _is_union_branch(part))
-    if is_key:
-        message = f"the name {_shown(path[-1])} does not match {context.get('pattern')}: letters, digits, _ and -"
-        return Problem(source.place(path), path, message)
     place = source.place(path)
+    if detail["loc"][-1] == "[key]":
+        message = f"the name {_shown(path[-1])} does not match {context.get('pattern')}: letters, digits, _ and -"
+        return Problem(place, path, message)
     if kind == "missing":
         return Problem(place, path, "is missing")
     if kind == "extra_forbidden":
@@ -324,16 +346,14 @@ def _explain(source: Source, detail: ErrorDetails) -> Problem:
         return Problem(place, path, f"unknown key{nearest}")
     if kind == "string_pattern_mismatch":
         allowed = f"text matching {context['pattern']}"
+    elif kind == "too_short":
+        allowed = f"at least {context['min_length']}"
     elif kind in _ALLOWED:
         allowed = _ALLOWED[kind]
     else:
         allowed = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     nearest = _nearest(str(found), _literals(str(context.get("expected", ""))))
     return Problem(place, path, f"found {_shown(found)}; expected {allowed}{nearest}")
-
-
-def _is_union_branch(part: str | int) -> bool:
-    return isinstance(part, str) and (part in {"int", "str", "float"} or part.startswith("constrained-"))
 
 
 def _known_keys(path: KeyPath) -> list[str]:

@@ -5,9 +5,12 @@ as an integer is, else as text.
 """
 
 import csv
+import hashlib
 import io
+import lzma
 import math
 import zipfile
+import zlib
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +102,13 @@ def _titles(path: Path, known: CatalogueEntry) -> dict[RawId, str]:
         return dict(enumerate(titles(), start=1))
     if known.titles is None:
         return {}
-    text = _member(path, known.titles).decode(known.titles.encoding)
-    fields = (line.split(known.titles.separator) for line in text.splitlines() if line)
-    return {int(row[0]) if row[0].isdigit() else row[0]: row[1] for row in fields}
+    name = f"{path.name}/{known.titles.member}"
+    try:
+        lines = _member(path, known.titles).decode(known.titles.encoding).split("\n")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise DataError(f"{name}: not {known.titles.encoding} text: {error}") from None
+    rows = (line.rstrip("\r").split(known.titles.separator) for line in lines)
+    return {int(row[0]) if _is_canonical_integer(row[0]) else row[0]: row[1] for row in rows if len(row) > 1}
 
 
 def _member(path: Path, member: Member) -> bytes:
@@ -145,7 +152,7 @@ def _from_zip(path: Path, member: Member) -> bytes:
                 )
             with archive.open(named[0]) as file:
                 data = file.read(limit + 1)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: damaged zip ({error}); use another copy") from None
     if len(data) > limit:
         raise DataError(f"{path}: {member.member} is larger than the {limit:,} bytes expected; use another copy")
@@ -153,12 +160,12 @@ def _from_zip(path: Path, member: Member) -> bytes:
 
 
 def _read_own(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.DataFrame":
-    columns = config.columns or Columns()
-    if path.suffix in {".parquet", ".pq"}:
-        return _read_parquet(path, columns)
     data = path.read_bytes()
     if _sha256(data) != located.sha256:
         raise DataError(f"{path}: changed while it was used; run the same command again")
+    columns = config.columns or Columns()
+    if path.suffix in {".parquet", ".pq"}:
+        return _read_parquet(data, path.name, columns)
     separator = config.separator or ("\t" if path.suffix in {".tsv", ".tab"} else ",")
     header = True if config.header is None else config.header
     return _read_text(data, path.name, columns, separator=separator, header=header)
@@ -178,8 +185,6 @@ def _read_text(data: bytes, name: str, columns: Columns, *, separator: str, head
     positions = _positions(wanted, fields, name, header=header)
     if header and not data.partition(b"\n")[2].strip():
         raise DataError(f"{name}: a header and no ratings; expected a line for each rating")
-    if len(set(positions.values())) != len(positions):
-        raise ConfigError(f"dataset.columns: {wanted} names a column twice; expected a column for each")
     types: dict[Hashable, Any] = {
         at: "category" if role in {"user", "item"} else "float64" for role, at in positions.items()
     }
@@ -219,34 +224,37 @@ def _positions(wanted: dict[str, Any], fields: list[str], name: str, *, header: 
             )
         else:
             positions[role] = fields.index(column)
+    if len(set(positions.values())) != len(positions):
+        raise ConfigError(f"dataset.columns: {wanted} names a column twice; expected a column for each")
     return positions
 
 
-def _read_parquet(path: Path, columns: Columns) -> "pd.DataFrame":
+def _read_parquet(data: bytes, name: str, columns: Columns) -> "pd.DataFrame":
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     wanted = {role: column for role, column in columns.model_dump().items() if column is not None}
     try:
-        names = pq.read_schema(path).names
-        positions = _positions(wanted, names, path.name, header=True)
-        frame = pq.read_table(path, columns=[names[at] for at in positions.values()]).to_pandas()
+        names = pq.read_schema(pa.BufferReader(data)).names
+        positions = _positions(wanted, names, name, header=True)
+        frame = pq.read_table(pa.BufferReader(data), columns=[names[at] for at in positions.values()]).to_pandas()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not readable as Parquet: {error}") from None
+        raise DataError(f"{name}: not readable as Parquet: {error}") from None
     frame.columns = pd.Index(list(positions))
     for role in positions:
         try:
             column = frame[role]
             if role in {"user", "item"}:
-                frame[role] = column.astype(object).astype(str).where(column.notna()).astype("category")
+                text = column.astype(object).astype(str)
+                frame[role] = text.where(column.notna()).astype("category")
             else:
                 frame[role] = column.astype("float64")
         except (ValueError, TypeError) as error:
-            raise DataError(f"{path.name}: column {names[positions[role]]!r} for {role}: {error}") from None
+            raise DataError(f"{name}: column {names[positions[role]]!r} for {role}: {error}") from None
     if frame.empty:
-        raise DataError(f"{path.name}: no rows; expected a row for each rating")
-    return _checked(frame, lambda reason: DataError(f"{path.name}: {reason}"))
+        raise DataError(f"{name}: no rows; expected a row for each rating")
+    return _checked(frame, lambda reason: DataError(f"{name}: {reason}"))
 
 
 def _checked(frame: "pd.DataFrame", blame: Any) -> "pd.DataFrame":
@@ -254,10 +262,11 @@ def _checked(frame: "pd.DataFrame", blame: Any) -> "pd.DataFrame":
     import numpy as np
 
     for role in ("user", "item"):
-        if frame[role].isna().any():
-            row = int(np.flatnonzero(frame[role].isna())[0]) + 1
-            raise blame(f"no {role} id in row {row}")
         categories = frame[role].cat.categories
+        blank = [code for code, raw in enumerate(categories) if not raw.strip()]
+        absent = frame[role].cat.codes.isin([-1, *blank]).to_numpy()
+        if absent.any():
+            raise blame(f"no {role} id in row {int(np.flatnonzero(absent)[0]) + 1}")
         if all(_is_canonical_integer(raw) for raw in categories):
             frame[role] = frame[role].cat.rename_categories([int(raw) for raw in categories])
     for role in ("rating", "timestamp"):
@@ -302,7 +311,7 @@ def _numbered(lines: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:
 
 def _is_finite(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        return "_" not in text and math.isfinite(float(text))
     except ValueError:
         return False
 
@@ -315,6 +324,4 @@ def _digest_of(path: Path) -> str:
 
 
 def _sha256(data: bytes) -> str:
-    import hashlib
-
     return hashlib.sha256(data).hexdigest()

@@ -17,8 +17,11 @@ MAX_DEPTH = 20
 
 KeyPath = tuple[str | int, ...]
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*)?\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?[0-9]+\.([eE][-+]?[0-9]+)?")
+_DIGITS = r"[0-9]+(_[0-9]+)*"
+_WHOLE = r"(0|[1-9][0-9]*(_[0-9]+)*)"  # 017 is text, not 15 and not 17
+_EXPONENT = r"[eE][-+]?[0-9]+"
+_INT = re.compile(f"[-+]?{_WHOLE}")
+_FLOAT = re.compile(rf"[-+]?({_WHOLE}(\.({_DIGITS})?)?|\.{_DIGITS})({_EXPONENT})?")
 _SPECIAL = {
     "null": None, "~": None, "": None, "true": True, "false": False,
     ".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan"),
@@ -115,10 +118,7 @@ class _Builder:
 
     def _node(self, event: Any, path: KeyPath) -> Any:
         self.source.places.setdefault(path, self._place(event))
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            self._refuse(event, path, "anchors and aliases are not allowed; write the value out")
-        if getattr(event, "tag", None):
-            self._refuse(event, path, f"the tag {event.tag} is not allowed; write a plain value")
+        self._refuse_indirection(event, path)
         if len(path) > MAX_DEPTH:
             self._refuse(event, path[:3], f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.MappingStartEvent):
@@ -131,6 +131,7 @@ class _Builder:
     def _mapping(self, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            self._refuse_indirection(event, path)
             if not isinstance(event, yaml.ScalarEvent):
                 self._refuse(event, path, "a key must be a plain name")
             key = event.value
@@ -149,6 +150,12 @@ class _Builder:
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             result.append(self._node(event, (*path, len(result))))
         return result
+
+    def _refuse_indirection(self, event: Any, path: KeyPath) -> None:
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            self._refuse(event, path, "anchors and aliases are not allowed; write the value out")
+        if getattr(event, "tag", None):
+            self._refuse(event, path, f"the tag {event.tag} is not allowed; write a plain value")
 
     def _place(self, event: Any) -> str:
         return f"{self.source.name}:{event.start_mark.line + 1}"

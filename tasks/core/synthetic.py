@@ -94,7 +94,7 @@ def _activity() -> Ints:
 
 
 def _log2(x: npt.NDArray[np.uint64]) -> Ints:
-    """log2 of positive integers below 2^63 as 16.16 fixed point, exact to the last bit, by repeated squaring."""
+    """log2 of positive integers below 2^63 as 16.16 fixed point, to within its last bit, by repeated squaring."""
     exponent = np.zeros(x.shape, dtype=np.int64)
     rest = x.copy()
     for shift in (32, 16, 8, 4, 2, 1):

@@ -1,0 +1,27 @@
+"""What the core's tests share: the genuine MovieLens 100K where a machine has it, and a home of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# The data set's licence forbids redistribution: it lies beside the project, or nowhere.
+GENUINE = Path(__file__).resolve().parents[3] / "shared" / "data" / "ml-100k"
+
+
+@pytest.fixture
+def genuine() -> Path:
+    """The unpacked MovieLens 100K; without it a test is skipped, and fails in CI, which must have it."""
+    if not (GENUINE / "u.data").is_file():
+        if os.environ.get("CI"):
+            pytest.fail(f"{GENUINE} is missing; CI runs these tests")
+        pytest.skip("MovieLens 100K is not on this machine")
+    return GENUINE
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """LATENTLAB_HOME of one test; no own catalogue."""
+    monkeypatch.setenv("LATENTLAB_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("LATENTLAB_CATALOGUE", raising=False)
+    return tmp_path / "home"

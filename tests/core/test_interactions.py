@@ -1,0 +1,190 @@
+"""From ratings to the matrix, and its splits."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+
+from tasks.core.config import DatasetConfig, PreprocessConfig, RandomSplit
+from tasks.core.datasets import Ratings, locate, read
+from tasks.core.errors import DataError
+from tasks.core.interactions import Interactions, build, split_random, summarize
+
+# user, item, rating, timestamp; with ratings of 4 and more, users come as b, a, c and items as 30, 10
+ROWS = [
+    ("a", 20, 1.0, 1.0),
+    ("b", 30, 4.0, 2.0),
+    ("a", 10, 5.0, 3.0),
+    ("c", 20, 3.0, 4.0),
+    ("a", 30, 4.5, 5.0),
+    ("c", 10, 4.0, 6.0),
+]
+
+
+def ratings(rows: list[tuple[object, ...]], titles: dict[int | str, str] | None = None) -> Ratings:
+    names = ["user", "item", "rating", "timestamp"][: len(rows[0])]
+    frame = pd.DataFrame(rows, columns=names)
+    return Ratings(frame.astype({"user": "category", "item": "category"}), titles or {})
+
+
+def built(rows: list[tuple[object, ...]], **settings: object) -> Interactions:
+    return build(ratings(rows), PreprocessConfig.model_validate(settings))
+
+
+def random_matrix(seed: int = 0) -> csr_array:
+    dense = np.random.default_rng(seed).integers(0, 6, (40, 30)).astype(np.float32)
+    return csr_array(np.where(dense >= 3, dense, 0))
+
+
+class TestBuild:
+    def test_indexes_are_by_first_appearance_after_filtering(self) -> None:
+        found = built(ROWS)
+        assert found.user_ids.tolist() == ["b", "a", "c"]
+        assert found.item_ids.tolist() == [30, 10]
+        assert found.matrix.toarray().tolist() == [[4, 0], [4.5, 5], [0, 4]]
+
+    def test_the_matrix_is_what_implicit_takes(self) -> None:
+        matrix = built(ROWS).matrix
+        assert (matrix.dtype, matrix.indices.dtype, matrix.indptr.dtype) == (np.float32, np.int32, np.int32)
+        assert matrix.has_sorted_indices
+
+    def test_null_keeps_every_rating(self) -> None:
+        found = built(ROWS, min_rating=None)
+        assert found.user_ids.tolist() == ["a", "b", "c"]
+        assert found.item_ids.tolist() == [20, 30, 10]
+        assert found.matrix.toarray().tolist() == [[1, 4.5, 5], [0, 4, 0], [3, 0, 4]]
+
+    def test_a_rating_of_exactly_the_minimum_is_kept(self) -> None:
+        assert built(ROWS, min_rating=4.5).matrix.nnz == 2
+
+    def test_binary_confidence_is_one(self) -> None:
+        assert built(ROWS, confidence="binary").matrix.toarray().tolist() == [[1, 0], [1, 1], [0, 1]]
+
+    def test_without_ratings_every_interaction_counts_one(self) -> None:
+        assert built([("a", 1), ("b", 2), ("a", 2)]).matrix.toarray().tolist() == [[1, 1], [0, 1]]
+
+    def test_titles_follow_their_items(self) -> None:
+        found = build(ratings(ROWS, {10: "Ten", 20: "Twenty"}), PreprocessConfig())
+        assert found.items_frame().to_dict("list") == {"index": [0, 1], "raw_id": [30, 10], "title": ["", "Ten"]}
+        assert found.users_frame().to_dict("list") == {"index": [0, 1, 2], "raw_id": ["b", "a", "c"]}
+
+    @pytest.mark.parametrize(
+        ("rows", "kept"),
+        [
+            ([("a", 1, 5.0), ("b", 1, 4.0), ("a", 1, 4.0)], 4),
+            ([("a", 1, 5.0, 9.0), ("b", 1, 4.0, 0.0), ("a", 1, 4.0, 8.0)], 5),
+            ([("a", 1, 5.0, 9.0), ("b", 1, 4.0, 0.0), ("a", 1, 4.0, 9.0)], 4),
+        ],
+        ids=["by line", "by timestamp", "by line where timestamps are equal"],
+    )
+    def test_the_last_duplicate_counts(self, rows: list[tuple[object, ...]], kept: int) -> None:
+        found = built(rows, duplicates="last")
+        assert found.matrix.toarray()[found.user_ids.tolist().index("a")].tolist() == [kept]
+
+    def test_a_withdrawn_rating_does_not_count(self) -> None:
+        found = built([("a", 1, 5.0), ("a", 1, 2.0), ("b", 1, 4.0)], duplicates="last")
+        assert found.user_ids.tolist() == ["b"]
+
+    def test_a_duplicate_is_refused_by_default_and_both_ratings_named(self) -> None:
+        rows = [("b", 7, 1.0), ("a", 7, 5.0), ("a", 8, 5.0), ("a", 7, 4.0), ("a", 7, 4.0)]
+        with pytest.raises(DataError, match=r"user a rates item 7 twice \(ratings 2 and 4 of the file\), and 2 such"):
+            built(rows)
+
+    @pytest.mark.parametrize(
+        ("rows", "settings", "message"),
+        [
+            (ROWS, {"min_rating": 6}, "no rating is at least min_rating 6: ratings go from 1 to 5"),
+            ([("a", 1, 0.0)], {"min_rating": None}, "a rating of 0 cannot be a confidence"),
+            ([("a", 1, -1.0)], {"min_rating": None}, "a rating of -1 cannot be a confidence"),
+            ([("a", 1, 1e39)], {}, "cannot be a confidence"),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+    def test_what_gives_no_matrix_is_refused(
+        self, rows: list[tuple[object, ...]], settings: dict[str, object], message: str
+    ) -> None:
+        with pytest.raises(DataError, match=message):
+            built(rows, **settings)
+
+    def test_ratings_below_zero_are_fine_where_they_do_not_count(self) -> None:
+        assert built([("a", 1, -1.0)], min_rating=None, confidence="binary").matrix.nnz == 1
+
+
+class TestDigest:
+    def test_what_is_saved_comes_back(self, tmp_path: Path) -> None:
+        found = build(ratings(ROWS, {10: "Ten"}), PreprocessConfig())
+        found.save(tmp_path / "interactions.npz")
+        loaded = Interactions.load(tmp_path / "interactions.npz")
+        assert loaded.digest() == found.digest()
+        assert (loaded.matrix != found.matrix).nnz == 0
+        assert loaded.item_titles is not None
+        assert loaded.item_titles.tolist() == ["", "Ten"]
+
+    def test_it_changes_with_everything_that_is_held(self) -> None:
+        base = ratings(ROWS)
+        variants = [
+            build(base, PreprocessConfig()),
+            build(base, PreprocessConfig(confidence="binary")),
+            build(base, PreprocessConfig(min_rating=None)),
+            build(ratings(ROWS, {10: "Ten"}), PreprocessConfig()),
+            build(ratings(ROWS[::-1]), PreprocessConfig()),
+            built([(user, str(item), *rest) for user, item, *rest in ROWS]),
+            built([(user.replace("a", "z"), *rest) for user, *rest in ROWS]),
+        ]
+        assert len({each.digest() for each in variants}) == len(variants)
+
+
+def test_summary_by_hand() -> None:
+    found = summarize(csr_array(np.array([[1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 1, 5]])))
+    assert (found.users, found.items, found.interactions) == (3, 4, 6)
+    assert (found.mean_per_user, found.max_per_user, found.min_per_user) == (2, 3, 1)
+    assert (found.mean_per_item, found.max_per_item, found.min_per_item) == (1.5, 3, 0)
+
+
+@pytest.mark.genuine
+def test_the_notebook_s_figures_on_the_genuine_movielens_100k(genuine: Path) -> None:
+    config = DatasetConfig(name="movielens-100k", path=str(genuine))
+    found = build(read(config, locate(config)), PreprocessConfig(min_rating=4))
+    summary = summarize(found.matrix)
+    assert (summary.users, summary.items, summary.interactions) == (942, 1447, 55_375)
+    assert round(summary.mean_per_user, 6) == 58.784501
+    assert round(summary.mean_per_item, 6) == 38.268832
+    assert (summary.max_per_user, summary.max_per_item) == (378, 501)
+    assert (summary.min_per_user, summary.min_per_item) == (3, 1)
+
+
+class TestSplit:
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("fraction", [0.001, 0.2, 0.999])
+    def test_parts_are_disjoint_and_their_union_is_whole(self, seed: int, fraction: float) -> None:
+        matrix = random_matrix()
+        split = split_random(matrix, RandomSplit(test_fraction=fraction), seed=seed)
+        assert split.train.multiply(split.test).nnz == 0
+        assert ((split.train + split.test) != matrix).nnz == 0
+        assert split.test.nnz == round(fraction * matrix.nnz)
+        assert split.train.nnz == matrix.nnz - split.test.nnz
+
+    def test_equal_seeds_give_equal_splits_and_others_others(self) -> None:
+        first, again, other = (split_random(random_matrix(), RandomSplit(), seed=seed).test for seed in (1, 1, 2))
+        assert (first != again).nnz == 0
+        assert (first != other).nnz > 0
+
+    def test_every_interaction_is_held_out_equally_often(self) -> None:
+        matrix = random_matrix()
+        config = RandomSplit(test_fraction=0.2)
+        counts = sum((split_random(matrix, config, seed=seed).test > 0).astype(int).toarray() for seed in range(200))
+        shares = counts[matrix.toarray() > 0] / 200
+        assert abs(shares.mean() - 0.2) < 0.001
+        assert np.abs(shares - 0.2).max() < 5 * np.sqrt(0.2 * 0.8 / 200)
+
+    def test_users_and_items_that_the_split_empties_are_counted(self) -> None:
+        # five interactions, none sharing a user or an item: each one held out empties both
+        split = split_random(csr_array(np.eye(5)), RandomSplit(test_fraction=0.4), seed=0)
+        assert (split.users_without_train, split.items_without_train) == (2, 2)
+
+    @pytest.mark.parametrize("fraction", [0.01, 0.99])
+    def test_an_empty_side_is_refused(self, fraction: float) -> None:
+        with pytest.raises(DataError, match="leaves one side empty"):
+            split_random(csr_array(np.eye(3)), RandomSplit(test_fraction=fraction), seed=0)
