@@ -335,13 +335,13 @@ def sentence(finding: Finding, p_holm: float, *, margin: float, a: str, b: str, 
     interval = f"95% interval {n * at_95.low:.1f} to {n * at_95.high:.1f}" if at_95 else found.note
     replaced = f"{max(shown.n_delta, 0.0):.1f} of {n} are replaced beyond what the seed replaces ({interval}; {chance})"
     most = f"{n * max(at_90.high, 0.0):.2f}" if at_90 else ""
-    seen = f"no difference beyond the seed's was found ({chance}{f'; {found.note}' if found.note else ''})"
+    seen = f"no difference beyond the seed's is shown ({chance}{f'; {found.note}' if found.note else ''})"
     text = {
         Verdict.MEANINGFUL: f"{a} and {b} differ significantly and meaningfully in {subject}: {replaced}",
         Verdict.SMALL: f"{a} and {b} differ detectably in {subject}, but little: {replaced}",
         Verdict.UNCERTAIN: f"{a} and {b} differ significantly in {subject}, by how much is uncertain: {replaced}",
         Verdict.SAME: f"{a} and {b} are practically the same in {subject}: {seen}, and it is at most {most} of {n}",
-        Verdict.INCONCLUSIVE: f"whether {a} and {b} differ in {subject} cannot be told from these runs: {seen}, but one"
+        Verdict.INCONCLUSIVE: f"Whether {a} and {b} differ in {subject} cannot be told from these runs: {seen}, but one"
         f" of {n * margin:g} of {n} cannot be ruled out",
     }
     return f"{text[verdict]}{'; such a list is largely decided by the seed' if shown.decided_by_seed else ''}."
