@@ -16,8 +16,8 @@ from tasks.core.errors import ConfigError
 from tasks.core.plan import planned_runs
 from tasks.download import download
 from tasks.evaluate import evaluate
-from tasks.preprocess import Prepared, preprocess
-from tasks.train import Home, log_data, train
+from tasks.preprocess import Prepared, load, preprocess
+from tasks.train import Home, log_data, split, train
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
     ratings = download(config.dataset)
     data = preprocess(config.dataset, config.preprocess, ratings)
     check_queries(config, data)
+    if config.evaluation is not None:
+        split(config, load(data.file))  # refused now rather than when every model is trained
     where, was_complete = open_parent(config, data, fresh=fresh)
     client = tracking.open_store(where.uri)
     try:

@@ -45,5 +45,7 @@ def _as_expected(error: Exception, origin: str) -> LatentlabError | None:
             f"Prefect's API cannot be used: {error}; check PREFECT_API_URL, or unset it for the embedded server"
         )
     if origin in {"mlflow", "sqlalchemy"}:
-        return TrackingError(f"MLflow's store failed: {str(error).splitlines()[0]}; run the same command again")
+        from tasks.tracking import first_line
+
+        return TrackingError(f"MLflow's store failed: {first_line(error)}; run the same command again")
     return None

@@ -75,7 +75,7 @@ def _index(names: Names, target: str, asked: str, *, raw: bool) -> int:
         if not matching:
             raise ConfigError(f"found {kind} id {asked!r}, which is not among the data set's {len(ids)} {kind}s")
         return matching[0]
-    if not asked.isdigit() or int(asked) >= len(ids):
+    if not asked.isdecimal() or int(asked) >= len(ids):
         raise ConfigError(
             f"found {kind} {asked!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance "
             "(--raw for the data set's own ids)"

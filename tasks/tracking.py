@@ -9,6 +9,7 @@ and not superseded, and where two runs share an identity the one that ended firs
 import getpass
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -77,6 +78,8 @@ def open_store(uri: str) -> "MlflowClient":
         from filelock import FileLock
 
         database = Path(uri.removeprefix("sqlite:///"))
+        if database.is_dir():  # MLflow would try again for 100 s
+            raise IsADirectoryError("it is a folder; expected a database file")
         database.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{database}.lock", timeout=120):
             client = MlflowClient(uri)
@@ -312,7 +315,7 @@ def upload(client: "MlflowClient", run_id: str, folder: Path, *, tables: Sequenc
     Raises
     ------
     TrackingError
-        What the store lists afterwards is not what was sent.
+        The artifacts cannot be written, or what the store lists afterwards is not what was sent.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     entries = [
@@ -321,9 +324,14 @@ def upload(client: "MlflowClient", run_id: str, folder: Path, *, tables: Sequenc
     ]
     manifest = folder / MANIFEST
     write_text(manifest, json.dumps({"files": entries}, indent=1))
-    for path in [*files, manifest]:
-        parent = path.relative_to(folder).parent.as_posix()
-        client.log_artifact(run_id, str(path), None if parent == "." else parent)
+    try:
+        for path in [*files, manifest]:
+            parent = path.relative_to(folder).parent.as_posix()
+            client.log_artifact(run_id, str(path), None if parent == "." else parent)
+    except OSError as error:
+        raise TrackingError(
+            f"run {run_id}: its artifacts cannot be written: {error}; free or repair the place, and run again"
+        ) from None
     listed = _listed(client, run_id)
     expected = {str(entry["path"]): entry["size"] for entry in entries} | {MANIFEST: manifest.stat().st_size}
     wrong = [path for path, size in expected.items() if listed.get(path) != size]
@@ -416,7 +424,7 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     runs = [run for run in our_runs(client, [experiment_id]) if run.info.status == "FINISHED"]
     if rest:
         model, _, replicate = rest.partition("/")
-        wanted = (model, int(replicate or 0) if (replicate or "0").isdigit() else -1)
+        wanted = (model, int(replicate or 0) if (replicate or "0").isdecimal() else -1)
         matching = [r for r in runs if is_complete(r) and _role(r) == MODEL and _place(r) == wanted]
         if not matching:
             have = sorted({"/".join(map(str, _place(r))) for r in runs if _role(r) == MODEL})
@@ -485,12 +493,17 @@ def _store_errors(uri: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0][:300]
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = first_line(error)
         raise TrackingError(
             f"the MLflow store {without_secrets(uri)} cannot be used: {reason}; "
             "check MLFLOW_TRACKING_URI and tracking.uri"
         ) from None
+
+
+def first_line(error: Exception) -> str:
+    """What a library says, without the user name and password of an address within it."""
+    return re.sub(r"(?<=://)[^/\s@]*@", "", str(error).partition("\n")[0])[:300]
 
 
 def _user() -> str:

@@ -10,11 +10,15 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tasks.core.catalogue import Archive
 from tasks.core.errors import DataError
 from tasks.core.store import file_sha256
+
+if TYPE_CHECKING:
+    import requests
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ def fetch(
     """
     import tenacity
 
-    name = Path(urlsplit(archive.urls[0]).path).name
+    name = _file_name(archive.urls[0])
     target = folder / name
     if target.exists():
         if file_sha256(target) == archive.sha256:
@@ -125,6 +129,7 @@ def _from_mirror(url: str, archive: Archive, target: Path, on_bytes: OnBytes | N
 def _transfer(url: str, output: Path, expected: int, on_bytes: OnBytes | None, end: float) -> None:
     """Write what `url` gives to `output`: never more than `expected` bytes, never past `end`."""
     import requests
+    import urllib3
 
     class Session(requests.Session):
         def rebuild_auth(self, prepared: requests.PreparedRequest, response: requests.Response) -> None:
@@ -134,34 +139,49 @@ def _transfer(url: str, output: Path, expected: int, on_bytes: OnBytes | None, e
 
     received = 0
     try:
-        with Session() as session, session.get(url, stream=True, timeout=(10, 30)) as response:
-            if response.status_code in {408, 425, 429} or response.status_code >= 500:
-                raise _Passing(f"HTTP {response.status_code} {response.reason}", _retry_after(response.headers))
-            if response.status_code != 200:
-                raise DataError(f"HTTP {response.status_code} {response.reason}")
-            with output.open("wb") as file:
-                for chunk in response.iter_content(_CHUNK):
-                    received += len(chunk)
-                    if received > expected:
-                        raise DataError(f"sends more than the {expected:,} bytes that were published")
-                    if time.monotonic() > end:
-                        raise DataError(f"too slow: {received:,} of {expected:,} bytes when the time was over")
-                    file.write(chunk)
-                    if on_bytes:
-                        on_bytes(received, expected)
-                file.flush()
-                os.fsync(file.fileno())
-    except requests.exceptions.SSLError as error:
-        raise DataError(f"its certificate is not accepted: {_reason(error)}") from None
-    except requests.RequestException as error:
+        with Session() as session, _asked(session, url) as response, output.open("wb") as file:
+            # read1 returns what has arrived, so that the clock is looked at however slowly it comes
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                received += len(chunk)
+                if received > expected:
+                    raise DataError(f"sends more than the {expected:,} bytes that were published")
+                if time.monotonic() > end:
+                    raise DataError(f"too slow: {received:,} of {expected:,} bytes when the time was over")
+                file.write(chunk)
+                if on_bytes:
+                    on_bytes(received, expected)
+            file.flush()
+            os.fsync(file.fileno())
+    except urllib3.exceptions.HTTPError as error:
         raise _Passing(_reason(error)) from None
     if received < expected:
         raise _Passing(f"ended after {received:,} of {expected:,} bytes")
 
 
+def _asked(session: "requests.Session", url: str) -> "requests.Response":
+    """The response to a GET, whose body is still to be read."""
+    import requests
+
+    try:
+        response = session.get(url, stream=True, timeout=(10, 30), headers={"Accept-Encoding": "identity"})
+    except requests.exceptions.SSLError as error:
+        raise DataError(f"its certificate is not accepted: {_reason(error)}") from None
+    except ValueError:  # of requests' own: InvalidURL, MissingSchema, InvalidSchema
+        raise DataError("is not the address of a file; expected http(s)://HOST/.../FILE") from None
+    except requests.RequestException as error:
+        raise _Passing(_reason(error)) from None
+    except OSError as error:  # a bundle of certificates that is not there
+        raise DataError(str(error)) from None
+    if response.status_code in {408, 425, 429} or response.status_code >= 500:
+        raise _Passing(f"HTTP {response.status_code} {response.reason}", _retry_after(response.headers))
+    if response.status_code != 200:
+        raise DataError(f"HTTP {response.status_code} {response.reason}")
+    return response
+
+
 def _retry_after(headers: Mapping[str, str]) -> float:
     value = headers.get("Retry-After") or "0"
-    return float(value) if value.isdigit() else 0.0
+    return float(value) if value.isdecimal() else 0.0
 
 
 def _reason(error: Exception) -> str:
@@ -170,6 +190,13 @@ def _reason(error: Exception) -> str:
         error = error.args[0]
     inner = getattr(error, "reason", None)
     return str(inner or error).split(">: ")[-1].rstrip(")'\"")
+
+
+def _file_name(url: str) -> str:
+    name = Path(urlsplit(url).path).name
+    if name in {"", ".."}:
+        raise DataError(f"the address {_shown(url)} names no file; expected http(s)://HOST/.../FILE")
+    return name
 
 
 def _shown(url: str) -> str:

@@ -374,24 +374,20 @@ def test_a_data_set_that_is_not_known_is_told_with_those_that_are(here: Place, c
 
 # The store and RUN: exit code 5
 
-SHOWN = pytest.mark.xfail(strict=True, reason="MLflow's own text holds the address whole")
-
 
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
         ("sqlite:///ratings.csv", "ratings.csv cannot be used: (sqlite3.DatabaseError) file is not a database"),
-        pytest.param("nonsense://me:hunter2@host", "the MLflow store nonsense://host cannot be used", marks=SHOWN),
+        pytest.param("nonsense://me:hunter2@host", "the MLflow store nonsense://host cannot be used"),
         ("mlruns", "the MLflow store mlruns cannot be used"),
         pytest.param(
             "postgresql://me:hunter2@127.0.0.1/db",
             "the MLflow store postgresql://127.0.0.1/db cannot be used",
-            marks=pytest.mark.xfail(strict=True, reason="a driver that is not installed is told as a bug"),
         ),
         pytest.param(
             "http://me:hunter2@{closed}",
             "MLflow",
-            marks=SHOWN,
         ),
     ],
 )
@@ -434,7 +430,6 @@ def test_a_run_that_is_not_there_is_told_with_those_that_are(done: Place, argume
         pytest.param(
             ["similar", "latest", "--user", "²"],
             "found user '²'",
-            marks=pytest.mark.xfail(strict=True, reason="isdigit takes digits that int does not"),
         ),
     ],
 )
@@ -463,7 +458,6 @@ def test_a_user_or_item_that_is_not_there_is_told_with_how_many_there_are(
             3,
             "evaluation={split: {test_fraction: 0.001}}",
             "leaves one side empty; change evaluation.split",
-            marks=pytest.mark.xfail(strict=True, reason="the split is tried only once every model is trained"),
         ),
         (4, "models.k2={factors: 2, iterations: 2, alpha: 1e12, regularization: 1e38}", "regularization"),
         (5, "tracking.uri=sqlite:///ratings.csv", "file is not a database"),

@@ -380,7 +380,6 @@ def test_the_message_lists_what_each_mirror_did(server: Server, tmp_path: Path, 
         pytest.param(
             b"x",
             id="a byte at a time",
-            marks=pytest.mark.xfail(strict=True, reason="the deadline is looked at only after a read of 64 KiB"),
         ),
     ],
 )
@@ -427,7 +426,6 @@ def test_requests_ca_bundle_is_trusted(secure: Callable[..., Server], tmp_path: 
     assert path.read_bytes() == DATA
 
 
-@pytest.mark.xfail(strict=True, reason="what requests says of the bundle is taken for a failure of the disk")
 def test_a_ca_bundle_that_is_not_there_is_named_and_the_folder_is_not_blamed(
     secure: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -472,7 +470,6 @@ def test_no_message_shows_a_password(
     assert "hunter2" not in str(raised.value) + caplog.text
 
 
-@pytest.mark.xfail(strict=True, reason="taken for passing, and the address shown as requests shows it")
 @pytest.mark.parametrize(
     "url", ["ftp://someone:hunter2@127.0.0.1/a.zip", "http://someone:hunter2@127.0.0.1:port/a.zip", "a.zip"]
 )
@@ -485,7 +482,6 @@ def test_an_address_that_cannot_be_asked_is_told_at_once_without_its_password(
     assert pauses == []
 
 
-@pytest.mark.xfail(strict=True, raises=IsADirectoryError, reason="the folder itself is taken for the file")
 @pytest.mark.parametrize("path", ["", "/", "/.."])
 def test_an_address_without_a_file_name_is_refused(server: Server, tmp_path: Path, path: str) -> None:
     with pytest.raises((ConfigError, DataError)):
