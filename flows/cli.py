@@ -143,8 +143,8 @@ def runs(as_json: Json = False) -> None:
     shown = [
         {
             "experiment": row["experiment"],
-            "run": row["role"] if row["role"] == "parent" else f"{row['model']}/{row['replicate']}",
-            "role": row["role"],
+            "run": {"parent": "parent", "evaluation": "evaluation of "}.get(row["role"], "")
+            + (f"{row['model']}/{row['replicate']}" if row["model"] else ""),
             "status": "superseded" if row["superseded"] else row["status"],
             "run id": row["run_id"],
         }

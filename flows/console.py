@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
     Progress,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_STYLE: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "caption_justify": "left"}
+_STYLE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "show_edge": False, "collapse_padding": True}
 
 SUMMARY = {
     "users": "users",
@@ -101,22 +102,27 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
         out.print(query_table(query))
 
 
-def summary_table(dataset: str, summary: "Summary") -> Table:
+def _titled(title: str, table: Table, note: str = "") -> Group:
+    """A table under its title, which may be wider than it. Titles and notes are text, whatever they hold."""
+    return Group(Text(title, "bold"), table, *([Text(note, "dim")] if note else []), "")
+
+
+def summary_table(dataset: str, summary: "Summary") -> Group:
     """The notebook's eight figures."""
-    table = Table(title=Text(f"{dataset}: {summary.interactions:,} interactions"), **_STYLE)
+    table = Table(**_STYLE)
     table.add_column("figure")
     table.add_column("value", justify="right")
     for key, name in SUMMARY.items():
         value = getattr(summary, key)
         table.add_row(name, f"{value:.6f}" if isinstance(value, float) else f"{value:,}")
-    return table
+    return _titled(f"{dataset}: {summary.interactions:,} interactions", table)
 
 
-def _accuracy_table(result: "Result", *, every_variant: bool) -> Table:
+def _accuracy_table(result: "Result", *, every_variant: bool) -> Group:
     models = list(dict.fromkeys(row.model for row in result.accuracy))
     seeds = max(row.replicates for row in result.accuracy)
     title = f"Held-out accuracy: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
-    table = Table(title=title, **_STYLE)
+    table = Table(**_STYLE)
     table.add_column("metric")
     for model in models:
         table.add_column(model, justify="right")
@@ -125,7 +131,7 @@ def _accuracy_table(result: "Result", *, every_variant: bool) -> Table:
     for metric in metrics if every_variant else filter(_is_usual, metrics):
         found = [cells[metric, model] for model in models]
         table.add_row(metric, *(f"{f.mean:.4f}" + (f" ± {f.sd:.4f}" if f.sd is not None else "") for f in found))
-    return table
+    return _titled(title, table)
 
 
 def _is_usual(metric: str) -> bool:
@@ -137,11 +143,10 @@ def _metric_order(metric: str) -> tuple[int, str]:
     return int(cutoff), name
 
 
-def _agreement_table(result: "Result", *, every_depth: bool) -> Table:
+def _agreement_table(result: "Result", *, every_depth: bool) -> Group:
     """One line a pair of models, target and depth: within each, between them, chance."""
     models = list(result.models)
-    title = "Agreement of lists: mean overlap@n over pairs of seeds"
-    table = Table(title=title, **_STYLE)
+    table = Table(**_STYLE)
     for column in ("lists", "A", "B"):
         table.add_column(column, no_wrap=True)
     for column in ("n", "in A", "in B", "A&B", "chance", "Jacc.", "RBO"):
@@ -156,11 +161,11 @@ def _agreement_table(result: "Result", *, every_depth: bool) -> Table:
             within = [cells[target, depth, model, model].overlap for model in (a, b)]
             numbers = [*within, between.overlap, between.chance, between.jaccard, between.rbo]
             table.add_row(target, a, b, str(depth), *("-" if x is None else f"{x:.3f}" for x in numbers))
-    table.caption = (
+    note = (
         "in A, in B: between seeds of one model. A&B: between the models. "
         "Jaccard and extrapolated rank-biased overlap (p = 0.8): of A&B."
     )
-    return table
+    return _titled("Agreement of lists: mean overlap@n over pairs of seeds", table, note)
 
 
 def _headline(result: "Result") -> dict[str, int]:
@@ -173,16 +178,17 @@ def _headline(result: "Result") -> dict[str, int]:
     return {target: wanted[target] if wanted[target] in known else known[0] for target, known in depths.items()}
 
 
-def query_table(query: "QueryLists") -> Table:
+def query_table(query: "QueryLists") -> Group:
     """The lists of one query side by side: the n entries that most seeds list, and how many others some list."""
     named = f"{query.title}, id {query.raw_id}" if query.title else f"id {query.raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
     title = f"{kind[query.target]} {query.index} ({named}): first {query.n}, and the share of seeds listing each"
-    table = Table(title=Text(title), **_STYLE)
+    table = Table(**_STYLE)
+    room = max(out.width // len(query.models) - 16, 12)  # what `seeds` and `score` leave
     for model in query.models:
-        table.add_column(model, no_wrap=True, overflow="ellipsis", ratio=1 if query.target != "users" else None)
-        table.add_column("seeds", justify="right", no_wrap=True, min_width=5)
-        table.add_column("score", justify="right", no_wrap=True, min_width=5)
+        table.add_column(model, no_wrap=True, overflow="ellipsis", max_width=room)
+        table.add_column("seeds", justify="right", no_wrap=True)
+        table.add_column("score", justify="right", no_wrap=True)
     for entries in zip_longest(*(found[: query.n] for found in query.models.values())):
         cells: list[Text | str] = []
         for entry in entries:
@@ -191,7 +197,7 @@ def query_table(query: "QueryLists") -> Table:
     others = [len(found) - query.n for found in query.models.values()]
     if any(count > 0 for count in others):
         table.add_row(*(cell for count in others for cell in (f"and {count} more" if count > 0 else "", "", "")))
-    return table
+    return _titled(title, table)
 
 
 def _name(entry: "Entry") -> Text:
@@ -199,11 +205,11 @@ def _name(entry: "Entry") -> Text:
     return Text(f"{entry.index}  {entry.title or f'(id {entry.raw_id})'}")
 
 
-def columns_table(rows: Sequence[dict[str, object]], title: str) -> Table:
+def columns_table(rows: Sequence[dict[str, object]], title: str) -> Group:
     """Dicts of equal keys as a table."""
-    table = Table(title=Text(title), **_STYLE)
+    table = Table(**_STYLE)
     for column in rows[0] if rows else ():
         table.add_column(column)
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
-    return table
+    return _titled(title, table)
