@@ -44,7 +44,7 @@ def main() -> None:
     data = interactions.build(datasets.read(dataset, datasets.locate(dataset)), PreprocessConfig())
     matrix = csr_matrix(data.matrix)
     print(f"{dataset.name}: {matrix.shape[0]} users, {matrix.shape[1]} items, {matrix.nnz} interactions")
-    for k, iterations in ((50, 60), (500, 15)):
+    for k, iterations in ((50, 60), (500, 50)):
         config = AlsConfig(factors=k, iterations=iterations)
         seconds: dict[str, list[float]] = {"ours": [], "capped": [], "uncapped": []}
         found: dict[str, als.Factors] = {}
