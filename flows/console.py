@@ -21,9 +21,10 @@ from rich.text import Text
 from tasks.progress import listening
 
 if TYPE_CHECKING:
-    from tasks.compare import Result
     from tasks.core.comparison import Entry, QueryLists, Row
     from tasks.core.interactions import Summary
+    from tasks.core.verdict import Answer
+    from tasks.result import Result
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -92,19 +93,47 @@ def bars(*, hidden: bool) -> Iterator[None]:
 
 
 def show_result(result: "Result", *, every_depth: bool = False) -> None:
-    """The data, accuracy, agreement and query lists of an experiment."""
+    """The answer first, then what it rests on, then the lists, accuracy and the data."""
     out.print()
-    out.print(summary_table(result.dataset, result.summary))
-    if result.accuracy:
-        out.print(_accuracy_table(result, every_variant=every_depth))
-    out.print(_agreement_table(result, every_depth=every_depth))
+    out.print(Text(result.sentence, "bold"))
+    for warning in filter(None, [result.cannot_reject, *(each.warning for each in result.convergence)]):
+        out.print(Text(warning, "yellow"))
+    out.print()
+    for a, b in dict.fromkeys((answer.a, answer.b) for answer in result.answers):
+        out.print(_verdict_table([answer for answer in result.answers if (answer.a, answer.b) == (a, b)]))
     for query in result.queries:
         out.print(query_table(query))
+    if every_depth or not result.answers:
+        out.print(_agreement_table(result, every_depth=every_depth))
+    if result.accuracy:
+        out.print(_accuracy_table(result, every_variant=every_depth))
+    out.print(summary_table(result.dataset, result.summary))
 
 
 def _titled(title: str, table: Table, note: str = "") -> Group:
     """A table under its title, which may be wider than it. Titles and notes are text, whatever they hold."""
     return Group(Text(title, "bold"), table, *([Text(note, "dim")] if note else []), "")
+
+
+def _verdict_table(answers: "Sequence[Answer]") -> Group:
+    """One line an endpoint: within each model, between them, the excess Δ with its interval, p, the verdict."""
+    table = Table(**_STYLE)
+    for column in ("lists", "n", "in A", "in B", "A&B", "Δ", "95% interval", "n·Δ", "p"):
+        table.add_column(column, justify="left" if column == "lists" else "right", no_wrap=True)
+    for answer in answers:
+        overlaps = (answer.within_a, answer.within_b, answer.between, answer.delta)
+        interval = "-" if answer.low_95 is None else f"{answer.low_95:.3f} {answer.high_95:.3f}"
+        p = answer.p if answer.p_holm is None else answer.p_holm
+        numbers = [*(f"{value:.3f}" for value in overlaps), interval, f"{answer.n_delta:.1f}"]
+        table.add_row(answer.target, str(answer.n), *numbers, "<.001" if p < 0.001 else f"{p:.3f}")
+    judged = [answer for answer in answers if answer.verdict]
+    lines = [f"{answer.target}: {answer.verdict}" + " (decided by seed)" * answer.decided_by_seed for answer in judged]
+    note = (
+        "Mean overlap@n of two runs. A, B: of seeds of one model; A&B: between the models; Δ = (A + B)/2 - A&B. "
+        "p: exact permutation of run labels" + (", after Holm where there is a verdict." if judged else ".")
+    )
+    title = f"{answers[0].a} (A) against {answers[0].b} (B)"
+    return _titled(title, table, "\n".join([*lines, note]))
 
 
 def summary_table(dataset: str, summary: "Summary") -> Group:

@@ -5,11 +5,16 @@ from typing import cast
 from uuid import UUID
 
 from prefect import flow, runtime
-from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.settings import PREFECT_API_URL
 
 from tasks import progress, tracking
-from tasks.compare import Result, compare_models
+from tasks.compare import compare_models
 from tasks.core import als
 from tasks.core.config import ExperimentConfig
 from tasks.core.errors import ConfigError
@@ -17,6 +22,7 @@ from tasks.core.plan import planned_runs
 from tasks.download import download
 from tasks.evaluate import evaluate
 from tasks.preprocess import Prepared, load, preprocess
+from tasks.result import Result
 from tasks.train import Home, log_data, split, train
 
 
@@ -56,6 +62,7 @@ def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
         result = compare_models(config, data, [complete[run.identity] for run in planned], where)
         tracking.supersede(client, replaced, where.parent_id)
         create_table_artifact([_readable(row) for row in result.comparison], key="comparison", description=config.name)
+        create_markdown_artifact(_answer(result), key="verdict", description=config.name)
         tracking.end_run(client, where.parent_id, "FINISHED")
     except BaseException as error:
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
@@ -124,6 +131,25 @@ def _description(config: ExperimentConfig, data: Prepared) -> str:
     ]
     for name, model in config.models.items():
         lines.append(f"| {name} | {model.factors} | {model.iterations} | {model.regularization:g} | {model.alpha:g} |")
+    return "\n".join(lines)
+
+
+def _answer(result: Result) -> str:
+    """The sentence and the endpoints, in markdown."""
+    lines = [
+        f"**{result.sentence}**",
+        "",
+        "| lists | n | models | within A | within B | between | Δ | 95% interval | n·Δ | p (Holm) | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for each in result.answers:
+        interval = each.note or "" if each.low_95 is None else f"{each.low_95:.3f} to {each.high_95:.3f}"
+        numbers = " | ".join(f"{x:.3f}" for x in (each.within_a, each.within_b, each.between, each.delta))
+        p = "" if each.p_holm is None else f"{each.p_holm:.4f}"
+        lines.append(
+            f"| {each.target} | {each.n} | {each.a} (A), {each.b} (B) | {numbers} | {interval} | {each.n_delta:.2f} "
+            f"| {p} | {each.verdict or 'described'} |"
+        )
     return "\n".join(lines)
 
 

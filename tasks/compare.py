@@ -4,73 +4,34 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from prefect import task
 
 from tasks import tracking
-from tasks.core.comparison import Entry, Names, QueryLists, Row, RunLists, compare, queries, query_lists
+from tasks.core.accuracy import AccuracyTest, compare_accuracy
+from tasks.core.comparison import Names, RunLists, compare, queries, query_lists
 from tasks.core.config import ExperimentConfig
-from tasks.core.interactions import Interactions, Summary
+from tasks.core.inference import replicates_needed, smallest_p
+from tasks.core.interactions import Interactions
 from tasks.core.neighbours import Lists
+from tasks.core.overlap import Values
 from tasks.core.plan import EVALUATION, MODEL
+from tasks.core.references import per_user, raw_neighbours, reference
+from tasks.core.verdict import answer, endpoints, family_size
 from tasks.evaluate import COLUMNS, LISTS
 from tasks.preprocess import Prepared, load
+from tasks.result import RESULT, Accuracy, Convergence, Result
 from tasks.tracking import RunRef
 from tasks.train import Home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-RESULT = "result.json"
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """One held-out metric of one model: mean and standard deviation over its seeds (None for one seed)."""
-
-    model: str
-    metric: str
-    mean: float
-    sd: float | None
-    replicates: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an experiment found; `result.json` of the parent run is this."""
-
-    experiment: str
-    parent_id: str
-    config_sha256: str
-    data_sha256: str
-    dataset: str
-    summary: Summary
-    models: dict[str, dict[str, Any]]
-    comparison: list[Row]
-    queries: list[QueryLists]
-    accuracy: list[Accuracy]
-    runs: list[RunRef]
-
-    @classmethod
-    def from_json(cls, text: str) -> "Result":
-        """The inverse of `to_json`."""
-        parts = json.loads(text)
-        parts["summary"] = Summary(**parts["summary"])
-        parts["comparison"] = [Row(**row) for row in parts["comparison"]]
-        parts["accuracy"] = [Accuracy(**row) for row in parts["accuracy"]]
-        parts["runs"] = [RunRef(**row) for row in parts["runs"]]
-        for query in parts["queries"]:
-            query["models"] = {model: [Entry(**row) for row in rows] for model, rows in query["models"].items()}
-        parts["queries"] = [QueryLists(**query) for query in parts["queries"]]
-        return cls(**parts)
-
-    def to_json(self) -> str:
-        """All of it, as JSON."""
-        return json.dumps(asdict(self), indent=1)
+ACCURACY_METRICS = ("ndcg_at_10", "recall_at_10")
 
 
 @task(name="compare", task_run_name="compare {config.name}")
@@ -89,6 +50,11 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         query=asked,
         candidates=loaded.matrix.shape[1] - np.diff(loaded.matrix.indptr),
     )
+    arrays = {t: {m: [getattr(run, t).ids for run in found] for m, found in lists.items()} for t in LISTS}
+    answers, matrices = answer(lists, config)
+    baseline = config.comparison.baseline or next(iter(config.models))
+    tested = [(each.a, each.b) for each in answers if each.target == "users" and each.a == baseline]
+    raw = raw_neighbours(loaded, n=config.queries.n) if tested else {}
     result = Result(
         experiment=config.name,
         parent_id=where.parent_id,
@@ -97,6 +63,30 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         dataset=config.dataset.name,
         summary=data.summary,
         models={name: settings.model_dump() for name, settings in config.models.items()},
+        replicates=config.replicates,
+        answers=answers,
+        smallest_p=smallest_p(config.replicates, config.replicates, endpoints=family_size(config)),
+        replicates_needed=replicates_needed(family_size(config)),
+        matrices=matrices,
+        references=[
+            reference(each.of, each.n, a, b, arrays[each.of], raw.get(each.of), seed=config.seed)
+            for a, b in tested
+            for each in endpoints(config)
+            if each.entity is None
+        ],
+        per_user=[
+            per_user(
+                config.queries.n,
+                a,
+                b,
+                arrays["users"][a],
+                arrays["users"][b],
+                np.diff(loaded.matrix.indptr).astype(np.int64),
+                config.queries.users,
+                seed=config.seed,
+            )
+            for a, b in tested
+        ],
         comparison=rows,
         queries=[
             query_lists(
@@ -110,6 +100,8 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
             for name, target, index in asked
         ],
         accuracy=_accuracy(client, config, runs),
+        accuracy_tests=_accuracy_tests(client, config, runs, tested),
+        convergence=_convergence(client, config, runs),
         runs=list(runs),
     )
     _log(client, config, result)
@@ -145,6 +137,51 @@ def _accuracy(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[R
     ]
 
 
+def _accuracy_tests(
+    client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef], pairs: Sequence[tuple[str, str]]
+) -> list[AccuracyTest]:
+    """The tests of every compared pair on the metrics that a paper would name."""
+    import pandas as pd
+
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        if run.role == EVALUATION:
+            path = tracking.read_artifact(client, run.run_id, "accuracy.parquet")
+            frames.setdefault(run.model, []).append(pd.read_parquet(path))
+
+    def values(model: str, metric: str) -> Values:
+        return np.stack([frame[metric].to_numpy(np.float64) for frame in frames[model]])  # (S, U)
+
+    return [
+        compare_accuracy(
+            metric,
+            a,
+            b,
+            *(np.stack([f[metric].to_numpy(np.float64) for f in frames[m]]) for m in (a, b)),
+            seed=config.seed,
+        )
+        for a, b in pairs
+        for metric in ACCURACY_METRICS
+        if frames and metric in frames[a][0]
+    ]
+
+
+def _convergence(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef]) -> list[Convergence]:
+    """How settled each model was, from its runs' metrics along the iterations."""
+    found = []
+    for model, settings in config.models.items():
+        ids = [run.run_id for run in runs if run.role == MODEL and run.model == model]
+        objectives = [tracking.metric_history(client, run_id, "objective") for run_id in ids]
+        imbalances = [list(tracking.metric_history(client, run_id, "imbalance").values())[-1] for run_id in ids]
+        steps = sorted(set.intersection(*(set(objective) for objective in objectives)))
+        since = max((step for step in steps if step <= 0.9 * settings.iterations), default=steps[0])
+        ends = [objective[steps[-1]] for objective in objectives]
+        falls = [objective[since] / end - 1 for objective, end in zip(objectives, ends, strict=True)]
+        means = [(step, float(np.mean([objective[step] for objective in objectives]))) for step in steps]
+        found.append(Convergence(model, settings.iterations, since, max(falls), max(imbalances), means))
+    return found
+
+
 def _sd(values: list[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
@@ -154,8 +191,21 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
 
     numbers = {row.metric: row.overlap for row in result.comparison if row.overlap is not None}
     numbers |= {f"{row.metric}.{row.model}": row.mean for row in result.accuracy}
+    for each in result.answers:
+        numbers |= {f"delta.{each.metric}": each.delta, f"p.{each.metric}": each.p}
+        if each.p_holm is not None:
+            numbers[f"p_holm.{each.metric}"] = each.p_holm
     numbers |= {f"summary_{key}": float(value) for key, value in asdict(result.summary).items()}
     tracking.log_metrics(client, result.parent_id, numbers)
+    verdicts = {
+        f"latentlab.verdict.{each.target}.{each.a}_vs_{each.b}": each.verdict for each in result.answers if each.verdict
+    }
+    if result.answers and result.answers[0].verdict:
+        verdicts["latentlab.verdict"] = result.answers[0].verdict
+    described = (
+        f"**{result.sentence}**\n\n{client.get_run(result.parent_id).data.tags.get('latentlab.description', '')}"
+    )
+    tracking.set_tags(client, result.parent_id, {**verdicts, "mlflow.note.content": described})
     folder = Path(tempfile.mkdtemp(prefix="latentlab-"))
     try:
         (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
@@ -163,6 +213,7 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
         (folder / RESULT).write_text(result.to_json(), encoding="utf-8")
         tables = {
             "summary.json": pd.DataFrame([asdict(result.summary)]),
+            **({"verdict.json": pd.DataFrame([asdict(each) for each in result.answers])} if result.answers else {}),
             "comparison.json": pd.DataFrame([asdict(row) for row in result.comparison]),
         }
         if result.accuracy:

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 from tasks import tracking
-from tasks.compare import RESULT, Result, read_target
+from tasks.compare import read_target
 from tasks.core.comparison import Names, QueryLists, query_lists
 from tasks.core.config import LIST_LENGTH
 from tasks.core.errors import ConfigError
 from tasks.core.plan import MODEL, PARENT
+from tasks.result import RESULT, Result
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -195,7 +195,7 @@ def open_parent(
             set_tags(client, run.info.run_id, tags)
             return str(run.info.run_id), run.info.status == "FINISHED"
     identity = {"latentlab.config_sha256": config_sha256, "latentlab.data_sha256": data_sha256}
-    run_tags = {"latentlab.role": PARENT, **identity, **tags}
+    run_tags = {"latentlab.role": PARENT, "latentlab.description": description, **identity, **tags}
     return start_run(client, experiment_id, name, tags=run_tags, description=description), False
 
 
@@ -269,6 +269,11 @@ def log_metrics(client: "MlflowClient", run_id: str, metrics: "Sequence[Any] | M
         metrics = [Metric(key, value, now, 0) for key, value in metrics.items() if known.get(key) != value]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+
+
+def metric_history(client: "MlflowClient", run_id: str, key: str) -> dict[int, float]:
+    """A metric along the iterations: step -> value, by step."""
+    return dict(sorted((metric.step, metric.value) for metric in client.get_metric_history(run_id, key)))
 
 
 def log_dataset(

@@ -83,7 +83,7 @@ def fit(
         Confidences, all finite and above 0; alpha is applied on top.
     seed : int
         Of the random start: equal seeds give bit-identical factors.
-    snapshots : iterations after which objective and imbalance are computed; the last one always
+    snapshots : iterations after which objective and imbalance are computed; always at nine tenths and the last
     on_iteration : called after each sweep; what it raises ends the fit
 
     Raises
@@ -135,7 +135,7 @@ class _Watch:
         model: object,
     ) -> None:
         self.oriented, self.config, self.model = oriented, config, model
-        self.snapshots = {*snapshots, config.iterations}
+        self.snapshots = {*snapshots, config.iterations, config.iterations - config.iterations // 10}
         self.on_iteration = on_iteration
         self.done = 0
         self.previous: list[Floats] = []

@@ -98,6 +98,9 @@ class AlsConfig(_Section):
     users stay users in whatever is reported."""
 
 
+Margin = Annotated[float, Field(gt=0, lt=1)]
+
+
 class QueriesConfig(_Section):
     """Whose lists are shown and compared by themselves. Indexes are by first appearance."""
 
@@ -117,6 +120,10 @@ class ComparisonConfig(_Section):
     baseline: Name | None = None
     """The model that the others are compared with; the first by default."""
     depths: Depths = (5, 10, 20, 50, 100)
+    margin_query: Margin = 0.2
+    """Excess disagreement that matters in one query's list, as a share of it: 0.2 is one of five."""
+    margin: Margin = 0.1
+    """The same in the lists of all users or items."""
 
 
 class RandomSplit(_Section):

@@ -1,63 +1,30 @@
-"""Do two models list others, beyond what their seeds change: effect, exact test, interval, verdict.
+"""Do two models list others, beyond what their seeds change: effect, exact test, interval.
 
 The trained run is the unit of replication: S_A runs of model A, S_B of model B, in one run-by-run matrix of overlaps,
 with `labels` (R,) bool, False for a run of A and True for one of B. Overlaps are kept as integers, counts out of a
 `whole`, so that ties between permutations are exact.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import chain, combinations
-from math import comb, gcd, lcm, sqrt
+from math import comb, gcd, sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.core.neighbours import Ids
-from tasks.core.overlap import Values
+from tasks.core.overlap import BLOCK_BYTES, Counts, Overlaps, Values
 
-Counts = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.bool_]
 
 LEVEL = 0.05
 MOST_SPLITS = 100_000
 """Splits that are enumerated; beyond, `DRAWS` of them are drawn. 10 runs against 10 have 92,378."""
 DRAWS = 99_999
-FINEST = 1 << 20
-"""Most parts that an entity's overlap is counted in. Leaves room in 64 bits for 160,000 entities and 100 runs."""
-BLOCK_BYTES = 64 << 20
 NO_VARIATION = "no seed variation seen"
 FLAT = "leaving out any one run changes nothing"
 TOO_FEW = "fewer than 3 replicates of a model"
-
-
-@dataclass(frozen=True)
-class Overlaps:
-    """How alike every two of R runs are at depth n.
-
-    counts : (R, R), or (E, R, R) entity by entity, int64, symmetric; the diagonal is a run with itself
-    whole : the count of equal lists, so that counts / whole is the overlap
-    n : depth of the lists
-    """
-
-    counts: Counts
-    whole: int
-    n: int
-
-    def entity(self, index: int) -> "Overlaps":
-        """One entity's matrix out of (E, R, R)."""
-        return Overlaps(self.counts[index], self.whole, self.n)
-
-    def total(self) -> "Overlaps":
-        """Averaged over entities, (E, R, R) -> (R, R)."""
-        return Overlaps(self.counts.sum(axis=0), self.whole * len(self.counts), self.n)
-
-    def among(self, runs: Sequence[int] | Counts) -> "Overlaps":
-        """The matrix of some of the runs, in the order given."""
-        chosen = np.asarray(runs, dtype=np.intp)
-        return Overlaps(self.counts[..., chosen[:, None], chosen], self.whole, self.n)
 
 
 @dataclass(frozen=True)
@@ -145,25 +112,6 @@ class Permutation:
     exact: bool
 
 
-class Verdict(StrEnum):
-    """The answer for one endpoint; the value is its slug."""
-
-    MEANINGFUL = "different-meaningfully"
-    SMALL = "different-small"
-    UNCERTAIN = "different-size-uncertain"
-    SAME = "practically-same"
-    INCONCLUSIVE = "inconclusive"
-
-
-RULE = {
-    Verdict.MEANINGFUL: "p ≤ .05 after Holm and the 95% interval of Δ above the margin",
-    Verdict.SMALL: "p ≤ .05 after Holm and the 90% interval of Δ below the margin",
-    Verdict.UNCERTAIN: "p ≤ .05 after Holm otherwise",
-    Verdict.SAME: "p > .05 after Holm and the 90% interval of Δ below the margin",
-    Verdict.INCONCLUSIVE: "p > .05 after Holm otherwise",
-}
-
-
 @dataclass(frozen=True)
 class Finding:
     """One endpoint of two models before p is adjusted over the endpoints."""
@@ -171,35 +119,6 @@ class Finding:
     effect: Effect
     precision: Precision
     test: Permutation
-
-
-def overlap_counts(lists: Sequence[Ids], n: int) -> Overlaps:
-    """Overlap of every two runs at depth n, averaged over entities: (R, R).
-
-    An entity's overlap is as in `overlap.Pair.at`: entries shared among the first n, over n or over the longer of the
-    two lists where both end before; two empty lists agree. `whole` is E times the least common multiple of those
-    lengths, or of `FINEST` parts, counts rounded down, where the multiple is greater than that.
-
-    Parameters
-    ----------
-    lists : R of (E, >= 0) int32, best first, no id twice in a row, -1 for filling at the end
-
-    Raises
-    ------
-    ValueError
-        If the runs list different numbers of entities, or there is no run or entity.
-    """
-    runs, whole = _prepare(lists, n)
-    counts = np.zeros((len(runs), len(runs)), dtype=np.int64)
-    for block in _blocks(runs, whole):
-        counts += block.sum(axis=0)
-    return Overlaps(counts, whole * runs.shape[1], n)
-
-
-def overlap_counts_by_entity(lists: Sequence[Ids], n: int) -> Overlaps:
-    """As `overlap_counts`, entity by entity: (E, R, R), 8ER² bytes."""
-    runs, whole = _prepare(lists, n)
-    return Overlaps(np.concatenate(list(_blocks(runs, whole))), whole, n)
 
 
 def effect(overlaps: Overlaps, labels: Labels) -> Effect:
@@ -310,76 +229,6 @@ def benjamini_hochberg(p: Values) -> Values:
     from scipy.stats import false_discovery_control
 
     return np.asarray(false_discovery_control(p, method="bh"))
-
-
-def judge(found: Precision, p_holm: float, *, margin: float) -> Verdict:
-    """The verdict by `RULE`, on p after Holm and the interval against the margin (in units of overlap).
-
-    Without seed variation the bounds of `precision` stand for the interval: Δ itself describes the runs that were made,
-    not those that were not. Without either, the size is open: different-size-uncertain or inconclusive.
-    """
-    at_95, at_90 = found.interval_95 or found.bound_95, found.interval_90 or found.bound_90
-    below = at_90 is not None and at_90.high < margin
-    if p_holm > LEVEL:
-        return Verdict.SAME if below else Verdict.INCONCLUSIVE
-    if at_95 is not None and at_95.low > margin:
-        return Verdict.MEANINGFUL
-    return Verdict.SMALL if below else Verdict.UNCERTAIN
-
-
-def sentence(finding: Finding, p_holm: float, *, margin: float, a: str, b: str, subject: str) -> str:
-    """The verdict in one plain sentence; `subject` says which lists: "the 5 users nearest to user 10"."""
-    verdict, found, shown = judge(finding.precision, p_holm, margin=margin), finding.precision, finding.effect
-    at_95, at_90, n = found.interval_95, found.interval_90 or found.bound_90, shown.n
-    chance = "p < 0.001" if p_holm < 0.001 else f"p = {p_holm:.3f}"
-    interval = f"95% interval {n * at_95.low:.1f} to {n * at_95.high:.1f}" if at_95 else found.note
-    replaced = f"{max(shown.n_delta, 0.0):.1f} of {n} are replaced beyond what the seed replaces ({interval}; {chance})"
-    most = f"{n * max(at_90.high, 0.0):.2f}" if at_90 else ""
-    seen = f"no difference beyond the seed's is shown ({chance}{f'; {found.note}' if found.note else ''})"
-    text = {
-        Verdict.MEANINGFUL: f"{a} and {b} differ significantly and meaningfully in {subject}: {replaced}",
-        Verdict.SMALL: f"{a} and {b} differ detectably in {subject}, but little: {replaced}",
-        Verdict.UNCERTAIN: f"{a} and {b} differ significantly in {subject}, by how much is uncertain: {replaced}",
-        Verdict.SAME: f"{a} and {b} are practically the same in {subject}: {seen}, and it is at most {most} of {n}",
-        Verdict.INCONCLUSIVE: f"Whether {a} and {b} differ in {subject} cannot be told from these runs: {seen}, but one"
-        f" of {n * margin:g} of {n} cannot be ruled out",
-    }
-    return f"{text[verdict]}{'; such a list is largely decided by the seed' if shown.decided_by_seed else ''}."
-
-
-def _prepare(lists: Sequence[Ids], n: int) -> tuple[Ids, int]:
-    """The first n of all runs, (R, E, <= n), short ones filled with -1; and the count that equal lists get."""
-    heights = sorted({len(run) for run in lists})
-    if len(heights) != 1 or not heights[0]:
-        raise ValueError(f"lists of {heights} entities; runs of one and the same number of entities expected")
-    width = max(min(n, run.shape[1]) for run in lists)
-    runs = np.stack(
-        [np.pad(run[:, :n], ((0, 0), (0, max(0, width - run.shape[1]))), constant_values=-1) for run in lists]
-    )
-    lengths = np.unique((runs >= 0).sum(axis=2))
-    return runs, min(lcm(*lengths[lengths > 0].tolist()), FINEST)
-
-
-def _blocks(runs: Ids, whole: int) -> Iterator[Counts]:
-    """(B, R, R) counts of the entities in turn: products of indicators of the ids that an entity's runs list."""
-    n_runs, n_entities, width = runs.shape
-    step = max(1, BLOCK_BYTES // (8 * max(n_runs * n_runs * width, 1)))
-    for start in range(0, n_entities, step):
-        ids = runs[:, start : start + step].transpose(1, 0, 2)  # (B, R, n)
-        flat = ids.reshape(len(ids), n_runs * width)
-        order = np.argsort(flat, axis=1)
-        ordered = np.take_along_axis(flat, order, axis=1)
-        numbered = np.zeros_like(flat)  # each id's place among the distinct ids of its entity
-        new = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, dtype=flat.dtype)
-        np.put_along_axis(numbered, order[:, 1:], new, axis=1)
-        places = numbered.reshape(ids.shape)
-        listed = np.zeros((len(ids), n_runs, int(places.max(initial=0)) + 1), dtype=np.float32)
-        entity, run, rank = np.nonzero(ids >= 0)
-        listed[entity, run, places[entity, run, rank]] = 1
-        shared = (listed @ listed.transpose(0, 2, 1)).astype(np.int64)  # (B, R, R)
-        lengths = (ids >= 0).sum(axis=2)  # (B, R)
-        longer = np.maximum(lengths[:, :, None], lengths[:, None, :])
-        yield np.where(longer > 0, shared * whole // np.maximum(longer, 1), whole)
 
 
 def _sizes(overlaps: Overlaps, labels: Labels) -> tuple[int, int]:

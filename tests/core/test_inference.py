@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.core import inference
-from tasks.core.inference import FLAT, NO_VARIATION, TOO_FEW, Interval, Overlaps, Precision, Verdict
-from tasks.core.overlap import Pair
+from tasks.core import inference, overlap, verdict
+from tasks.core.inference import FLAT, NO_VARIATION, TOO_FEW, Interval, Precision
+from tasks.core.overlap import Overlaps, Pair
+from tasks.core.verdict import Verdict
 
 # One entity's lists in six runs, AAABBB, and the entries that every two of them share, counted by hand.
 SIX = [[1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 4, 6], [1, 7, 8, 9], [1, 7, 8, 2], [7, 8, 9, 3]]
@@ -63,7 +64,7 @@ def exact_p(counts, whole, labels):
 
 @pytest.fixture
 def six():
-    return inference.overlap_counts(runs_of(SIX), 4)
+    return overlap.overlap_counts(runs_of(SIX), 4)
 
 
 def test_counts_are_the_entries_shared_by_every_two_runs(six):
@@ -73,12 +74,12 @@ def test_counts_are_the_entries_shared_by_every_two_runs(six):
 
 
 def test_counts_see_only_the_first_n():
-    found = inference.overlap_counts(runs_of([[1, 2, 3], [2, 1, 9], [3, 4, 1]]), 2)
+    found = overlap.overlap_counts(runs_of([[1, 2, 3], [2, 1, 9], [3, 4, 1]]), 2)
     assert found.counts.tolist() == [[2, 2, 0], [2, 2, 0], [0, 0, 2]]
 
 
 def test_short_and_empty_lists_count_as_in_the_pairwise_overlap(monkeypatch):
-    monkeypatch.setattr(inference, "BLOCK_BYTES", 2000)  # several blocks of entities
+    monkeypatch.setattr(overlap, "BLOCK_BYTES", 2000)  # several blocks of entities
     rng = np.random.default_rng(5)
     lists = random_runs(rng, 4, entities=25, n=6, candidates=9)
     for run in lists:
@@ -87,7 +88,7 @@ def test_short_and_empty_lists_count_as_in_the_pairwise_overlap(monkeypatch):
     lists[1][:3] = lists[2][:3] = -1
     lists[3] = lists[3][:, :5]
     for n in (1, 3, 6, 10):
-        mean, entities = inference.overlap_counts(lists, n), inference.overlap_counts_by_entity(lists, n)
+        mean, entities = overlap.overlap_counts(lists, n), overlap.overlap_counts_by_entity(lists, n)
         for r, s in product(range(4), repeat=2):
             pair = Pair.of(lists[r], lists[s])
             assert mean.counts[r, s] / mean.whole == pytest.approx(pair.at(n).overlap, abs=1e-12)
@@ -101,8 +102,8 @@ def test_lengths_without_a_small_common_multiple_are_counted_in_fine_parts():
     for entity, length in enumerate(lengths):
         lists[0][entity, :length] = np.arange(length)
         lists[1][entity, :length] = np.arange(length) + 10
-    found = inference.overlap_counts(lists, 100)
-    assert found.whole == 4 * inference.FINEST
+    found = overlap.overlap_counts(lists, 100)
+    assert found.whole == 4 * overlap.FINEST
     assert found.counts[0, 0] == found.whole
     expected = sum((length - 10) / length for length in lengths) / 4
     assert found.counts[0, 1] / found.whole == pytest.approx(expected, abs=1e-5)
@@ -110,10 +111,10 @@ def test_lengths_without_a_small_common_multiple_are_counted_in_fine_parts():
 
 def test_entities_sum_to_the_mean():
     lists = random_runs(np.random.default_rng(1), 4, entities=7, n=3, candidates=6)
-    entities, mean = inference.overlap_counts_by_entity(lists, 3), inference.overlap_counts(lists, 3)
+    entities, mean = overlap.overlap_counts_by_entity(lists, 3), overlap.overlap_counts(lists, 3)
     assert entities.total().counts.tolist() == mean.counts.tolist()
     assert entities.total().whole == mean.whole == 21
-    alone = inference.overlap_counts([run[4:5] for run in lists], 3)
+    alone = overlap.overlap_counts([run[4:5] for run in lists], 3)
     assert entities.entity(4).counts.tolist() == alone.counts.tolist()
 
 
@@ -126,7 +127,7 @@ def test_runs_can_be_chosen_and_put_in_order(six):
 )
 def test_runs_of_other_numbers_of_entities_cannot_be_compared(lists):
     with pytest.raises(ValueError, match="one and the same number of entities"):
-        inference.overlap_counts(lists, 3)
+        overlap.overlap_counts(lists, 3)
 
 
 def test_effect_by_hand(six):
@@ -170,7 +171,7 @@ def test_delta_is_half_the_squared_distance_of_inclusion_probabilities_without_i
     p, q = listed[:a].mean(axis=0), listed[a:].mean(axis=0)
     noise = (p * (1 - p)).sum(axis=1) / (a - 1) + (q * (1 - q)).sum(axis=1) / (b - 1)
     expected = (((p - q) ** 2).sum(axis=1) - noise) / (2 * n)
-    entities = inference.overlap_counts_by_entity(lists, n)
+    entities = overlap.overlap_counts_by_entity(lists, n)
     assert inference.deltas(entities, halves(a, b)).tolist() == pytest.approx(expected.tolist())
     assert inference.effect(entities.total(), halves(a, b)).delta == pytest.approx(expected.mean())
 
@@ -180,7 +181,7 @@ def test_delta_is_zero_on_average_where_inclusion_probabilities_are_equal():
     in_a, in_b = [[1, 2], [3, 4]], [[1, 3], [2, 4]]
     found = []
     for draws in product(in_a, in_a, in_b, in_b):
-        overlaps = inference.overlap_counts(runs_of(draws), 2)
+        overlaps = overlap.overlap_counts(runs_of(draws), 2)
         found.append(inference.effect(overlaps, halves(2, 2)).delta)
     assert np.mean(found) == pytest.approx(0, abs=1e-12)
     assert np.ptp(found) > 0
@@ -191,7 +192,7 @@ def test_permutation_p_is_that_of_full_enumeration(a, b):
     rng = np.random.default_rng([a, b])
     labels = rng.permutation(halves(a, b))
     lists = random_runs(rng, a + b, entities=4, n=3, candidates=5)  # few values, so many ties
-    entities = inference.overlap_counts_by_entity(lists, 3)
+    entities = overlap.overlap_counts_by_entity(lists, 3)
     found = inference.permutation_by_entity(entities, labels, seed=0)
     for entity in range(4):
         assert found[entity] == pytest.approx(exact_p(entities.counts[entity], 3, labels), abs=1e-12)
@@ -203,14 +204,14 @@ def test_permutation_p_is_that_of_full_enumeration(a, b):
 
 def test_runs_that_separate_reach_the_smallest_p():
     two = [[1, 2]] * 5 + [[3, 4]] * 5
-    found = inference.permutation_test(inference.overlap_counts(runs_of(two), 2), halves(5, 5), seed=0)
+    found = inference.permutation_test(overlap.overlap_counts(runs_of(two), 2), halves(5, 5), seed=0)
     assert found.p == 2 / 252
-    uneven = inference.overlap_counts(runs_of(two[1:]), 2)
+    uneven = overlap.overlap_counts(runs_of(two[1:]), 2)
     assert inference.permutation_test(uneven, halves(4, 5), seed=0).p == pytest.approx(1 / 126)
 
 
 def test_equal_lists_everywhere_are_all_ties():
-    same = inference.overlap_counts(runs_of([[1, 2]] * 6), 2)
+    same = overlap.overlap_counts(runs_of([[1, 2]] * 6), 2)
     assert inference.permutation_test(same, halves(3, 3), seed=0).p == 1
 
 
@@ -218,7 +219,7 @@ def test_equal_lists_everywhere_are_all_ties():
 def test_ties_stay_exact_for_large_counts(factor):
     """The splits tie in rational numbers, and p counts them all whatever the counts' scale."""
     rng = np.random.default_rng(2)
-    small = inference.overlap_counts(random_runs(rng, 6, entities=1, n=3, candidates=5), 3)
+    small = overlap.overlap_counts(random_runs(rng, 6, entities=1, n=3, candidates=5), 3)
     large = Overlaps(small.counts * factor, small.whole * factor, 3)
     labels = halves(2, 4)
     expected = exact_p(small.counts, 3, labels)
@@ -236,7 +237,7 @@ def test_p_is_that_of_permanova_for_groups_of_one_size():
     rng = np.random.default_rng(4)
     lists = random_runs(rng, 8, entities=3, n=3, candidates=7)
     lists[4:] = [np.where(run == 6, 8, run).astype(np.int32) for run in lists[4:]]
-    overlaps = inference.overlap_counts(lists, 3)
+    overlaps = overlap.overlap_counts(lists, 3)
     squared = 1 - overlaps.counts / overlaps.whole
 
     def pseudo_f(group):
@@ -255,7 +256,7 @@ def test_p_is_that_of_permanova_for_groups_of_one_size():
 
 def test_many_splits_are_sampled(monkeypatch):
     lists = random_runs(np.random.default_rng(6), 10, entities=5, n=3, candidates=6)
-    overlaps, labels = inference.overlap_counts(lists, 3), halves(5, 5)
+    overlaps, labels = overlap.overlap_counts(lists, 3), halves(5, 5)
     exact = inference.permutation_test(overlaps, labels, seed=1)
     monkeypatch.setattr(inference, "MOST_SPLITS", 100)
     monkeypatch.setattr(inference, "DRAWS", 4999)
@@ -271,7 +272,7 @@ def test_a_sampled_p_counts_the_observed_split(monkeypatch):
     monkeypatch.setattr(inference, "MOST_SPLITS", 100)
     monkeypatch.setattr(inference, "DRAWS", 9)
     lists = [[1, 2]] * 10 + [[3, 4]] * 10
-    found = inference.permutation_test(inference.overlap_counts(runs_of(lists), 2), halves(10, 10), seed=0)
+    found = inference.permutation_test(overlap.overlap_counts(runs_of(lists), 2), halves(10, 10), seed=0)
     assert found.p == 1 / 10
 
 
@@ -281,7 +282,7 @@ def test_one_model_twice_rejects_at_the_level_it_states():
     repetitions, rejected, smallest = 600, 0, 0
     for _ in range(repetitions):
         lists = random_runs(rng, 8, entities=25, n=4, candidates=12)
-        p = inference.permutation_test(inference.overlap_counts(lists, 4), halves(4, 4), seed=0).p
+        p = inference.permutation_test(overlap.overlap_counts(lists, 4), halves(4, 4), seed=0).p
         rejected += p <= 7 / 35
         smallest += p <= inference.smallest_p(4, 4)
     assert stats.binom.ppf(0.0005, repetitions, 0.18) <= rejected <= stats.binom.ppf(0.9995, repetitions, 0.2)
@@ -328,7 +329,7 @@ def test_jackknife_by_hand(six):
 def test_jackknife_agrees_with_pseudo_values_for_groups_of_two_sizes():
     rng = np.random.default_rng(9)
     labels = rng.permutation(halves(4, 6))
-    overlaps = inference.overlap_counts(random_runs(rng, 10, entities=5, n=3, candidates=6), 3)
+    overlaps = overlap.overlap_counts(random_runs(rng, 10, entities=5, n=3, candidates=6), 3)
     delta = exact_delta(overlaps.counts, overlaps.whole, labels)
     variance = 0.0
     for group, size in ((False, 4), (True, 6)):
@@ -344,7 +345,7 @@ def test_jackknife_agrees_with_pseudo_values_for_groups_of_two_sizes():
 
 def test_equal_lists_in_every_run_have_no_interval():
     lists = [[1, 2, 3, 4, 5]] * 10 + [[5, 4, 3, 6, 7]] * 10
-    found = inference.precision(inference.overlap_counts(runs_of(lists), 5), halves(10, 10))
+    found = inference.precision(overlap.overlap_counts(runs_of(lists), 5), halves(10, 10))
     assert found.note == NO_VARIATION
     assert found.interval_95 is found.interval_90 is found.standard_error is None
 
@@ -352,7 +353,7 @@ def test_equal_lists_in_every_run_have_no_interval():
 def test_bounds_without_variation_are_what_equal_lists_rule_out():
     """At 90%, .05 each way: nine repeats a model, so ε = 2 - 2 · .05^(1/18) = .30667; Δ seen = .4."""
     lists = [[1, 2, 3, 4, 5]] * 10 + [[5, 4, 3, 6, 7]] * 10
-    found = inference.precision(inference.overlap_counts(runs_of(lists), 5), halves(10, 10))
+    found = inference.precision(overlap.overlap_counts(runs_of(lists), 5), halves(10, 10))
     assert found.bound_90.low == pytest.approx(0.4 * (1 - 0.30667) ** 2, abs=1e-4)
     assert found.bound_90.high == pytest.approx((sqrt(0.4) + 0.30667) ** 2, abs=1e-4)
     assert found.bound_95.low < found.bound_90.low < 0.4 < found.bound_90.high < found.bound_95.high <= 1
@@ -363,7 +364,7 @@ def test_bounds_hold_for_every_model_that_can_give_equal_lists():
     runs, level = 6, 0.90
     seen_a, seen_b, others = {1, 2, 3, 4}, {3, 4, 5, 6}, [{1, 2, 3, 4}, {3, 4, 5, 6}, {7, 8, 9, 10}, {1, 2, 7, 8}]
     lists = [sorted(seen_a)] * runs + [sorted(seen_b)] * runs
-    bound = inference.precision(inference.overlap_counts(runs_of(lists), 4), halves(runs, runs)).bound_90
+    bound = inference.precision(overlap.overlap_counts(runs_of(lists), 4), halves(runs, runs)).bound_90
     missed = 0
     for other_a, other_b in product(others, repeat=2):
         for rare_a, rare_b in product(np.linspace(0, 1, 21), repeat=2):
@@ -382,20 +383,20 @@ def test_bounds_hold_for_every_model_that_can_give_equal_lists():
 
 
 def test_two_equal_runs_a_model_rule_out_nothing():
-    found = inference.precision(inference.overlap_counts(runs_of([[1, 2], [1, 2], [1, 3], [1, 3]]), 2), halves(2, 2))
+    found = inference.precision(overlap.overlap_counts(runs_of([[1, 2], [1, 2], [1, 3], [1, 3]]), 2), halves(2, 2))
     assert (found.note, found.bound_95) == (NO_VARIATION, Interval(0.0, 1.0))
 
 
 def test_two_runs_of_a_model_are_too_few_for_a_jackknife():
     lists = [[1, 2], [1, 3], [1, 2], [4, 5], [2, 3]]
-    found = inference.precision(inference.overlap_counts(runs_of(lists), 2), halves(2, 3))
+    found = inference.precision(overlap.overlap_counts(runs_of(lists), 2), halves(2, 3))
     assert found == Precision(note=TOO_FEW)
 
 
 def test_lists_that_vary_alike_have_no_interval_of_width_zero():
     """Every two runs of one model share one entry, every two of two models none: no run matters more than another."""
     lists = [[1, 2], [1, 3], [1, 4], [5, 6], [5, 7], [5, 8]]
-    found = inference.precision(inference.overlap_counts(runs_of(lists), 2), halves(3, 3))
+    found = inference.precision(overlap.overlap_counts(runs_of(lists), 2), halves(3, 3))
     assert found == Precision(note=FLAT)
 
 
@@ -447,8 +448,8 @@ def known(low_95, low_90, high_90, high_95):
     ],
 )
 def test_the_verdict_follows_the_rule(precision, p, expected):
-    assert inference.judge(precision, p, margin=0.20) == expected
-    assert set(inference.RULE) == set(Verdict)
+    assert verdict.judge(precision, p, margin=0.20) == expected
+    assert set(verdict.RULE) == set(Verdict)
 
 
 @pytest.mark.parametrize(
@@ -462,8 +463,8 @@ def test_the_verdict_follows_the_rule(precision, p, expected):
 )
 def test_equal_lists_in_every_run_are_judged_by_how_many_runs_there_are(runs, other, margin, expected):
     lists = [[1, 2, 3, 4, 5]] * runs + [other] * runs
-    found = inference.find(inference.overlap_counts(runs_of(lists), 5), halves(runs, runs), seed=0)
-    assert inference.judge(found.precision, found.test.p, margin=margin) == expected
+    found = inference.find(overlap.overlap_counts(runs_of(lists), 5), halves(runs, runs), seed=0)
+    assert verdict.judge(found.precision, found.test.p, margin=margin) == expected
 
 
 SUBJECT = "the 5 users nearest to user 10"
@@ -473,7 +474,7 @@ def worded(precision, p, *, within=0.8, between=0.4):
     finding = inference.Finding(
         inference.Effect(within, within, between, 5), precision, inference.Permutation(p, 9, True)
     )
-    return inference.sentence(finding, p, margin=0.20, a="k50", b="k500", subject=SUBJECT)
+    return verdict.sentence(finding, p, margin=0.20, a="k50", b="k500", subject=SUBJECT)
 
 
 def test_the_verdict_in_a_sentence():

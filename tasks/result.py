@@ -1,0 +1,117 @@
+"""What an experiment found, as one record: `result.json` of the parent run."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tasks.core.accuracy import AccuracyTest
+from tasks.core.comparison import QueryLists, Row
+from tasks.core.interactions import Summary
+from tasks.core.references import PerUser, Reference
+from tasks.core.verdict import Answer, Matrix
+from tasks.tracking import RunRef
+
+RESULT = "result.json"
+SETTLED_CHANGE = 1e-3
+SETTLED_IMBALANCE = 0.1
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """One held-out metric of one model: mean and standard deviation over its seeds (None for one seed)."""
+
+    model: str
+    metric: str
+    mean: float
+    sd: float | None
+    replicates: int
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How settled a model's fits were when they stopped; each the largest over its replicates.
+
+    since : the iteration from which the change counts, at most nine tenths of all
+    objective_change : by how much the objective fell from there to the end, relative to its end
+    imbalance : norm(UᵀU - VᵀV) / norm(UᵀU) at the end; 0 at a stationary point
+    objective : (iteration, mean objective over the replicates) at the snapshots
+    """
+
+    model: str
+    iterations: int
+    since: int
+    objective_change: float
+    imbalance: float
+    objective: list[tuple[int, float]]
+
+    @property
+    def warning(self) -> str:
+        """Why the lists depend on when one stopped; empty where they hardly do."""
+        reasons = []
+        if self.objective_change > SETTLED_CHANGE:
+            reasons.append(f"the objective still fell by {self.objective_change:.2%} from iteration {self.since} on")
+        if self.imbalance > SETTLED_IMBALANCE:
+            reasons.append(f"users' and items' factors are out of balance ({self.imbalance:.2f}; 0 when settled)")
+        if not reasons:
+            return ""
+        found = " and ".join(reasons)
+        return f"{self.model}: after {self.iterations} iterations {found}; its lists depend on when one stops"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that the terminal, MLflow and the report show of an experiment.
+
+    answers : the first is the primary endpoint's, baseline against the first other model; empty for single runs
+    smallest_p : the least p after Holm that so many replicates can reach, and how many would do for .05
+    """
+
+    experiment: str
+    parent_id: str
+    config_sha256: str
+    data_sha256: str
+    dataset: str
+    summary: Summary
+    models: dict[str, dict[str, Any]]
+    replicates: int
+    answers: list[Answer]
+    smallest_p: float
+    replicates_needed: int
+    matrices: list[Matrix]
+    references: list[Reference]
+    per_user: list[PerUser]
+    comparison: list[Row]
+    queries: list[QueryLists]
+    accuracy: list[Accuracy]
+    accuracy_tests: list[AccuracyTest]
+    convergence: list[Convergence]
+    runs: list[RunRef]
+
+    @classmethod
+    def from_json(cls, text: str) -> "Result":
+        """The inverse of `to_json`."""
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(cls).validate_json(text)
+
+    def to_json(self) -> str:
+        """All of it, as JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+    @property
+    def sentence(self) -> str:
+        """The answer to the question, and whether the better model can be told."""
+        if not self.answers:
+            return "One run a model: described, not tested. What differs may be the seed; set replicates to 2 or more."
+        decisive = self.answers[0]
+        return " ".join([decisive.sentence, *(test.sentence for test in self.accuracy_tests[:1])])
+
+    @property
+    def cannot_reject(self) -> str:
+        """What to do where no result could be significant; empty where one can."""
+        if not self.answers or self.smallest_p <= 0.05:
+            return ""
+        return (
+            f"{self.replicates} replicates cannot show a difference: the smallest p after Holm is "
+            f"{self.smallest_p:.3f}; {self.replicates_needed} would suffice"
+        )

@@ -1,0 +1,58 @@
+"""Tests of the floor, of raw neighbours, and of users one by one."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from tasks.core.neighbours import Lists, similar_raw
+from tasks.core.references import BINS, per_user, reference
+
+
+def ids(*rows: list[int]) -> np.ndarray:
+    return np.array(rows, dtype=np.int32)
+
+
+def test_raw_neighbours_are_by_cosine_and_share_a_column():
+    matrix = csr_array(
+        np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]], dtype=np.float32)
+    )
+    found = similar_raw(matrix, n=3)
+    assert found.ids.tolist() == [[1, 2], [0, 2], [0, 1], [-1, -1], [-1, -1]]
+    assert found.scores[0].tolist() == pytest.approx([1, 0.5])
+    assert found.scores[2, 0] == pytest.approx(dense[2] @ dense[0] / 2)
+
+
+def test_the_floor_is_what_hubs_alone_share():
+    hubs = [ids([7, 8, 0], [7, 8, 1], [7, 8, 2])]  # every list holds both hubs and one of its own
+    found = reference("users", 3, "a", "b", {"a": hubs, "b": hubs}, None, seed=1)
+    assert found.floor == pytest.approx(2 / 3)
+    assert found.raw == {}
+
+
+def test_memorising_is_overlap_with_the_raw_neighbours():
+    raw = Lists(ids([1, 2], [0, 2], [0, 1]), np.ones((3, 2), np.float32))
+    lists = {"a": [raw.ids, raw.ids], "b": [ids([5, 6], [5, 6], [5, 6])] * 2}
+    assert reference("users", 2, "a", "b", lists, raw, seed=1).raw == {"a": 1.0, "b": 0.0}
+
+
+def test_users_one_by_one():
+    """Users 0 to 4 are listed others under b, users 5 to 9 are not."""
+    rng = np.random.default_rng(2)
+    base = rng.permuted(np.tile(np.arange(20, dtype=np.int32), (10, 1)), axis=1)[:, :4]
+    moved = base.copy()
+    moved[:5] += 50
+    activity = np.arange(10, 0, -1)
+    found = per_user(4, "a", "b", [base] * 5, [moved] * 5, activity, [3, 7], seed=1)
+    assert found.users == 10
+    assert found.significant == 0.5  # 1/126 each, twice that after Benjamini and Hochberg
+    assert found.queries == {"user_3": 4.0, "user_7": 0.0}
+    assert sum(found.counts) == 10
+    assert (len(found.edges), len(found.counts)) == (BINS + 1, BINS)
+    assert found.activity is not None
+    assert found.activity > 0.8  # the active ones moved
+    assert found.least_adjusted == 1 / 126
+
+
+def test_where_nothing_moves_there_is_no_correlation():
+    base = [ids([1, 2], [0, 2], [0, 1])] * 3
+    assert per_user(2, "a", "b", base, base, np.array([1, 2, 3]), [], seed=1).activity is None
