@@ -186,6 +186,38 @@ def show(run: RunName, as_json: Json = False) -> None:
 
 
 @app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="EXPERIMENT/MODEL, a run, an EXPERIMENT, or latest.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+    as_json: Json = False,
+) -> None:
+    """Compare models that were trained before; nothing is trained."""
+    _log_to_stderr()
+    from flows.compare import compare as compared
+    from flows.console import bars, show_result
+    from tasks.tracking import resolve_uri
+
+    with bars(hidden=as_json):
+        result = compared(a, b, resolve_uri())
+    _print_json(asdict(result)) if as_json else show_result(result)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="As for show.")] = "latest", as_json: Json = False
+) -> None:
+    """Open a comparison's report in the browser."""
+    from tasks import tracking
+    from tasks.report import REPORT
+
+    client = _client()
+    path = tracking.read_artifact(client, tracking.find_run(client, run).info.run_id, REPORT)
+    _print_json({"report": str(path)}) if as_json else print(path)
+    if not as_json:
+        typer.launch(path.as_uri())
+
+
+@app.command()
 def similar(
     run: RunName,
     user: Annotated[str | None, typer.Option("--user", help="A user's index, by first appearance.")] = None,

@@ -1,5 +1,7 @@
 """The experiment, from a config to a comparison: what happens in which order."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -48,7 +50,7 @@ def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
         split(config, load(data.file))  # refused now rather than when every model is trained
     where, was_complete = open_parent(config, data, fresh=fresh)
     client = tracking.open_store(where.uri)
-    try:
+    with closing(where, was_complete=was_complete):
         complete = tracking.complete_runs(client, [where.experiment_id])
         planned = planned_runs(config, data.sha256)
         missing = [run for run in planned if fresh or run.identity not in complete]
@@ -61,10 +63,18 @@ def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
             update_progress_artifact(cast(UUID, shown), 100.0 * number / len(missing))
         result = compare_models(config, data, [complete[run.identity] for run in planned], where)
         tracking.supersede(client, replaced, where.parent_id)
-        create_table_artifact([_readable(row) for row in result.comparison], key="comparison", description=config.name)
-        create_markdown_artifact(_answer(result), key="verdict", description=config.name)
+        publish(result)
         tracking.end_run(client, where.parent_id, "FINISHED")
+    return Outcome(result, len(missing), len(planned) - len(missing))
+
+
+@contextmanager
+def closing(where: Home, *, was_complete: bool) -> Iterator[None]:
+    """Close whatever of this flow run's is open in MLflow when the block fails: FAILED, or KILLED on cancellation."""
+    try:
+        yield
     except BaseException as error:
+        client = tracking.open_store(where.uri)
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         reason = f"{type(error).__name__}: {error}"
         flow_run_id = where.tags["prefect.flow_run_id"]
@@ -72,7 +82,14 @@ def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
             tracking.end_run(client, where.parent_id, "FINISHED")
         tracking.close_open_runs(client, where.experiment_id, flow_run_id, status, reason)
         raise
-    return Outcome(result, len(missing), len(planned) - len(missing))
+
+
+def publish(result: Result) -> None:
+    """The answer and the comparison as artifacts in Prefect."""
+    create_table_artifact(
+        [_readable(row) for row in result.comparison], key="comparison", description=result.experiment
+    )
+    create_markdown_artifact(_answer(result), key="verdict", description=result.experiment)
 
 
 def check_queries(config: ExperimentConfig, data: Prepared) -> None:

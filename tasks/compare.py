@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prefect import task
 
-from tasks import tracking
+from tasks import report, tracking
 from tasks.core.accuracy import AccuracyTest, compare_accuracy
 from tasks.core.comparison import Names, RunLists, compare, queries, query_lists
 from tasks.core.config import ExperimentConfig
@@ -52,8 +52,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
     )
     arrays = {t: {m: [getattr(run, t).ids for run in found] for m, found in lists.items()} for t in LISTS}
     answers, matrices = answer(lists, config)
-    baseline = config.comparison.baseline or next(iter(config.models))
-    tested = [(each.a, each.b) for each in answers if each.target == "users" and each.a == baseline]
+    tested = [(each.a, each.b) for each in answers if each.target == "users" and each.a == config.baseline]
     raw = raw_neighbours(loaded, n=config.queries.n) if tested else {}
     result = Result(
         experiment=config.name,
@@ -65,7 +64,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         models={name: settings.model_dump() for name, settings in config.models.items()},
         replicates=config.replicates,
         answers=answers,
-        smallest_p=smallest_p(config.replicates, config.replicates, endpoints=family_size(config)),
+        smallest_p=_smallest_p(config, {model: len(found) for model, found in lists.items()}),
         replicates_needed=replicates_needed(family_size(config)),
         matrices=matrices,
         references=[
@@ -135,6 +134,13 @@ def _accuracy(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[R
         Accuracy(model, metric, float(np.mean(values)), _sd(values), len(values))
         for (model, metric), values in sorted(found.items())
     ]
+
+
+def _smallest_p(config: ExperimentConfig, replicates: dict[str, int]) -> float:
+    """The least p after Holm that the weakest pair with the baseline can reach."""
+    others = [count for model, count in replicates.items() if model != config.baseline]
+    fewest = min(others, default=replicates[config.baseline])
+    return smallest_p(replicates[config.baseline], fewest, endpoints=family_size(config))
 
 
 def _accuracy_tests(
@@ -222,6 +228,11 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
             rows = [{"model": model, **asdict(entry)} for model, found in query.models.items() for entry in found]
             nameless = ["title"] if all(not row["title"] for row in rows) else []
             tables[f"queries/{query.name}.json"] = pd.DataFrame(rows).drop(columns=nameless)
+        drawings = report.draw(result)
+        (folder / "figures").mkdir()
+        for drawing in drawings:
+            (folder / "figures" / f"{drawing.name}.svg").write_text(drawing.svg, encoding="utf-8")
+        (folder / report.REPORT).write_text(report.render(result, drawings, config.to_yaml()), encoding="utf-8")
         for path, frame in tables.items():
             tracking.write_table(folder, path, frame)
         tracking.upload(client, result.parent_id, folder, tables=list(tables))

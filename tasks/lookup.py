@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from tasks import tracking
 from tasks.compare import read_target
 from tasks.core.comparison import Names, QueryLists, query_lists
-from tasks.core.config import LIST_LENGTH
-from tasks.core.errors import ConfigError
+from tasks.core.config import LIST_LENGTH, ExperimentConfig, load_config
+from tasks.core.errors import ConfigError, TrackingError
 from tasks.core.plan import MODEL, PARENT
 from tasks.result import RESULT, Result
 
@@ -16,8 +16,29 @@ if TYPE_CHECKING:
 
 
 def result_of(client: "MlflowClient", parent: "Run") -> Result:
-    """What a finished parent run found."""
-    return Result.from_json(tracking.read_artifact(client, parent.info.run_id, RESULT).read_text(encoding="utf-8"))
+    """What a finished parent run found.
+
+    Raises
+    ------
+    TrackingError
+        Another version of latentlab wrote it in another form.
+    """
+    from pydantic import ValidationError
+
+    text = tracking.read_artifact(client, parent.info.run_id, RESULT).read_text(encoding="utf-8")
+    try:
+        return Result.from_json(text)
+    except ValidationError:
+        version = parent.data.tags.get("latentlab.version", "?")
+        raise TrackingError(
+            f"run {parent.info.run_id}: its {RESULT} is of another form (latentlab {version}); run its config again, "
+            "which trains nothing that is complete"
+        ) from None
+
+
+def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:
+    """The resolved config of a finished parent run."""
+    return load_config(tracking.read_artifact(client, parent.info.run_id, "config.yaml"))
 
 
 def names_of(client: "MlflowClient", run_id: str) -> Names:

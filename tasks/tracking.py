@@ -441,6 +441,12 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     return max(parents, key=lambda run: run.info.end_time)
 
 
+def finished_parents(client: "MlflowClient", experiment_id: str) -> "list[Run]":
+    """The finished comparisons of an experiment, the latest first."""
+    parents = [run for run in our_runs(client, [experiment_id]) if _role(run) == PARENT and is_complete(run)]
+    return sorted(parents, key=lambda run: run.info.end_time, reverse=True)
+
+
 def _role(run: "Run") -> str:
     return str(run.data.tags.get("latentlab.role", ""))
 

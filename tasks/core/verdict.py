@@ -159,7 +159,7 @@ def answer(runs: Mapping[str, Sequence[RunLists]], config: "ExperimentConfig") -
 
     The baseline's pairs come first, and of these the primary endpoint: the first answer is *the* answer.
     """
-    baseline = config.comparison.baseline or next(iter(runs))
+    baseline = config.baseline
     ordered = [baseline, *(model for model in runs if model != baseline)]
     labels = [(model, number) for model in ordered for number in range(len(runs[model]))]
     found: list[tuple[Endpoint, str, str, Finding]] = []
