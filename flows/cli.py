@@ -106,6 +106,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     print(f"data            {bound}{size[0]:,} users, {size[1]:,} items, {size[2]:,} interactions")
     print(f"confidence      {_confidence(settings)}")
     print(f"work            {found.fits} fits, {found.iterations:,} iterations, {bound}{found.gflop:,.0f} GFLOP")
+    print(f"smallest p      {_smallest_p(settings)}")
     print(f"memory          about {found.memory_bytes / 2**20:,.0f} MiB beside the libraries")
 
 
@@ -336,6 +337,19 @@ def _confidence(config: "ExperimentConfig") -> str:
     stored = "the rating" if config.preprocess.confidence == "rating" else "1"
     alphas = ", ".join(f"{name} {settings.alpha:g}" for name, settings in config.models.items())
     return f"{stored} in the matrix (1 without ratings), times each model's alpha in ALS: {alphas}"
+
+
+def _smallest_p(config: "ExperimentConfig") -> str:
+    from tasks.core.inference import LEVEL, replicates_needed, smallest_p
+    from tasks.core.verdict import family_size
+
+    if config.replicates < 2 or len(config.models) < 2:
+        return "none: a test needs two models with two replicates each"
+    tests = family_size(config)
+    least = smallest_p(config.replicates, config.replicates, endpoints=tests)
+    said = f"{least:.2g} after Holm over {tests} tests, with {config.replicates} replicates"
+    needed = f": nothing can be significant; {replicates_needed(tests)} would suffice"
+    return said + (needed if least > LEVEL else "")
 
 
 def _client() -> Any:

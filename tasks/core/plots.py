@@ -69,7 +69,7 @@ def candidates(query: QueryLists, a: str, b: str) -> Drawing:
         for y, index in enumerate(reversed(order)):
             axes.plot(shares[index], [y, y], color=CHANCE, lw=1.5, zorder=1)
         ys = np.arange(len(order))[::-1]
-        axes.scatter([shares[index][0] for index in order], ys, color=A, s=34, label=a, zorder=2)
+        axes.scatter([shares[index][0] for index in order], ys, color=A, s=90, label=a, zorder=2)
         axes.scatter([shares[index][1] for index in order], ys, color=B, s=34, marker="D", label=b, zorder=3)
         axes.set_yticks(ys, [names[index] for index in order])
         axes.set_xlim(-0.04, 1.04)
@@ -88,7 +88,7 @@ def runs(matrix: Matrix, models: Sequence[str]) -> Drawing:
         shown = left.imshow(overlap, vmin=0, vmax=1, cmap="cividis")
         left.figure.colorbar(shown, ax=left, shrink=0.75, label="overlap")
         first = [owners.index(model) for model in models]
-        left.set_xticks(first, models, rotation=45, ha="left")
+        left.set_xticks(first, models, ha="left")
         left.set_yticks(first, models)
         left.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         points = scaled(1 - overlap)
@@ -148,7 +148,7 @@ def users(found: PerUser) -> Drawing:
         top = max(found.counts)
         for place, (name, value) in enumerate(found.queries.items()):
             axes.axvline(value, color=B, lw=1.8)
-            axes.text(value, top * (1.02 - 0.1 * place), f" {name}", color=B, va="top")
+            axes.text(value, top * (1.02 - 0.1 * place), f" {name}", color=B, va="top", bbox={"color": "white", "pad": 1})
         axes.axvline(0, color=CHANCE, lw=0.8)
         axes.set_xlabel(f"n·Δ between {found.a} and {found.b}")
         axes.set_ylabel("users")
