@@ -148,7 +148,8 @@ def users(found: PerUser) -> Drawing:
         top = max(found.counts)
         for place, (name, value) in enumerate(found.queries.items()):
             axes.axvline(value, color=B, lw=1.8)
-            axes.text(value, top * (1.02 - 0.1 * place), f" {name}", color=B, va="top", bbox={"color": "white", "pad": 1})
+            style = {"color": B, "va": "top", "bbox": {"color": "white", "pad": 1}}
+            axes.text(value, top * (1.02 - 0.1 * place), f" {name}", **style)
         axes.axvline(0, color=CHANCE, lw=0.8)
         axes.set_xlabel(f"n·Δ between {found.a} and {found.b}")
         axes.set_ylabel("users")
