@@ -22,6 +22,7 @@ from tasks.progress import listening
 
 if TYPE_CHECKING:
     from tasks.core.comparison import Entry, QueryLists, Row
+    from tasks.core.factorial import Factorial
     from tasks.core.interactions import Summary
     from tasks.core.verdict import Answer
     from tasks.result import Result
@@ -101,6 +102,8 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     out.print()
     for a, b in dict.fromkeys((answer.a, answer.b) for answer in result.answers):
         out.print(_verdict_table([answer for answer in result.answers if (answer.a, answer.b) == (a, b)]))
+    if result.factorial:
+        out.print(_factorial_table(result.factorial))
     for query in result.queries:
         out.print(query_table(query))
     if every_depth or not result.answers:
@@ -134,6 +137,22 @@ def _verdict_table(answers: "Sequence[Answer]") -> Group:
     )
     title = f"{answers[0].a} (A) against {answers[0].b} (B)"
     return _titled(title, table, "\n".join([*lines, note]))
+
+
+def _factorial_table(found: "Factorial") -> Group:
+    """Each setting's effect at each value of the other, and the interactions."""
+    table = Table(**_STYLE)
+    for column in ("lists", "setting", "at", "Δ", "95% interval", "p"):
+        table.add_column(column, justify="left" if column in ("lists", "setting", "at") else "right", no_wrap=True)
+    for each in found.effects:
+        interval = "-" if each.low_95 is None else f"{each.low_95:.3f} {each.high_95:.3f}"
+        p = "<.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}"
+        table.add_row(each.target, each.setting, each.held, f"{each.delta:.3f}", interval, p)
+    for apart in found.interactions:
+        interval = "-" if apart.low_95 is None else f"{apart.low_95:.3f} {apart.high_95:.3f}"
+        table.add_row(apart.target, "interaction", "(approximate)", f"{apart.size:.3f}", interval, "")
+    title = f"{found.settings[0]} and {found.settings[1]}, each at two values of the other"
+    return _titled(title, table, "p: exact permutation of run labels, after Holm over all rows with one.")
 
 
 def summary_table(dataset: str, summary: "Summary") -> Group:

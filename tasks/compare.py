@@ -15,6 +15,7 @@ from tasks import report, tracking
 from tasks.core.accuracy import AccuracyTest, compare_accuracy
 from tasks.core.comparison import Names, RunLists, compare, queries, query_lists
 from tasks.core.config import ExperimentConfig
+from tasks.core.factorial import factorial
 from tasks.core.inference import replicates_needed, smallest_p
 from tasks.core.interactions import Interactions
 from tasks.core.neighbours import Lists
@@ -51,6 +52,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         candidates=loaded.matrix.shape[1] - np.diff(loaded.matrix.indptr),
     )
     arrays = {t: {m: [getattr(run, t).ids for run in found] for m, found in lists.items()} for t in LISTS}
+    settings = {name: model.model_dump() for name, model in config.models.items()}
     answers, matrices = answer(lists, config)
     tested = [(each.a, each.b) for each in answers if each.target == "users" and each.a == config.baseline]
     raw = raw_neighbours(loaded, n=config.queries.n) if tested else {}
@@ -61,11 +63,12 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         data_sha256=data.sha256,
         dataset=config.dataset.name,
         summary=data.summary,
-        models={name: settings.model_dump() for name, settings in config.models.items()},
+        models=settings,
         replicates=config.replicates,
         answers=answers,
         smallest_p=_smallest_p(config, {model: len(found) for model, found in lists.items()}),
         replicates_needed=replicates_needed(family_size(config)),
+        factorial=factorial(settings, answers, matrices),
         matrices=matrices,
         references=[
             reference(each.of, each.n, a, b, arrays[each.of], raw.get(each.of), seed=config.seed)
@@ -177,15 +180,24 @@ def _convergence(client: "MlflowClient", config: ExperimentConfig, runs: Sequenc
     found = []
     for model, settings in config.models.items():
         ids = [run.run_id for run in runs if run.role == MODEL and run.model == model]
-        objectives = [tracking.metric_history(client, run_id, "objective") for run_id in ids]
+        objective = _mean_history(client, ids, "objective")
+        settled = _mean_history(client, ids, f"overlap_final.users_at_{config.queries.n}")
         imbalances = [list(tracking.metric_history(client, run_id, "imbalance").values())[-1] for run_id in ids]
-        steps = sorted(set.intersection(*(set(objective) for objective in objectives)))
-        since = max((step for step in steps if step <= 0.9 * settings.iterations), default=steps[0])
-        ends = [objective[steps[-1]] for objective in objectives]
-        falls = [objective[since] / end - 1 for objective, end in zip(objectives, ends, strict=True)]
-        means = [(step, float(np.mean([objective[step] for objective in objectives]))) for step in steps]
-        found.append(Convergence(model, settings.iterations, since, max(falls), max(imbalances), means))
+        since = max((step for step in objective if step <= 0.9 * settings.iterations), default=min(objective))
+        fall = objective[since] / objective[max(objective)] - 1
+        found.append(
+            Convergence(
+                model, settings.iterations, since, fall, max(imbalances), list(objective.items()), list(settled.items())
+            )
+        )
     return found
+
+
+def _mean_history(client: "MlflowClient", run_ids: Sequence[str], key: str) -> dict[int, float]:
+    """A metric's mean over runs, at the iterations that all of them have."""
+    histories = [tracking.metric_history(client, run_id, key) for run_id in run_ids]
+    steps = sorted(set.intersection(*(set(history) for history in histories)))
+    return {step: float(np.mean([history[step] for history in histories])) for step in steps}
 
 
 def _sd(values: list[float]) -> float | None:

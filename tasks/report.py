@@ -44,6 +44,8 @@ def draw(result: Result) -> list[Drawing]:
             if row.metric in METRICS:
                 found.setdefault(row.metric, {})[row.model] = (row.mean, row.sd)
         drawings += [plots.accuracy({metric: found[metric] for metric in METRICS if metric in found})] if found else []
+    settled = {each.model: each.settled for each in result.convergence if each.settled}
+    drawings += [plots.trajectory(settled)] if settled else []
     return [*drawings, plots.objective({each.model: each.objective for each in result.convergence})]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.core.accuracy import AccuracyTest
 from tasks.core.comparison import QueryLists, Row
+from tasks.core.factorial import Factorial
 from tasks.core.interactions import Summary
 from tasks.core.references import PerUser, Reference
 from tasks.core.verdict import Answer, Matrix
@@ -29,12 +30,13 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Convergence:
-    """How settled a model's fits were when they stopped; each the largest over its replicates.
+    """How settled a model's fits were when they stopped: means over its replicates, of the imbalance the largest.
 
     since : the iteration from which the change counts, at most nine tenths of all
     objective_change : by how much the objective fell from there to the end, relative to its end
     imbalance : norm(UᵀU - VᵀV) / norm(UᵀU) at the end; 0 at a stationary point
     objective : (iteration, mean objective over the replicates) at the snapshots
+    settled : (iteration, mean overlap of some users' lists with the final ones); empty for runs that have not noted it
     """
 
     model: str
@@ -43,6 +45,7 @@ class Convergence:
     objective_change: float
     imbalance: float
     objective: list[tuple[int, float]]
+    settled: list[tuple[int, float]]
 
     @property
     def warning(self) -> str:
@@ -77,6 +80,7 @@ class Result:
     answers: list[Answer]
     smallest_p: float
     replicates_needed: int
+    factorial: Factorial | None
     matrices: list[Matrix]
     references: list[Reference]
     per_user: list[PerUser]
@@ -103,8 +107,8 @@ class Result:
         """The answer to the question, and whether the better model can be told."""
         if not self.answers:
             return "One run a model: described, not tested. What differs may be the seed; set replicates to 2 or more."
-        decisive = self.answers[0]
-        return " ".join([decisive.sentence, *(test.sentence for test in self.accuracy_tests[:1])])
+        told = [self.answers[0].sentence, *(test.sentence for test in self.accuracy_tests[:1])]
+        return " ".join([*told, self.factorial.sentence] if self.factorial else told)
 
     @property
     def cannot_reject(self) -> str:

@@ -12,6 +12,7 @@ from tasks.core.config import ExperimentConfig
 from tasks.core.interactions import Interactions
 from tasks.core.plan import EVALUATION, PlannedRun, split_seed
 from tasks.core.store import StoredFile, replacing
+from tasks.core.trajectory import Trajectory
 from tasks.preprocess import Prepared, load
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Trained:
 def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home) -> Trained:
     """Fit one model and log what happens along its iterations. Not retried: a fit that fails fails again.
 
-    Metrics by iteration: `factor_change` and `elapsed_seconds` (of training alone), and at the
-    snapshots `objective` and `imbalance`. Final: `fit_seconds`, `iterations_run`.
+    Metrics by iteration: `factor_change` and `elapsed_seconds` (of training alone), and at the snapshots
+    `objective`, `imbalance`, `overlap_final.…` and `overlap_previous.…`. Final: `fit_seconds`, `iterations_run`.
     """
     loaded = load(data.file)
     client = tracking.open_store(where.uri)
@@ -53,6 +54,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
     log_data(client, run_id, config, data)
     metrics = tracking.StepMetrics(client, run_id)
     elapsed = 0.0
+    followed = Trajectory(*loaded.matrix.shape, queries=config.queries.users, n=config.queries.n)
 
     def on_iteration(at: als.Iteration) -> None:
         nonlocal elapsed
@@ -64,6 +66,8 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
             objective=at.objective,
             imbalance=at.imbalance,
         )
+        if at.factors is not None:
+            followed.add(at.iteration, at.factors)
         progress.step(f"train {run.label}", at.iteration, run.settings.iterations)
 
     factors = als.fit(
@@ -73,6 +77,8 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
         snapshots=config.snapshots,
         on_iteration=on_iteration,
     )
+    for step, values in followed.metrics():
+        metrics.add(step, **values)
     metrics.flush()
     log.info("%s: %d iterations in %.1f s", run.label, run.settings.iterations, elapsed)
     tracking.log_metrics(client, run_id, {"fit_seconds": elapsed, "iterations_run": run.settings.iterations})

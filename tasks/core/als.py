@@ -58,6 +58,7 @@ class Iteration:
     factor_change : Frobenius norm of the change of all factors, relative to their norm; not a number after
         the first, whose start is not kept
     objective, imbalance : at the snapshots, else None; see `objective` and `imbalance`
+    factors : at the snapshots, else None; the live arrays, which the next sweep overwrites
     """
 
     iteration: int
@@ -65,6 +66,7 @@ class Iteration:
     factor_change: float
     objective: float | None
     imbalance: float | None
+    factors: Factors | None
 
 
 def fit(
@@ -137,6 +139,7 @@ class _Watch:
         self.oriented, self.config, self.model = oriented, config, model
         self.snapshots = {*snapshots, config.iterations, config.iterations - config.iterations // 10}
         self.on_iteration = on_iteration
+        self.transposed = config.orientation == "item_user"
         self.done = 0
         self.previous: list[Floats] = []
         self.weighted: csr_array | csr_matrix | None = None
@@ -169,6 +172,7 @@ class _Watch:
                     change,
                     self._objective(*current) if at_snapshot else None,
                     imbalance(*current) if at_snapshot else None,
+                    Factors(*(reversed(current) if self.transposed else current)) if at_snapshot else None,
                 )
             )
 

@@ -60,7 +60,7 @@ class Lists:
         return cls(ids, scores)
 
 
-def similar(factors: Floats, *, n: int) -> Lists:
+def similar(factors: Floats, *, n: int, rows: Ids | None = None) -> Lists:
     """The n nearest rows of each row by cosine, itself left out.
 
     A row of norm zero has no direction: its list is empty, and it is on no other's.
@@ -68,20 +68,23 @@ def similar(factors: Floats, *, n: int) -> Lists:
     Parameters
     ----------
     factors : (R, k) float32
+    rows : those whose lists are wanted, in the order wanted; all by default
     """
+    asked = np.arange(len(factors), dtype=np.int32) if rows is None else rows
     norms = np.linalg.norm(factors, axis=1)
     directed = norms > 0
     unit: Floats = np.zeros_like(factors)
     np.divide(factors, norms[:, None], out=unit, where=directed[:, None])
 
     def scores(start: int, stop: int) -> Floats:
-        block = unit[start:stop] @ unit.T  # (B, R)
+        chosen = asked[start:stop]
+        block = (unit[start:stop] if rows is None else unit[chosen]) @ unit.T  # (B, R)
         block[:, ~directed] = -np.inf
-        block[~directed[start:stop]] = -np.inf
-        block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
+        block[~directed[chosen]] = -np.inf
+        block[np.arange(stop - start), chosen] = -np.inf
         return block
 
-    return _best(scores, len(unit), len(unit), n)
+    return _best(scores, len(asked), len(unit), n)
 
 
 def similar_raw(matrix: "csr_array", *, n: int) -> Lists:

@@ -199,6 +199,21 @@ def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
     return done("objective", f"{told}.")
 
 
+def trajectory(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
+    """Overlap of users' lists with the final ones along the iterations: model -> (iteration, overlap)."""
+    title = "When the lists settle: overlap with each run's own final lists"
+    with _figure(title, height=2.8) as (axes, done):
+        for place, (model, points) in enumerate(values.items()):
+            color, marker = COLORS[place % 4], MARKERS[place % 4]
+            axes.plot(*zip(*points, strict=True), marker, ls="-", color=color, label=model)
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.03)
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("mean overlap, sampled users")
+    told = "; ".join(f"{model}: " + ", ".join(f"{y:.2f} at {x}" for x, y in points) for model, points in values.items())
+    return done("trajectory", f"{told}.")
+
+
 def scaled(squared: Values) -> Values:
     """Classical multidimensional scaling of squared distances (R, R) to (R, 2) (Torgerson 1952)."""
     size = len(squared)

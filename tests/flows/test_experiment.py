@@ -68,6 +68,9 @@ def test_runs_carry_the_names_of_the_contract(config: ExperimentConfig, client: 
         run.data.metrics
     )
     assert [m.step for m in client.get_metric_history(run.info.run_id, "objective")] == [2, 6]
+    settled = client.get_metric_history(run.info.run_id, "overlap_final.users_at_5")
+    assert [m.step for m in settled] == [2, 6]
+    assert settled[-1].value == 1
     assert [m.step for m in client.get_metric_history(run.info.run_id, "elapsed_seconds")] == [1, 2, 3, 4, 5, 6]
     manifest = tracking.read_artifact(client, run.info.run_id, "factors.npz").parent / "manifest.json"
     assert {entry["path"] for entry in json.loads(manifest.read_text())["files"]} == {

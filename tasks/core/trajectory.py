@@ -1,0 +1,48 @@
+"""When the answer settles: lists along the iterations, against the final ones and against those before."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tasks.core.als import Factors
+from tasks.core.neighbours import Ids, similar
+from tasks.core.overlap import Pair
+
+SAMPLE = 100
+"""Users and items whose lists are followed, spread evenly over all; the query users besides."""
+
+
+class Trajectory:
+    """Lists of some users and items at the snapshots of a fit."""
+
+    def __init__(self, users: int, items: int, *, queries: Sequence[int], n: int) -> None:
+        self.n, self.queries = n, tuple(queries)
+        self.rows = {"users": _spread(users), "items": _spread(items)}
+        self.lists: dict[int, dict[str, Ids]] = {}
+
+    def add(self, iteration: int, factors: Factors) -> None:
+        """Note the lists after an iteration."""
+        found = {
+            "users": similar(factors.users, n=self.n, rows=self.rows["users"]).ids,
+            "items": similar(factors.items, n=self.n, rows=self.rows["items"]).ids,
+        }
+        for user in self.queries:
+            found[f"user_{user}"] = similar(factors.users, n=self.n, rows=np.array([user], dtype=np.int32)).ids
+        self.lists[iteration] = found
+
+    def metrics(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """(iteration, values): `overlap_final.TARGET_at_N`, and from the second on `overlap_previous.TARGET_at_N`."""
+        steps = sorted(self.lists)
+        for place, step in enumerate(steps):
+            values = {}
+            for target, ids in self.lists[step].items():
+                against = {"final": self.lists[steps[-1]], "previous": self.lists[steps[place - 1]] if place else {}}
+                for name, others in against.items():
+                    if target in others:
+                        overlap = Pair.of(ids, others[target]).at(self.n).overlap
+                        values[f"overlap_{name}.{target}_at_{self.n}"] = overlap
+            yield step, values
+
+
+def _spread(entities: int) -> Ids:
+    return np.unique(np.linspace(0, entities - 1, min(SAMPLE, entities)).astype(np.int32))
