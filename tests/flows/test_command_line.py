@@ -106,6 +106,18 @@ def test_check_prints_config_work_and_memory(command_env: dict[str, str]) -> Non
     assert found["gflop"] > 1000
     text = latentlab("check", str(ROOT / "configs/ml-100k.yaml"), env=command_env).stdout
     assert "22,725 iterations" in text
+    assert "smallest p      4.3e-05 after Holm over 4 tests, with 10 replicates\n" in text
+
+
+def test_check_says_where_no_result_could_be_significant(command_env: dict[str, str]) -> None:
+    few = ("--set", "replicates=4")
+    text = latentlab("check", str(ROOT / "configs/ml-100k.yaml"), *few, env=command_env).stdout
+    assert (
+        "smallest p      0.11 after Holm over 4 tests, with 4 replicates: nothing can be significant; 5 would" in text
+    )
+    one = ("--set", "replicates=1")
+    text = latentlab("check", str(ROOT / "configs/ml-100k.yaml"), *one, env=command_env).stdout
+    assert "smallest p      none: a test needs two models with two replicates each" in text
 
 
 def test_sigterm_kills_the_runs_and_says_143(command_env: dict[str, str], workdir: Path) -> None:

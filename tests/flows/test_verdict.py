@@ -103,6 +103,18 @@ def test_mlflow_holds_the_numbers_and_the_verdicts(done: Done) -> None:
     assert {"figures/intervals.svg", "figures/candidates-user_3.svg", "figures/runs-users.svg"} <= figures
 
 
+def test_prefect_shows_the_answer(done: Done) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    with get_client(sync_client=True) as prefect:
+        found = prefect.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["verdict"])))
+    texts = [str(artifact.data) for artifact in found]
+    assert any(
+        done.printed["answers"][0]["sentence"] in text and "| users | 5 | k2 (A), k12 (B) |" in text for text in texts
+    )
+
+
 def test_accuracy_is_tested_over_users_and_seeds(done: Done) -> None:
     tests = {(each["metric"], each["b"]): each for each in done.printed["accuracy_tests"]}
     assert set(tests) == {(metric, b) for metric in ("ndcg_at_10", "recall_at_10") for b in ("k12", "same")}
