@@ -1,5 +1,7 @@
 """The `latentlab` command. Each command imports what it needs: `--help` and `check` start at once."""
 
+import atexit
+import contextlib
 import json
 import logging
 import os
@@ -310,8 +312,26 @@ def data_describe(config: ConfigFile, sets: Sets = None, as_json: Json = False) 
 
 
 def main() -> None:
-    """The console script's entry point."""
-    app(prog_name="latentlab")
+    """The console script's entry point.
+
+    The process ends after Python's own exit handlers and before the destructors of C++ libraries: pyarrow's, when its
+    threads have only just started, abort a finished command now and then (seen with Python 3.13).
+    """
+    code = 1
+
+    def leave() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+    atexit.register(leave)  # the first to be registered is the last to be run
+    try:
+        app(prog_name="latentlab")
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise
 
 
 def _config(path: Path, sets: list[str] | None) -> "ExperimentConfig":
