@@ -231,21 +231,28 @@ def query_table(query: "QueryLists") -> Group:
     named = f"{query.title}, id {query.raw_id}" if query.title else f"id {query.raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
     title = f"{kind[query.target]} {query.index} ({named}): first {query.n}, and the share of seeds listing each"
+    models = list(query.models.items())
+    beside = max(out.width // 40, 1)
+    parts = [_side_by_side(dict(models[at : at + beside]), query.n) for at in range(0, len(models), beside)]
+    return Group(Text(title, "bold"), *parts, "")
+
+
+def _side_by_side(models: "dict[str, list[Entry]]", n: int) -> Table:
     table = Table(**_STYLE)
-    room = max(out.width // len(query.models) - 16, 12)  # what `seeds` and `score` leave
-    for model in query.models:
+    room = max(out.width // len(models) - 16, 12)  # what `seeds` and `score` leave
+    for model in models:
         table.add_column(model, no_wrap=True, overflow="ellipsis", max_width=room)
         table.add_column("seeds", justify="right", no_wrap=True)
         table.add_column("score", justify="right", no_wrap=True)
-    for entries in zip_longest(*(found[: query.n] for found in query.models.values())):
+    for entries in zip_longest(*(found[:n] for found in models.values())):
         cells: list[Text | str] = []
         for entry in entries:
             cells += ["", "", ""] if entry is None else [_name(entry), f"{entry.share:.0%}", f"{entry.score:.3f}"]
         table.add_row(*cells)
-    others = [len(found) - query.n for found in query.models.values()]
+    others = [len(found) - n for found in models.values()]
     if any(count > 0 for count in others):
         table.add_row(*(cell for count in others for cell in (f"and {count} more" if count > 0 else "", "", "")))
-    return _titled(title, table)
+    return table
 
 
 def _name(entry: "Entry") -> Text:

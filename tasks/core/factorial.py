@@ -21,7 +21,7 @@ from tasks.core.verdict import Answer, Matrix
 class SimpleEffect:
     """One setting changed, the other held: Δ between two of the four models on one endpoint.
 
-    setting, held : "factors 50 to 500", "iterations 15"
+    setting, held : "factors 50→500", "iterations 15"
     """
 
     target: str
@@ -109,10 +109,10 @@ def factorial(
         if matrix.target in family:
             for value in (lows[1], highs[1]):
                 models_here = places[lows[0], value], places[highs[0], value]
-                chosen.append((matrix, f"{first} {lows[0]} to {highs[0]}", f"{second} {value}", *models_here))
+                chosen.append((matrix, f"{first} {lows[0]}→{highs[0]}", f"{second} {value}", *models_here))
             for value in (lows[0], highs[0]):
                 models_here = places[value, lows[1]], places[value, highs[1]]
-                chosen.append((matrix, f"{second} {lows[1]} to {highs[1]}", f"{first} {value}", *models_here))
+                chosen.append((matrix, f"{second} {lows[1]}→{highs[1]}", f"{first} {value}", *models_here))
     found = [of[matrix.target, frozenset((a, b))] for matrix, _, _, a, b in chosen]
     adjusted = holm([each.p for each in found]).tolist()
     effects = [

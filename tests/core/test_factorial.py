@@ -76,17 +76,17 @@ def test_only_the_setting_that_acts_is_found(rng):
     effects = {(each.target, each.setting, each.held): each for each in found.effects}
     assert len(effects) == 16
     for held in ("iterations 5", "iterations 9"):
-        each = effects["users", "factors 2 to 4", held]
+        each = effects["users", "factors 2→4", held]
         assert each.delta > 0.5
         assert each.p_holm == pytest.approx(16 / 462)
     for held in ("factors 2", "factors 4"):
-        assert effects["users", "iterations 5 to 9", held].p_holm > 0.05
+        assert effects["users", "iterations 5→9", held].p_holm > 0.05
     pairs = [(each.target, frozenset((each.a, each.b))) for each in found.effects]
     raw = {(each.target, frozenset((each.a, each.b))): each.p for each in answers}
     assert [each.p_holm for each in found.effects] == holm([raw[pair] for pair in pairs]).tolist()
     for each in found.interactions:  # no interaction: its interval holds 0
         assert each.low_95 < 0 < each.high_95 or abs(each.size) < 0.05
-    assert found.sentence.startswith("Which setting does it, in user_1? factors 2 to 4 at iterations 5: ")
+    assert found.sentence.startswith("Which setting does it, in user_1? factors 2→4 at iterations 5: ")
 
 
 def test_the_interaction_is_the_contrast_of_inclusion_probabilities(rng):
