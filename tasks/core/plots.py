@@ -183,13 +183,16 @@ def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
     """The objective along the iterations, relative to its end: model -> (iteration, objective)."""
     title = "How settled the fits are: the objective above its last value"
     with _figure(title, height=2.8) as (axes, done):
+        drawn = 0
         for place, (model, points) in enumerate(values.items()):
             end = points[-1][1]
             color, marker = COLORS[place % 4], MARKERS[place % 4]
             above = [(step, value / end - 1) for step, value in points[:-1] if value > end]
             axes.plot(*zip(*above, strict=True) if above else ([], []), marker, ls="-", color=color, label=model)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+            drawn += len(above)
+        if drawn:  # one iteration has nothing above its last value
+            axes.set_xscale("log")
+            axes.set_yscale("log")
         axes.set_xlabel("iteration")
         axes.set_ylabel("(objective - last) / last")
     told = "; ".join(
