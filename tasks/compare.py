@@ -14,7 +14,7 @@ from prefect import task
 from tasks import report, tracking
 from tasks.core.accuracy import AccuracyTest, compare_accuracy
 from tasks.core.comparison import Names, RunLists, compare, queries, query_lists
-from tasks.core.config import ExperimentConfig
+from tasks.core.config import LIST_LENGTH, ExperimentConfig
 from tasks.core.factorial import factorial
 from tasks.core.inference import replicates_needed, smallest_p
 from tasks.core.interactions import Interactions
@@ -45,11 +45,12 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         if run.role == MODEL:
             lists[run.model].append(read_lists(client, run.run_id, loaded))
     asked = list(queries(config.queries.users, config.queries.items, config.queries.recommend_for))
-    rows = compare(
+    rows, curves = compare(
         lists,
         depths=config.comparison.depths,
         query=asked,
         candidates=loaded.matrix.shape[1] - np.diff(loaded.matrix.indptr),
+        longest=LIST_LENGTH,
     )
     arrays = {t: {m: [getattr(run, t).ids for run in found] for m, found in lists.items()} for t in LISTS}
     settings = {name: model.model_dump() for name, model in config.models.items()}
@@ -90,6 +91,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
             for a, b in tested
         ],
         comparison=rows,
+        curves=curves,
         queries=[
             query_lists(
                 name,

@@ -36,7 +36,7 @@ def draw(result: Result) -> list[Drawing]:
     drawings += [plots.candidates(query, *pair) for query in result.queries if query.target == "users" and pair]
     shown = [matrix for matrix in result.matrices if matrix.target in ("users", result.matrices[0].target)]
     drawings += [plots.runs(matrix, list(result.models)) for matrix in shown]
-    drawings += [plots.depths(result.comparison, target, *pair) for target in ("users", "items") if pair]
+    drawings += [plots.depths(result.curves, target, *pair) for target in ("users", "items") if pair]
     drawings += [plots.users(each) for each in result.per_user[:1]]
     if result.accuracy:
         found: dict[str, dict[str, tuple[float, float | None]]] = {}

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.core.accuracy import AccuracyTest
-from tasks.core.comparison import QueryLists, Row
+from tasks.core.comparison import Curve, QueryLists, Row
 from tasks.core.factorial import Factorial
 from tasks.core.interactions import Summary
 from tasks.core.references import PerUser, Reference
@@ -85,6 +85,7 @@ class Result:
     references: list[Reference]
     per_user: list[PerUser]
     comparison: list[Row]
+    curves: list[Curve]
     queries: list[QueryLists]
     accuracy: list[Accuracy]
     accuracy_tests: list[AccuracyTest]

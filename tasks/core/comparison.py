@@ -54,6 +54,20 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Mean overlap@n of `a` and `b` on one target for n = 1, 2, ...: as `Row`'s, at every depth.
+
+    overlap : empty for a model of one replicate
+    """
+
+    target: str
+    a: str
+    b: str
+    overlap: list[float]
+    chance: list[float]
+
+
+@dataclass(frozen=True)
 class Names:
     """What rows and columns are called: raw ids (U,), (I,), and titles (I,) where the data set has them."""
 
@@ -106,8 +120,9 @@ def compare(
     depths: Sequence[int],
     query: Sequence[tuple[str, str, int]],
     candidates: npt.NDArray[np.int64],
-) -> list[Row]:
-    """Every two models, on every target and query, at every depth.
+    longest: int = 0,
+) -> tuple[list[Row], list[Curve]]:
+    """Every two models, on every target and query at every one of `depths`; on every target at depths 1 ... longest.
 
     Parameters
     ----------
@@ -115,6 +130,8 @@ def compare(
     query : (name, target, entity), as `queries` gives them
     candidates : (U,) items that could be recommended to each user
     """
+    every = range(1, longest + 1)
+    curves = []
     names = [(target, target, None) for target in TARGETS] + list(query)
     rows = []
     for target in TARGETS:
@@ -124,6 +141,9 @@ def compare(
         for a, b in combinations_with_replacement(runs, 2):
             chosen = combinations(lists[a], 2) if a == b else product(lists[a], lists[b])
             pairs = [Pair.of(left, right) for left, right in chosen]
+            means = np.mean([pair.overlaps(longest) for pair in pairs], axis=0).tolist() if pairs else []
+            chance_at = [_chance(lists, target, n, None, candidates) for n in every]
+            curves.append(Curve(target, a, b, means, chance_at))
             for name, entity in asked:
                 compared = pairs if entity is None else [pair.of_entity(entity) for pair in pairs]
                 for n, chance in zip(depths, chances[name], strict=True):
@@ -132,7 +152,7 @@ def compare(
                     jaccard = _mean([each.jaccard for each in found])
                     rbo = _mean([each.rbo for each in found])
                     rows.append(Row(name, n, a, b, len(found), overlap, jaccard, rbo, chance))
-    return rows
+    return rows, curves
 
 
 def query_lists(

@@ -58,6 +58,14 @@ class Pair:
         one = slice(index, index + 1)
         return Pair(self.shared[one], self.lengths_a[one], self.lengths_b[one])
 
+    def overlaps(self, depth: int) -> Values:
+        """(depth,): the overlap, averaged over entities, of the first d entries for d = 1 ... depth; as in `at`."""
+        reached = np.minimum(np.arange(1, depth + 1), max(self.shared.shape[1], 1)) - 1
+        longer = np.minimum(np.maximum(self.lengths_a, self.lengths_b)[:, None], np.arange(1, depth + 1))
+        common = self.shared[:, reached] if self.shared.shape[1] else np.zeros((len(longer), depth), dtype=np.int64)
+        each: Values = np.where(longer > 0, common / np.maximum(longer, 1), 1.0)
+        return np.asarray(each.mean(axis=0))
+
     def at(self, n: int) -> Agreement:
         """Agreement of the first n entries. Two empty lists agree."""
         a, b = np.minimum(self.lengths_a, n), np.minimum(self.lengths_b, n)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.core.comparison import QueryLists, Row
+from tasks.core.comparison import Curve, QueryLists
 from tasks.core.overlap import Values
 from tasks.core.references import PerUser
 from tasks.core.verdict import Answer, Matrix
@@ -18,6 +18,7 @@ A, B, BETWEEN, CHANCE = "#0072b2", "#d55e00", "#444444", "#999999"
 COLORS, MARKERS = (A, B, "#009e73", "#cc79a7"), "oDs^"
 WIDTH = 5.6  # inches
 MOST_CANDIDATES = 20
+TOLD_DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True)
@@ -110,32 +111,30 @@ def runs(matrix: Matrix, models: Sequence[str]) -> Drawing:
     return done(f"runs-{matrix.target}", f"Mean overlap of two runs of one model. {told}.")
 
 
-def depths(rows: Sequence[Row], target: str, a: str, b: str) -> Drawing:
+def depths(curves: Sequence[Curve], target: str, a: str, b: str) -> Drawing:
     """Overlap against the depth of the lists: within each model, between them, by chance."""
-    of = {pair: [row for row in rows if row.target == target and (row.a, row.b) == pair] for pair in _pairs(a, b)}
+    of = {(each.a, each.b): each for each in curves if each.target == target}
+    between = of.get((a, b)) or of[b, a]
     lines = [
-        (f"seeds of {a}", A, "o", of[a, a]),
-        (f"seeds of {b}", B, "D", of[b, b]),
-        (f"{a} against {b}", BETWEEN, "s", of[a, b] or of[b, a]),
+        (f"seeds of {a}", A, "-", of[a, a].overlap),
+        (f"seeds of {b}", B, "-.", of[b, b].overlap),
+        (f"{a} against {b}", BETWEEN, "-", between.overlap),
+        ("chance", CHANCE, ":", between.chance),
     ]
     title = f"Agreement of {target} at every depth of the lists"
     with _figure(title, height=3.0) as (axes, done):
-        for label, color, marker, found in lines:
-            known = [row for row in found if row.overlap is not None]
-            axes.plot(
-                [row.depth for row in known], [row.overlap for row in known], marker, ls="-", color=color, label=label
-            )
-        chances = lines[2][3]
-        axes.plot([row.depth for row in chances], [row.chance for row in chances], "--", color=CHANCE, label="chance")
+        for label, color, style, overlap in lines:
+            axes.plot(range(1, len(overlap) + 1), overlap, ls=style, color=color, lw=2, label=label)
         axes.set_xscale("log")
-        axes.set_xticks([row.depth for row in chances], [str(row.depth) for row in chances])
+        shown = [n for n in TOLD_DEPTHS if n <= len(between.chance)]
+        axes.set_xticks(shown, [str(n) for n in shown])
         axes.minorticks_off()
         axes.set_ylim(0, 1.03)
         axes.set_xlabel("n, entries compared")
         axes.set_ylabel("mean overlap@n")
     told = "; ".join(
-        f"{label}: " + ", ".join(f"{row.overlap:.3f} at {row.depth}" for row in found if row.overlap is not None)
-        for label, _, _, found in lines
+        f"{label}: " + ", ".join(f"{overlap[n - 1]:.3f} at {n}" for n in TOLD_DEPTHS if n <= len(overlap))
+        for label, _, _, overlap in lines
     )
     return done(f"depths-{target}", f"Mean overlap. {told}.")
 
@@ -257,10 +256,6 @@ def _figure(title: str, *, height: float, columns: int = 1) -> Iterator[tuple[An
         figure.savefig(file, format="svg", metadata={"Date": None, "Title": title})
     text = file.getvalue()
     drawn["svg"] = text[text.index("<svg") :]
-
-
-def _pairs(a: str, b: str) -> list[tuple[str, str]]:
-    return [(a, a), (b, b), (a, b), (b, a)]
 
 
 def _low(answer: Answer) -> float:

@@ -34,7 +34,7 @@ CANDIDATES = np.array([2, 10])
 
 
 def row(target: str, depth: int, a: str, b: str) -> Row:
-    rows = compare(RUNS, depths=(1, 2), query=[("user_1", "users", 1)], candidates=CANDIDATES)
+    rows, _ = compare(RUNS, depths=(1, 2), query=[("user_1", "users", 1)], candidates=CANDIDATES)
     (found,) = [each for each in rows if (each.target, each.depth, each.a, each.b) == (target, depth, a, b)]
     return found
 
@@ -71,17 +71,27 @@ def test_equal_lists_agree_and_so_do_empty_ones() -> None:
     assert row("recommendations", 2, "a", "b").overlap == 1
 
 
+def test_curves_are_the_rows_at_every_depth() -> None:
+    rows, curves = compare(RUNS, depths=(1, 2, 3), query=(), candidates=CANDIDATES, longest=3)
+    found = {
+        (each.target, n, each.a, each.b): (each.overlap[n - 1 : n] or [None])[0] for each in curves for n in (1, 2, 3)
+    }
+    assert found == {(each.target, each.depth, each.a, each.b): each.overlap for each in rows}
+    chances = {(each.target, n): each.chance[n - 1] for each in curves for n in (1, 2, 3)}
+    assert chances == {(each.target, each.depth): each.chance for each in rows}
+
+
 @pytest.mark.parametrize(("replicates", "within", "between"), [(1, 0, 3), (2, 1, 6), (5, 10, 15)])
 def test_numbers_of_pairs(replicates: int, within: int, between: int) -> None:
     one = run([5, 6], [7, 8])
-    rows = compare({"a": [one] * replicates, "b": [one] * 3}, depths=(1,), query=(), candidates=CANDIDATES)
+    rows, _ = compare({"a": [one] * replicates, "b": [one] * 3}, depths=(1,), query=(), candidates=CANDIDATES)
     pairs = {(each.a, each.b): each.pairs for each in rows}
     assert pairs == {("a", "a"): within, ("a", "b"): between, ("b", "b"): 3}
 
 
 def test_every_two_models_meet_on_every_target_and_depth_once() -> None:
     one = run([5, 6], [7, 8])
-    rows = compare({"a": [one], "b": [one], "c": [one]}, depths=(1, 2), query=(), candidates=CANDIDATES)
+    rows, _ = compare({"a": [one], "b": [one], "c": [one]}, depths=(1, 2), query=(), candidates=CANDIDATES)
     keys = {(each.target, each.depth, each.a, each.b) for each in rows}
     assert len(keys) == len(rows) == 3 * 2 * 6
     assert {(a, b) for _, _, a, b in keys} == {(a, b) for a in "abc" for b in "abc" if a <= b}
@@ -97,7 +107,7 @@ def test_chance_is_the_target_s(target: str, expected: float) -> None:
 
 def test_chance_of_a_recommendation_query_is_that_user_s() -> None:
     query = [("recommend_for_1", "recommendations", 1)]
-    rows = compare(RUNS, depths=(1,), query=query, candidates=CANDIDATES)
+    rows, _ = compare(RUNS, depths=(1,), query=query, candidates=CANDIDATES)
     assert {each.chance for each in rows if each.target == "recommend_for_1"} == {1 / 10}
 
 

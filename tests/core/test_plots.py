@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.core import plots
-from tasks.core.comparison import Entry, QueryLists, Row
+from tasks.core.comparison import Curve, Entry, QueryLists
 from tasks.core.references import PerUser
 from tasks.core.verdict import Matrix
 
@@ -55,10 +55,10 @@ def test_runs_tell_the_agreement_within_each_model():
 
 def test_depths_tell_every_line():
     pairs = {("a", "a"): 0.9, ("b", "b"): 0.8, ("a", "b"): 0.3}
-    rows = [Row("users", n, *pair, 1, value + n / 1000, 0, 0, 0.01) for pair, value in pairs.items() for n in (5, 10)]
+    rows = [Curve("users", *pair, [value, value + 0.01, value], [0.01] * 3) for pair, value in pairs.items()]
     drawn = plots.depths(rows, "users", "a", "b")
-    assert "seeds of a: 0.905 at 5, 0.910 at 10; seeds of b: 0.805 at 5, 0.810 at 10" in drawn.alt
-    assert "a against b: 0.305 at 5, 0.310 at 10" in drawn.alt
+    assert "seeds of a: 0.900 at 1, 0.910 at 2; seeds of b: 0.800 at 1, 0.810 at 2" in drawn.alt
+    assert "a against b: 0.300 at 1, 0.310 at 2; chance: 0.010 at 1" in drawn.alt
 
 
 def test_users_mark_the_queries():
