@@ -164,13 +164,7 @@ def _accuracy_tests(
         return np.stack([frame[metric].to_numpy(np.float64) for frame in frames[model]])  # (S, U)
 
     return [
-        compare_accuracy(
-            metric,
-            a,
-            b,
-            *(np.stack([f[metric].to_numpy(np.float64) for f in frames[m]]) for m in (a, b)),
-            seed=config.seed,
-        )
+        compare_accuracy(metric, a, b, values(a, metric), values(b, metric), seed=config.seed)
         for a, b in pairs
         for metric in ACCURACY_METRICS
         if frames and metric in frames[a][0]
