@@ -1,0 +1,151 @@
+"""Which fit runs where, and how many at a time."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from tasks import progress, tracking
+from tasks.core import als
+from tasks.core.config import ExecutionConfig, ExperimentConfig
+from tasks.core.errors import ConfigError, DataError, OrchestrationError
+from tasks.core.plan import PlannedRun
+from tasks.evaluate import evaluate
+from tasks.isolation import isolated
+from tasks.lease import lease
+from tasks.liveness import discard
+from tasks.preprocess import Prepared
+from tasks.runs import RunRef, settle
+from tasks.train import Home, train
+from tasks.upload import upload
+
+if TYPE_CHECKING:
+    from prefect.futures import PrefectFuture
+    from prefect_dask.task_runners import DaskTaskRunner
+
+log = logging.getLogger(__name__)
+
+_CLUSTER_SECONDS = 30
+
+
+def fits(
+    config: ExperimentConfig,
+    data: Prepared,
+    runs: Sequence[PlannedRun],
+    where: Home,
+    replaced: Mapping[str, str],
+) -> Iterator[RunRef]:
+    """Train, evaluate and upload every run; yields each once it is complete.
+
+    Parameters
+    ----------
+    replaced : identity -> the complete run whose place the new one takes
+
+    Raises
+    ------
+    ConfigError
+        The Dask runner is not installed.
+    OrchestrationError
+        The Dask cluster cannot be reached, or has no workers.
+    """
+    execution = config.execution
+    workers = min(execution.workers, als.cores(), max(len(runs), 1))
+    if execution.runner == "dask":
+        yield from _on_dask(config, data, runs, where, replaced)
+        return
+
+    def fit(run: PlannedRun) -> RunRef:
+        with lease(f"fit-{run.identity}", run.label) as waited:
+            if waited and run.identity not in replaced:
+                client = tracking.open_store(where.uri)
+                if found := settle(client, where.experiment_id, run.identity):
+                    return found[run.identity]
+            try:
+                staged = evaluate(config, data, run, train(config, data, run, where, workers), where)
+                return upload(run, staged, where, replaced.get(run.identity))
+            except DataError:
+                # this process was thought gone, and another has taken the fit up, completed it and tidied behind it
+                if found := settle(tracking.open_store(where.uri), where.experiment_id, run.identity):
+                    discard(run.identity)
+                    return found[run.identity]
+                raise
+
+    with isolated(workers if execution.isolate and runs else 0):
+        if workers > 1:
+            yield from _in_threads(fit, runs, workers)
+        else:
+            yield from map(fit, runs)
+
+
+def _in_threads(fit: Callable[[PlannedRun], RunRef], runs: Sequence[PlannedRun], workers: int) -> Iterator[RunRef]:
+    """A thread a fit, from its training to its last upload, so that no fit waits half-done for a thread."""
+    with progress.stoppable() as stop, ThreadPoolExecutor(workers, thread_name_prefix="fit") as pool:
+        started = [pool.submit(copy_context().run, fit, run) for run in runs]
+        try:
+            for done in as_completed(started):
+                yield done.result()
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, Exception):
+                log.warning("%s; the fits under way are finished first", type(error).__name__)
+            else:
+                stop.set()
+            raise
+
+
+def _on_dask(
+    config: ExperimentConfig,
+    data: Prepared,
+    runs: Sequence[PlannedRun],
+    where: Home,
+    replaced: Mapping[str, str],
+) -> Iterator[RunRef]:
+    """All of them at once: the cluster decides what runs where, and its workers share a home and a store with us."""
+    with _cluster(config.execution) as runner:
+        started: list[tuple[PlannedRun, list[PrefectFuture[Any]]]] = []
+        at_a_time = _fits_a_machine(runner)
+        for run in runs:
+            common = {"run": run, "where": where}
+            fitting = {"config": config, "data": data, **common}
+            trained = runner.submit(train, parameters={**fitting, "at_a_time": at_a_time})
+            evaluated = runner.submit(evaluate, parameters={**fitting, "staged": trained})
+            replaces = replaced.get(run.identity)
+            uploaded = runner.submit(upload, parameters={**common, "staged": evaluated, "replaces": replaces})
+            started.append((run, [trained, evaluated, uploaded]))
+        for run, steps in started:
+            # each its own failure, not that the next had nothing to go on
+            ref: RunRef = [step.result() for step in steps][-1]
+            progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations)
+            yield ref
+
+
+@contextmanager
+def _cluster(execution: ExecutionConfig) -> Iterator["DaskTaskRunner"]:
+    try:
+        from prefect_dask.task_runners import DaskTaskRunner
+    except ImportError:
+        raise ConfigError(
+            "execution.runner: dask needs packages that are not here; "
+            "install them with: pip install --editable '.[dask]'"
+        ) from None
+    runner = DaskTaskRunner(address=execution.address, client_kwargs={"timeout": _CLUSTER_SECONDS})
+    with runner:
+        try:
+            runner.client.wait_for_workers(1, timeout=_CLUSTER_SECONDS)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise OrchestrationError(
+                f"the Dask cluster at {execution.address} cannot be used: {error or 'no worker came'}; start it with "
+                "`dask scheduler` and `dask worker`, and check execution.address"
+            ) from None
+        yield runner
+
+
+def _fits_a_machine(runner: "DaskTaskRunner") -> int:
+    """How many fits the cluster runs at a time on the machine where it runs most."""
+    workers: dict[str, Any] = runner.client.scheduler_info(n_workers=-1)["workers"]
+    slots: dict[str, int] = {}
+    for worker in workers.values():
+        slots[worker["host"]] = slots.get(worker["host"], 0) + int(worker["nthreads"])
+    return max(slots.values())

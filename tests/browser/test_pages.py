@@ -1,0 +1,155 @@
+"""What people see: the pages of MLflow's and Prefect's UIs, in a real browser."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.conftest import Stack
+
+WAIT = 30_000  # ms: pages of a busy machine
+
+
+@pytest.fixture(scope="module")
+def page(stack: "Stack") -> Iterator["Page"]:
+    from playwright.sync_api import expect, sync_playwright
+
+    browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    browser_path = next(filter(None, browsers), None)
+    if not browser_path:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium; CI runs this test")
+        pytest.skip("no chromium on this machine")
+    expect.set_options(timeout=WAIT)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 800})
+        page.set_default_timeout(WAIT)
+        yield page
+        browser.close()
+
+
+def visit(page: "Page", url: str) -> None:
+    """Open a page anew: where only what follows # changes, the application would stay as it is."""
+    page.goto("about:blank")
+    page.goto(url)
+
+
+def picture(page: "Page", name: str) -> None:
+    """Keep what is seen, where LATENTLAB_SCREENSHOTS names a folder: the README's pictures are made so."""
+    if folder := os.environ.get("LATENTLAB_SCREENSHOTS"):
+        assistant = page.get_by_role("button", name="Close", exact=True)
+        if assistant.count():
+            assistant.first.click()
+        page.wait_for_timeout(4000)  # drawings move into place
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def model_run(stack: "Stack", model: str, replicate: int = 0) -> dict[str, Any]:
+    condition = f"params.model = '{model}' and params.replicate = '{replicate}' and tags.`latentlab.role` = 'model'"
+    (run,) = stack.mlflow_runs("quickstart", condition)
+    return run
+
+
+def parent(stack: "Stack") -> dict[str, Any]:
+    (run,) = stack.mlflow_runs("quickstart", "tags.`latentlab.role` = 'parent'")
+    return run
+
+
+def run_page(stack: "Stack", run: dict[str, Any], rest: str = "") -> str:
+    info = run["info"]
+    return f"{stack.mlflow}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}{rest}"
+
+
+def test_the_experiment_page_lists_the_comparison_and_its_fits(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    visit(page, f"{stack.mlflow}/#/experiments/{parent(stack)['info']['experiment_id']}/runs")
+    expect(page.get_by_role("link", name="k50 vs k500")).to_be_visible()
+    expect(page.get_by_role("link", name="k500 #5", exact=True)).to_have_count(0)
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="k50 vs k500"))
+    row.get_by_role("button").first.click()  # unfold
+    expect(page.get_by_role("link", name="k500 #5", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="k50 #0 held-out")).to_be_attached()
+    picture(page, "mlflow_experiment")
+
+
+def test_the_comparison_says_its_answer(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    visit(page, run_page(stack, parent(stack)))
+    expect(page.get_by_text(re.compile("k50 and k500 differ")).first).to_be_visible()
+    expect(page.get_by_role("cell", name="k500", exact=True).first).to_be_visible()
+
+
+def test_the_compare_view_shows_the_differing_params(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    runs = [model_run(stack, model) for model in ("k50", "k500")]
+    ids = json.dumps([run["info"]["run_id"] for run in runs])
+    visit(
+        page, f"{stack.mlflow}/#/compare-runs?runs={ids}&experiments={json.dumps([runs[0]['info']['experiment_id']])}"
+    )
+    for name, values in {"factors": ("50", "500"), "iterations": ("15", "50")}.items():
+        row = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True)).first
+        expect(row).to_be_visible()
+        for value in values:
+            expect(row.get_by_text(value, exact=True)).to_be_visible()
+    picture(page, "mlflow_compare")
+
+
+def test_lists_are_tables_and_the_report_is_a_page(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    visit(page, run_page(stack, model_run(stack, "k500"), "/artifacts/queries/user_10.json"))
+    expect(page.get_by_text("raw_id", exact=True).first).to_be_visible()
+    expect(page.get_by_text("score", exact=True).first).to_be_visible()
+    visit(page, run_page(stack, parent(stack), "/artifacts/report.html"))
+    report = page.frame_locator("iframe").first
+    expect(report.get_by_text(re.compile("k50 and k500 differ")).first).to_be_visible()
+    assert report.locator("svg").count() > 3
+    picture(page, "mlflow_report")
+
+
+def test_prefects_form_shows_the_fields_of_the_config(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    found = stack.post(f"{stack.prefect}/deployments/filter", {"deployments": {"name": {"any_": ["quickstart"]}}})
+    visit(page, f"{stack.prefect.removesuffix('/api')}/deployments/deployment/{found[0]['id']}/run")
+    for field in ("Dataset", "Preprocess", "Models", "Replicates", "Comparison", "Evaluation", "Execution"):
+        expect(page.get_by_text(re.compile(rf"^{field}\b")).first).to_be_attached()
+    expect(
+        page.get_by_text("Independent seeds a model: what tells the model's effect from the seed's.")
+    ).to_be_attached()
+    expect(page.get_by_text('"regularization"').first).to_be_attached()
+    picture(page, "prefect_form")
+
+
+def test_the_flow_runs_page_shows_the_story_and_the_verdict(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    runs = stack.flow_runs("quickstart")
+    ui = stack.prefect.removesuffix("/api")
+    # the address in the tag prefect.flow_run_url
+    tagged = {tag["key"]: tag["value"] for tag in parent(stack)["data"]["tags"]}["prefect.flow_run_url"]
+    assert tagged.startswith(ui)
+    visit(page, tagged)
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    picture(page, "prefect_run")
+    page.get_by_role("tab", name="Task Runs").or_(page.get_by_text("Task Runs", exact=True)).first.click()
+    expect(page.get_by_text("compare quickstart").first).to_be_visible()
+    page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).first.click()
+    expect(page.get_by_text("verdict", exact=True).first).to_be_visible()
+    asked = {"artifacts": {"flow_run_id": {"any_": [runs[-1]["id"]]}, "key": {"any_": ["verdict"]}}}
+    (verdict,) = stack.post(f"{stack.prefect}/artifacts/filter", asked)
+    visit(page, f"{ui}/artifacts/artifact/{verdict['id']}")
+    expect(page.get_by_text(re.compile("k50 and k500 differ")).first).to_be_visible()
+    picture(page, "prefect_verdict")
