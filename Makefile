@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= configs/quickstart.yaml
+TESTS ?= tests
 
 .PHONY: run test lint constraints clean
 
@@ -9,7 +10,7 @@ run: $(VENV)/.run
 	$(VENV)/bin/latentlab run $(CONFIG)
 
 test: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(TESTS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

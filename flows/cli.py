@@ -58,23 +58,36 @@ def run(
     config: ConfigFile = DEFAULT_CONFIG,
     sets: Sets = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train everything anew; earlier runs are superseded.")] = False,
+    register: Annotated[
+        str | None,
+        typer.Option("--register", metavar="NAME", help="Register each model's first replicate as NAME-MODEL."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run an experiment: download, preprocess, train, evaluate, compare."""
     settings = _config(config, sets)
     _log_to_stderr()
     from flows.console import bars, err, out, show_result
+    from tasks import registry, tracking
+
+    # what the flow would refuse is refused before Prefect is started
+    if register is not None:
+        registry.check_name(register)
+    tracking.open_store(tracking.resolve_uri(settings.tracking.uri))
     from flows.experiment import experiment
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with bars(hidden=as_json):
-        outcome = experiment(settings, fresh=fresh)
+        outcome = experiment(settings, fresh=fresh, register_as=register)
     result = outcome.result
     if as_json:
-        _print_json({**asdict(result), "trained": outcome.trained, "reused": outcome.reused})
+        did = {"trained": outcome.trained, "reused": outcome.reused, "registered": outcome.registered}
+        _print_json({**asdict(result), **did})
         return
     show_result(result)
     out.print(f"\n{outcome.trained} fits trained, {outcome.reused} found complete. Every depth: latentlab show latest")
+    for name, version in outcome.registered.items():
+        out.print(f"Registered: models:/{name}/{version}")
     err.print(f"Parent run {result.parent_id} in {_shown_store(settings)}; look at it with: latentlab ui")
 
 
@@ -115,15 +128,13 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
 @app.command()
 def runs(as_json: Json = False) -> None:
     """List experiments, their comparisons, and every model's runs with their status."""
-    from tasks import tracking
+    from tasks.runs import is_complete, our_runs, run_ref
 
     client = _client()
     names = {str(found.experiment_id): found.name for found in client.search_experiments()}
     rows = []
-    for found in sorted(
-        tracking.our_runs(client), key=lambda found: (names[found.info.experiment_id], found.info.start_time)
-    ):
-        ref = tracking.run_ref(found)
+    for found in sorted(our_runs(client), key=lambda found: (names[found.info.experiment_id], found.info.start_time)):
+        ref = run_ref(found)
         superseded = "latentlab.superseded" in found.data.tags
         rows.append(
             {
@@ -132,7 +143,7 @@ def runs(as_json: Json = False) -> None:
                 "model": ref.model,
                 "replicate": ref.replicate if ref.model else None,
                 "status": found.info.status,
-                "complete": tracking.is_complete(found),
+                "complete": is_complete(found),
                 "superseded": superseded,
                 "run_id": ref.run_id,
                 "parent_id": found.data.tags.get("mlflow.parentRunId"),
@@ -160,12 +171,12 @@ def runs(as_json: Json = False) -> None:
 def show(run: RunName, as_json: Json = False) -> None:
     """Show what is in a run: of a comparison its tables, of a model's run its parameters, metrics and lists."""
     from flows.console import columns_table, out, show_result
-    from tasks import lookup, tracking
+    from tasks import lookup, runs
     from tasks.core.plan import PARENT
 
     client = _client()
-    found = tracking.find_run(client, run)
-    if tracking.run_ref(found).role == PARENT:
+    found = runs.find_run(client, run)
+    if runs.run_ref(found).role == PARENT:
         result = lookup.result_of(client, found)
         _print_json(asdict(result)) if as_json else show_result(result, every_depth=True)
         return
@@ -173,7 +184,7 @@ def show(run: RunName, as_json: Json = False) -> None:
         "run_id": found.info.run_id,
         "name": found.info.run_name,
         "status": found.info.status,
-        "complete": tracking.is_complete(found),
+        "complete": runs.is_complete(found),
         "params": dict(sorted(found.data.params.items())),
         "metrics": dict(sorted(found.data.metrics.items())),
         "tables": _tables(found),
@@ -210,11 +221,11 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="As for show.")] = "latest", as_json: Json = False
 ) -> None:
     """Open a comparison's report in the browser."""
-    from tasks import tracking
+    from tasks import artifacts, runs
     from tasks.report import REPORT
 
     client = _client()
-    path = tracking.read_artifact(client, tracking.find_run(client, run).info.run_id, REPORT)
+    path = artifacts.read_artifact(client, runs.find_run(client, run).info.run_id, REPORT)
     _print_json({"report": str(path)}) if as_json else print(path)
     if not as_json:
         typer.launch(path.as_uri())
@@ -246,6 +257,45 @@ def recommend(
 ) -> None:
     """List recommendations for a user, of each model side by side."""
     _print_lists(run, "recommendations", user, n=n, raw=raw, as_json=as_json)
+
+
+@app.command()
+def verify(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="As for show; with all its fits.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hash every file again: runs against their manifests, and without RUN the local store too."""
+    from flows.console import bars
+    from tasks.runs import find_run, our_runs, with_fits
+    from tasks.verify import verify as verified
+
+    client = _client()
+    chosen = our_runs(client) if run is None else with_fits(client, find_run(client, run))
+    with bars(hidden=as_json):
+        found = verified(client, chosen, with_home=run is None)
+    if as_json:
+        _print_json(asdict(found))
+    else:
+        for each in found.problems:
+            print(f"{each.problem:8} {each.place:32} {each.path}")
+        where = f"{found.runs} complete runs" + (" and the local store" if run is None else "")
+        print(f"{found.files:,} files of {where} hashed, {len(found.problems)} not as they were written")
+    if found.problems:
+        advice = "latentlab run CONFIG --fresh trains a run anew; what is damaged in the local store is made anew"
+        typer.echo(f"latentlab: {len(found.problems)} files are damaged, missing or extra; {advice}", err=True)
+        raise typer.Exit(5)
+
+
+@app.command()
+def reconcile(as_json: Json = False) -> None:
+    """Close the runs that a crash left open; one whose process is alive is never touched."""
+    from tasks.liveness import reconcile as reconciled
+
+    closed = [str(run.info.run_id) for run in reconciled(_client())]
+    if as_json:
+        _print_json({"closed": closed})
+    else:
+        print("\n".join([f"{run_id} closed as FAILED" for run_id in closed] or ["Nothing was left open"]))
 
 
 @app.command()
@@ -386,22 +436,22 @@ def _shown_store(config: "ExperimentConfig | None" = None) -> str:
 
 def _tables(run: "Run") -> dict[str, list[dict[str, Any]]]:
     """The tables of a complete run, as rows."""
-    from tasks import tracking
+    from tasks import artifacts
 
     client = _client()
     found = {}
     for logged in json.loads(run.data.tags.get("mlflow.loggedArtifacts", "[]")):
-        table = json.loads(tracking.read_artifact(client, run.info.run_id, logged["path"]).read_text(encoding="utf-8"))
+        table = json.loads(artifacts.read_artifact(client, run.info.run_id, logged["path"]).read_text(encoding="utf-8"))
         found[logged["path"]] = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     return found
 
 
 def _print_lists(run: str, target: str, asked: str, *, n: int, raw: bool, as_json: bool) -> None:
     from flows.console import out, query_table
-    from tasks import lookup, tracking
+    from tasks import lookup, runs
 
     client = _client()
-    lists = lookup.lookup(client, tracking.find_run(client, run), target, asked, n=n, raw=raw)
+    lists = lookup.lookup(client, runs.find_run(client, run), target, asked, n=n, raw=raw)
     _print_json(asdict(lists)) if as_json else out.print(query_table(lists))
 
 
@@ -417,9 +467,7 @@ def _log_to_stderr() -> None:
 
     handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
     for name in ("tasks", "flows"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.INFO)
-        logger.addHandler(handler)
+        logging.getLogger(name).addHandler(handler)
 
 
 if __name__ == "__main__":

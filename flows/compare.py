@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from flows.experiment import closing, open_parent, publish
+from flows.experiment import Place, identity, opened, publish
 from tasks import lookup, tracking
 from tasks.compare import compare_models
 from tasks.core.config import ExperimentConfig
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.plan import EVALUATION, MODEL, PARENT
 from tasks.download import download
+from tasks.lease import lease
+from tasks.lookup import known_result
 from tasks.preprocess import preprocess
 from tasks.result import Result
-from tasks.tracking import RunRef
+from tasks.runs import RunRef, complete_parents, find_run, run_ref
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,13 +62,15 @@ def compare(a: str, b: str, uri: str) -> Result:
             f"the data of {first.place} have changed: found interactions {data.sha256[:12]}, "
             f"expected {first.data_sha256[:12]}; put the old data back, or run its config again"
         )
-    where, was_complete = open_parent(config, data, fresh=False)
-    with closing(where, was_complete=was_complete):
-        runs = [replace(run, model=label) for label, each in labelled.items() for run in each.runs]
-        kept = [run for run in runs if run.role == MODEL or config.evaluation is not None]
-        result = compare_models(config, data, kept, where)
-        publish(result)
-        tracking.end_run(client, where.parent_id, "FINISHED")
+    runs = [replace(run, model=label) for label, each in labelled.items() for run in each.runs]
+    kept = [run for run in runs if run.role == MODEL or config.evaluation is not None]
+    place = Place(uri, tracking.open_experiment(client, uri, config.name), identity(config, data))
+    with lease(f"comparison-{place.identity}", f"comparison {config.name}"):
+        result = known_result(client, place.experiment_id, place.identity, kept)
+        if result is None:
+            with opened(place, config, data) as where:
+                result = compare_models(config, data, kept, where)
+        publish(result, place)
     return result
 
 
@@ -74,12 +78,12 @@ def _named(client: "MlflowClient", text: str) -> list[Compared]:
     """The models that an argument means."""
     name, _, rest = text.partition("/")
     wanted = rest if rest and "/" not in rest else ""  # EXPERIMENT/MODEL: every replicate
-    run = tracking.find_run(client, name if wanted else text)
-    ref = tracking.run_ref(run)
+    run = find_run(client, name if wanted else text)
+    ref = run_ref(run)
     if ref.role not in (PARENT, MODEL):
         raise ConfigError(f"{text}: its role is {ref.role or 'not ours'}; expected a model's run or a comparison")
     whole = ref.role == PARENT and not wanted
-    parents = [run] if whole else tracking.finished_parents(client, run.info.experiment_id)
+    parents = [run] if whole else complete_parents(client, run.info.experiment_id)
     for parent in parents:
         config = lookup.config_of(client, parent)
         used = lookup.result_of(client, parent).runs

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -46,14 +47,15 @@ SUMMARY = {
 
 
 class Bars:
-    """A bar over everything planned, with the time left, and one for what is running."""
+    """A bar over everything planned, with the time left, and one for each part that is running."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.work: dict[str, float] = {}
-        self.finished = 0.0
+        self.share: dict[str, float] = {}
         self.overall: TaskID | None = None
-        self.current: tuple[str, TaskID] | None = None
+        self.running: dict[str, TaskID] = {}
+        self.lock = Lock()
 
     def plan(self, work: dict[str, float]) -> None:
         """Show the bar over all fits; each counts by its floating-point work."""
@@ -63,17 +65,16 @@ class Bars:
 
     def step(self, label: str, done: int, total: int) -> None:
         """Move the bars."""
-        if self.current is None or self.current[0] != label:
-            if self.current is not None:
-                self.progress.remove_task(self.current[1])
-            self.current = (label, self.progress.add_task(label, total=total, shown=""))
-        unit = "iterations" if label in self.work else "bytes"
-        self.progress.update(self.current[1], completed=done, shown=f"{done:,}/{total:,} {unit}")
-        amount = self.work.get(label, 0.0)
-        if self.overall is not None:
-            self.progress.update(self.overall, completed=self.finished + amount * done / total)
+        with self.lock:
+            if label not in self.running:
+                self.running[label] = self.progress.add_task(label, total=total, shown="")
+            unit = "iterations" if label in self.work else "bytes"
+            self.progress.update(self.running[label], completed=done, shown=f"{done:,}/{total:,} {unit}")
+            self.share[label] = self.work.get(label, 0.0) * done / total
+            if self.overall is not None:
+                self.progress.update(self.overall, completed=sum(self.share.values()))
             if done == total:
-                self.finished += amount
+                self.progress.remove_task(self.running.pop(label))
 
 
 @contextmanager

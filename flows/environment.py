@@ -1,5 +1,6 @@
 """Defaults of the libraries' settings, set before they are imported; what the user has set stays."""
 
+import logging
 import os
 
 DEFAULTS = {
@@ -14,15 +15,26 @@ DEFAULTS = {
     # our own messages show in Prefect's UI; outside a flow there is nobody to send them to
     "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # MLflow would ask a server that is gone for four minutes; what is not logged is kept, and sent by the next run
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     # one bar, ours
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # stdout is ours, for tables and JSON
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
-def prepare(*, debug: bool = False) -> None:
-    """Set the defaults. Unless debugging, failures are told by the command line, not by Prefect's console log."""
+def set_defaults() -> None:
+    """Set what is not set, and let our own messages through."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    for name in ("flows", "tasks"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def prepare(*, debug: bool = False) -> None:
+    """Before a command: set the defaults. Failures are told by us, and by Prefect's console log only to debug."""
+    set_defaults()
     if not debug:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")

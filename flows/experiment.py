@@ -1,13 +1,15 @@
 """The experiment, from a config to a comparison: what happens in which order."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from prefect import flow, runtime
 from prefect.artifacts import (
+    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -15,81 +17,163 @@ from prefect.artifacts import (
 )
 from prefect.settings import PREFECT_API_URL
 
-from tasks import progress, tracking
+from flows import environment
+from flows.fits import fits
+from tasks import progress, registry, runs, tracking
 from tasks.compare import compare_models
 from tasks.core import als
 from tasks.core.config import ExperimentConfig
-from tasks.core.errors import ConfigError
-from tasks.core.plan import planned_runs
+from tasks.core.errors import ConfigError, TrackingError
+from tasks.core.plan import PARENT, PlannedRun, planned_runs, split
+from tasks.core.store import combined_sha256
 from tasks.download import download
-from tasks.evaluate import evaluate
+from tasks.lease import lease
+from tasks.liveness import alive, discard, reconcile
+from tasks.lookup import known_result
 from tasks.preprocess import Prepared, load, preprocess
 from tasks.result import Result
-from tasks.train import Home, log_data, split, train
+from tasks.runs import RunRef
+from tasks.train import Home, log_data
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+environment.set_defaults()  # a worker starts this module without the command line
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a flow run did: the result, and how many fits it trained and how many it found complete."""
+    """What a flow run did: the result, how many fits it trained and how many it found complete.
+
+    registered : registered model -> version
+    """
 
     result: Result
     trained: int
     reused: int
+    registered: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in MLflow a comparison is, and which it is."""
+
+    uri: str
+    experiment_id: str
+    identity: str
 
 
 @flow(name="experiment", flow_run_name="{config.name}", validate_parameters=True)
-def experiment(config: ExperimentConfig, fresh: bool = False) -> Outcome:
+def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str | None = None) -> Outcome:
     """Train every model with every seed, list neighbours, and compare the models by their lists.
 
-    What an earlier run of the same settings completed is used again; `fresh` trains everything anew.
+    Args:
+        config: What is run on what; the same keys as in a YAML file.
+        fresh: Train everything anew, and not use what an earlier run of the same settings completed.
+        register_as: Register each model's first replicate in MLflow, as this name, a dash and the model's.
     """
+    if register_as is not None:
+        registry.check_name(register_as)
+    uri = tracking.resolve_uri(config.tracking.uri)
+    client = tracking.open_store(uri)  # a store that is away is found first
     ratings = download(config.dataset)
     data = preprocess(config.dataset, config.preprocess, ratings)
     check_queries(config, data)
     if config.evaluation is not None:
-        split(config, load(data.file))  # refused now rather than when every model is trained
-    where, was_complete = open_parent(config, data, fresh=fresh)
-    client = tracking.open_store(where.uri)
-    with closing(where, was_complete=was_complete):
-        complete = tracking.complete_runs(client, [where.experiment_id])
-        planned = planned_runs(config, data.sha256)
+        split(config, load(data.file).matrix)  # refused now rather than when every model is trained
+    planned = planned_runs(config, data.sha256)
+    place = Place(uri, tracking.open_experiment(client, uri, config.name), identity(config, data))
+    with lease(f"comparison-{place.identity}", f"experiment {config.name}"):
+        reconcile(client, [place.experiment_id])
+        complete = runs.settle(client, place.experiment_id)
         missing = [run for run in planned if fresh or run.identity not in complete]
-        replaced = [complete[run.identity].run_id for run in missing if run.identity in complete]
-        size = (data.summary.users, data.summary.items), data.summary.interactions
-        progress.plan({f"train {run.label}": als.gflop(*size, run.settings) for run in missing})
-        shown = create_progress_artifact(0.0, key="training", description=f"{config.name}: {len(missing)} fits")
-        for number, run in enumerate(missing, start=1):
-            complete[run.identity] = evaluate(config, data, run, train(config, data, run, where), where)
-            update_progress_artifact(cast(UUID, shown), 100.0 * number / len(missing))
-        result = compare_models(config, data, [complete[run.identity] for run in planned], where)
-        tracking.supersede(client, replaced, where.parent_id)
-        publish(result)
-        tracking.end_run(client, where.parent_id, "FINISHED")
-    return Outcome(result, len(missing), len(planned) - len(missing))
+        result = None
+        if not missing:
+            used = [complete[run.identity] for run in planned]
+            result = known_result(client, place.experiment_id, place.identity, used)
+        if result is None:
+            with opened(place, config, data) as where:
+                complete |= train_all(config, data, missing, where, complete)
+                result = compare_models(config, data, [complete[run.identity] for run in planned], where)
+        publish(result, place)
+    registered = registry.register(client, result.runs, register_as) if register_as is not None else {}
+    return Outcome(result, len(missing), len(planned) - len(missing), registered)
+
+
+def train_all(
+    config: ExperimentConfig,
+    data: Prepared,
+    missing: Sequence[PlannedRun],
+    where: Home,
+    complete: Mapping[str, RunRef],
+) -> dict[str, RunRef]:
+    """Fit, evaluate and upload what is missing; what was complete all the same is replaced."""
+    size = (data.summary.users, data.summary.items), data.summary.interactions
+    progress.plan({f"train {run.label}": als.gflop(*size, run.settings) for run in missing})
+    replaced = {run.identity: complete[run.identity].run_id for run in missing if run.identity in complete}
+    for again in replaced:
+        discard(again)
+    shown = create_progress_artifact(0.0, key="training", description=f"{config.name}: {len(missing)} fits")
+    done = {}
+    for number, ref in enumerate(fits(config, data, missing, where, replaced), start=1):
+        done[ref.identity] = ref
+        update_progress_artifact(cast(UUID, shown), 100.0 * number / len(missing))
+    return done
 
 
 @contextmanager
-def closing(where: Home, *, was_complete: bool) -> Iterator[None]:
-    """Close whatever of this flow run's is open in MLflow when the block fails: FAILED, or KILLED on cancellation."""
+def opened(place: Place, config: ExperimentConfig, data: Prepared) -> Iterator[Home]:
+    """A new parent run, which takes the place of earlier ones once the block has filled it.
+
+    Where the block fails, whatever of this flow run's is open in MLflow is closed: FAILED, or KILLED on cancellation.
+    """
+    client = tracking.open_store(place.uri)
+    earlier = [run.info.run_id for run in runs.complete_parents(client, place.experiment_id, place.identity)]
+    tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
+    if PREFECT_API_URL.value():  # the embedded server is gone when anybody could follow a link to it
+        tags["prefect.flow_run_url"] = str(runtime.flow_run.ui_url)
     try:
-        yield
+        parent_id = _start_parent(client, place, config, data, tags)
+        with alive(client, parent_id):
+            yield Home(place.uri, place.experiment_id, parent_id, tags)
+            tracking.end_run(client, parent_id, "FINISHED")
+            runs.supersede(client, earlier, parent_id)
+            runs.settle(client, place.experiment_id, place.identity)
+            overtaken = "another process was the first to complete this fit"
+            tracking.close_open_runs(client, place.experiment_id, tags["prefect.flow_run_id"], "KILLED", overtaken)
     except BaseException as error:
-        client = tracking.open_store(where.uri)
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         reason = f"{type(error).__name__}: {error}"
-        flow_run_id = where.tags["prefect.flow_run_id"]
-        if was_complete:  # what it holds was finished by an earlier flow and still is
-            tracking.end_run(client, where.parent_id, "FINISHED")
-        tracking.close_open_runs(client, where.experiment_id, flow_run_id, status, reason)
+        try:
+            client = tracking.open_store(place.uri)
+            tracking.close_open_runs(client, place.experiment_id, tags["prefect.flow_run_id"], status, reason)
+        except TrackingError as unreachable:
+            log.warning("the runs under way could not be closed as %s: %s", status, unreachable)
         raise
 
 
-def publish(result: Result) -> None:
-    """The answer and the comparison as artifacts in Prefect."""
-    create_table_artifact(
-        [_readable(row) for row in result.comparison], key="comparison", description=result.experiment
-    )
-    create_markdown_artifact(_answer(result), key="verdict", description=result.experiment)
+def identity(config: ExperimentConfig, data: Prepared) -> str:
+    """Of a comparison: its config and its data, wherever it runs."""
+    return combined_sha256(config.digest(), data.sha256)
+
+
+def publish(result: Result, place: Place) -> None:
+    """The answer, the comparison and the lists as artifacts in Prefect, and the way to the run in MLflow."""
+    runs.note_use(tracking.open_store(place.uri), result.parent_id)
+    name = result.experiment
+    create_markdown_artifact(_answer(result), key="verdict", description=name)
+    create_table_artifact([_readable(row) for row in result.comparison], key="comparison", description=name)
+    lists = [
+        {"list of": query.name, "model": model, **_readable(entry)}
+        for query in result.queries
+        for model, found in query.models.items()
+        for entry in found[: query.n]
+    ]
+    if lists:
+        create_table_artifact(lists, key="lists", description=f"{name}: the n entries that most seeds list")
+    if link := tracking.run_url(place.uri, place.experiment_id, result.parent_id):
+        create_link_artifact(link, "The run in MLflow", key="mlflow-run", description=name)
 
 
 def check_queries(config: ExperimentConfig, data: Prepared) -> None:
@@ -112,28 +196,27 @@ def check_queries(config: ExperimentConfig, data: Prepared) -> None:
         raise ConfigError("\n".join(problems))
 
 
-def open_parent(config: ExperimentConfig, data: Prepared, *, fresh: bool) -> tuple[Home, bool]:
-    """The place in MLflow where this experiment's runs go."""
-    uri = tracking.resolve_uri(config.tracking.uri)
-    client = tracking.open_store(uri)
-    experiment_id = tracking.open_experiment(client, uri, config.name)
-    tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
-    if PREFECT_API_URL.value():  # the embedded server is gone when anybody could follow a link to it
-        tags["prefect.flow_run_url"] = str(runtime.flow_run.ui_url)
+def _start_parent(
+    client: "MlflowClient", place: Place, config: ExperimentConfig, data: Prepared, tags: dict[str, str]
+) -> str:
     models = list(config.models)
-    parent_id, was_complete = tracking.open_parent(
+    description = _description(config, data)
+    parent_id = tracking.start_run(
         client,
-        experiment_id,
+        place.experiment_id,
         " vs ".join(models) if len(models) < 5 else f"{len(models)} models",
-        description=_description(config, data),
-        config_sha256=config.digest(),
-        data_sha256=data.sha256,
-        fresh=fresh,
-        tags=tags,
+        tags={
+            "latentlab.role": PARENT,
+            "latentlab.identity": place.identity,
+            "latentlab.config_sha256": config.digest(),
+            "latentlab.data_sha256": data.sha256,
+            "latentlab.description": description,
+            **tags,
+        },
+        description=description,
     )
-    if not was_complete:
-        log_data(client, parent_id, config, data)
-    return Home(uri, experiment_id, parent_id, tags), was_complete
+    log_data(client, parent_id, config, data)
+    return parent_id
 
 
 def _description(config: ExperimentConfig, data: Prepared) -> str:
@@ -156,16 +239,16 @@ def _answer(result: Result) -> str:
     lines = [
         f"**{result.sentence}**",
         "",
-        "| lists | n | models | within A | within B | between | Δ | 95% interval | n·Δ | p (Holm) | verdict |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| lists | n | A | B | verdict | n·Δ | Δ | 95% interval | p (Holm) | within A | within B | between |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for each in result.answers:
         interval = each.note or "" if each.low_95 is None else f"{each.low_95:.3f} to {each.high_95:.3f}"
-        numbers = " | ".join(f"{x:.3f}" for x in (each.within_a, each.within_b, each.between, each.delta))
+        overlaps = " | ".join(f"{x:.3f}" for x in (each.within_a, each.within_b, each.between))
         p = "" if each.p_holm is None else f"{each.p_holm:.4f}"
         lines.append(
-            f"| {each.target} | {each.n} | {each.a} (A), {each.b} (B) | {numbers} | {interval} | {each.n_delta:.2f} "
-            f"| {p} | {each.verdict or 'described'} |"
+            f"| {each.target} | {each.n} | {each.a} | {each.b} | {each.verdict or 'described'} | {each.n_delta:.2f} "
+            f"| {each.delta:.3f} | {interval} | {p} | {overlaps} |"
         )
     return "\n".join(lines)
 

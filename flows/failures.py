@@ -7,7 +7,14 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tasks.core.errors import LatentlabError, OrchestrationError, TrackingError
+from tasks.core.errors import (
+    OUT_OF_MEMORY,
+    LatentlabError,
+    OrchestrationError,
+    TrackingError,
+    TrainingError,
+    without_logins,
+)
 
 
 class Guarded(TyperGroup):
@@ -32,7 +39,7 @@ def _failures(*, debug: bool) -> Iterator[None]:
             raise
         known = _as_expected(error, origin)
         message = known or f"a bug: {type(error).__name__}: {error}; latentlab --debug shows where"
-        typer.echo(f"latentlab: {message}", err=True)
+        typer.echo(f"latentlab: {without_logins(str(message))}", err=True)
         raise typer.Exit(known.exit_code if known else 1) from None
 
 
@@ -40,6 +47,8 @@ def _as_expected(error: Exception, origin: str) -> LatentlabError | None:
     """The error, or what a library's own means here."""
     if isinstance(error, LatentlabError):
         return error
+    if isinstance(error, MemoryError):
+        return TrainingError(OUT_OF_MEMORY)
     if origin in {"prefect", "httpx", "httpcore"} or "Failed to reach API" in str(error):
         return OrchestrationError(
             f"Prefect's API cannot be used: {error}; check PREFECT_API_URL, or unset it for the embedded server"
@@ -47,5 +56,7 @@ def _as_expected(error: Exception, origin: str) -> LatentlabError | None:
     if origin in {"mlflow", "sqlalchemy"}:
         from tasks.tracking import first_line
 
-        return TrackingError(f"MLflow's store failed: {first_line(error)}; run the same command again")
+        return TrackingError(
+            f"MLflow's store failed: {first_line(error)}; run the same command again: what is trained is kept"
+        )
     return None

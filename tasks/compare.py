@@ -1,19 +1,19 @@
-"""Step 5: every run's lists -> how alike the models are, on the parent run."""
+"""Step 6: every run's lists -> how alike the models are, on the parent run."""
 
 import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from prefect import task
 
-from tasks import report, tracking
+from tasks import artifacts, report, tracking
 from tasks.core.accuracy import AccuracyTest, compare_accuracy
-from tasks.core.comparison import Names, RunLists, compare, queries, query_lists
+from tasks.core.comparison import Entry, Names, RunLists, compare, queries, query_lists
 from tasks.core.config import LIST_LENGTH, ExperimentConfig
 from tasks.core.factorial import factorial
 from tasks.core.inference import replicates_needed, smallest_p
@@ -26,7 +26,7 @@ from tasks.core.verdict import answer, endpoints, family_size
 from tasks.evaluate import COLUMNS, LISTS
 from tasks.preprocess import Prepared, load
 from tasks.result import RESULT, Accuracy, Convergence, Result
-from tasks.tracking import RunRef
+from tasks.runs import RunRef
 from tasks.train import Home
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def read_target(client: "MlflowClient", run_id: str, target: str, n_entities: in
     """A complete run's lists of one target: `users`, `items` or `recommendations`."""
     import pandas as pd
 
-    frame = pd.read_parquet(tracking.read_artifact(client, run_id, LISTS[target]))
+    frame = pd.read_parquet(artifacts.read_artifact(client, run_id, LISTS[target]))
     return Lists.from_frame(frame, COLUMNS[target], n_entities)
 
 
@@ -157,7 +157,7 @@ def _accuracy_tests(
     frames: dict[str, list[pd.DataFrame]] = {}
     for run in runs:
         if run.role == EVALUATION:
-            path = tracking.read_artifact(client, run.run_id, "accuracy.parquet")
+            path = artifacts.read_artifact(client, run.run_id, "accuracy.parquet")
             frames.setdefault(run.model, []).append(pd.read_parquet(path))
 
     def values(model: str, metric: str) -> Values:
@@ -167,7 +167,7 @@ def _accuracy_tests(
         compare_accuracy(metric, a, b, values(a, metric), values(b, metric), seed=config.seed)
         for a, b in pairs
         for metric in ACCURACY_METRICS
-        if frames and metric in frames[a][0]
+        if frames and metric in frames[a][0] and len(frames[a][0]) > 1  # users
     ]
 
 
@@ -234,15 +234,17 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
             tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in result.accuracy])
         for query in result.queries:
             rows = [{"model": model, **asdict(entry)} for model, found in query.models.items() for entry in found]
-            nameless = ["title"] if all(not row["title"] for row in rows) else []
-            tables[f"queries/{query.name}.json"] = pd.DataFrame(rows).drop(columns=nameless)
+            columns = ["model", *(field.name for field in fields(Entry))]
+            if all(not row["title"] for row in rows):
+                columns.remove("title")
+            tables[f"queries/{query.name}.json"] = pd.DataFrame(rows, columns=columns)
         drawings = report.draw(result)
         (folder / "figures").mkdir()
         for drawing in drawings:
             (folder / "figures" / f"{drawing.name}.svg").write_text(drawing.svg, encoding="utf-8")
         (folder / report.REPORT).write_text(report.render(result, drawings, config.to_yaml()), encoding="utf-8")
         for path, frame in tables.items():
-            tracking.write_table(folder, path, frame)
-        tracking.upload(client, result.parent_id, folder, tables=list(tables))
+            artifacts.write_table(folder, path, frame)
+        artifacts.upload(client, result.parent_id, folder, tables=list(tables))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,24 +1,26 @@
-"""Step 4: factors -> neighbour lists or held-out accuracy, uploaded; the MLflow run ends here."""
+"""Step 4: factors -> neighbour lists or held-out accuracy, in the staging area."""
 
-import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from prefect import task
 
-from tasks import tracking
+from tasks import staging, tracking
+from tasks.artifacts import write_table
 from tasks.core import metrics, neighbours
 from tasks.core.als import Factors
 from tasks.core.comparison import queries
 from tasks.core.config import LIST_LENGTH, ExperimentConfig
 from tasks.core.interactions import Interactions, summarize
 from tasks.core.neighbours import Lists
-from tasks.core.plan import MODEL, PlannedRun
+from tasks.core.plan import MODEL, PlannedRun, split
+from tasks.core.store import listing, writing
+from tasks.liveness import alive
 from tasks.preprocess import Prepared, load
-from tasks.tracking import RunRef
-from tasks.train import Home, Trained, split
+from tasks.staging import Staged
+from tasks.train import Home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,23 +34,22 @@ COLUMNS = {"users": "neighbour", "items": "neighbour", "recommendations": "item"
 
 
 @task(name="evaluate", task_run_name="evaluate {run.label}")
-def evaluate(config: ExperimentConfig, data: Prepared, run: PlannedRun, trained: Trained, where: Home) -> RunRef:
-    """Write a run's lists or its accuracy, upload everything, and mark the run complete and FINISHED."""
+def evaluate(config: ExperimentConfig, data: Prepared, run: PlannedRun, staged: Staged, where: Home) -> Staged:
+    """Stage a run's lists or its accuracy beside its factors, unless an earlier run has done so."""
+    if staged.files is not None:
+        return staged
     loaded = load(data.file)
-    factors = Factors.load(trained.factors.check())
-    folder = tracking.staging(trained.run_id)
-    client = tracking.open_store(where.uri)
-    if run.role == MODEL:
-        tables = _write_lists(folder, factors, loaded, config)
-        found = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
-    else:
-        tables = []
-        found = _write_accuracy(folder, factors, loaded, config)
-    tracking.log_metrics(client, trained.run_id, found)
-    tracking.upload(client, trained.run_id, folder, tables=tables)
-    tracking.end_run(client, trained.run_id, "FINISHED")
-    shutil.rmtree(folder, ignore_errors=True)
-    return RunRef(trained.run_id, run.model, run.replicate, run.role, run.identity)
+    factors = Factors.load(staged.stored[0].check())
+    folder = staged.folder
+    with alive(tracking.open_store(where.uri), staged.run_id), writing(folder):
+        if run.role == MODEL:
+            _write_lists(folder, factors, loaded, config)
+            results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
+        else:
+            results = _write_accuracy(folder, factors, loaded, config)
+    staged = replace(staged, files=listing(folder), results=results)
+    staging.keep(staged)
+    return staged
 
 
 def query_table(lists: Lists, target: str, entity: int, n: int, loaded: Interactions) -> "pd.DataFrame":
@@ -64,8 +65,8 @@ def query_table(lists: Lists, target: str, entity: int, n: int, loaded: Interact
     return pd.DataFrame({**columns, "score": lists.scores[entity, : len(found)]})
 
 
-def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig) -> list[str]:
-    """Every list of a model, the names of its rows, and the query tables; the tables' paths."""
+def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig) -> None:
+    """Every list of a model, the names of its rows, and the query tables."""
     lists = {
         "users": neighbours.similar(factors.users, n=LIST_LENGTH),
         "items": neighbours.similar(factors.items, n=LIST_LENGTH),
@@ -76,12 +77,10 @@ def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: E
     loaded.items_frame().to_parquet(folder / "items.parquet", index=False)
     for target, found in lists.items():
         found.frame(COLUMNS[target]).to_parquet(folder / LISTS[target], index=False)
-    asked, tables = config.queries, []
+    asked = config.queries
     for name, target, entity in queries(asked.users, asked.items, asked.recommend_for):
         n = asked.recommend_n if target == "recommendations" else asked.n
-        tables.append(f"queries/{name}.json")
-        tracking.write_table(folder, tables[-1], query_table(lists[target], target, entity, n, loaded))
-    return tables
+        write_table(folder, f"queries/{name}.json", query_table(lists[target], target, entity, n, loaded))
 
 
 def _write_accuracy(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig) -> dict[str, float]:
@@ -89,7 +88,7 @@ def _write_accuracy(folder: Path, factors: Factors, loaded: Interactions, config
     import pandas as pd
 
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
-    parts = split(config, loaded)
+    parts = split(config, loaded.matrix)
     recommended = neighbours.recommend(factors, parts.train, n=max(config.evaluation.cutoffs))
     accuracy = metrics.evaluate(recommended.ids, parts.test, config.evaluation.cutoffs)
     pd.DataFrame({"index": accuracy.users, **accuracy.per_user}).to_parquet(folder / "accuracy.parquet", index=False)

@@ -1,18 +1,26 @@
 """Lists read back from runs that exist: what `show`, `similar` and `recommend` print."""
 
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from tasks import tracking
+from tasks import artifacts
 from tasks.compare import read_target
 from tasks.core.comparison import Names, QueryLists, query_lists
 from tasks.core.config import LIST_LENGTH, ExperimentConfig, load_config
 from tasks.core.errors import ConfigError, TrackingError
 from tasks.core.plan import MODEL, PARENT
 from tasks.result import RESULT, Result
+from tasks.runs import RunRef, complete_parents, run_ref
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
 
 
 def result_of(client: "MlflowClient", parent: "Run") -> Result:
@@ -25,20 +33,35 @@ def result_of(client: "MlflowClient", parent: "Run") -> Result:
     """
     from pydantic import ValidationError
 
-    text = tracking.read_artifact(client, parent.info.run_id, RESULT).read_text(encoding="utf-8")
+    text = artifacts.read_artifact(client, parent.info.run_id, RESULT).read_text(encoding="utf-8")
     try:
         return Result.from_json(text)
     except ValidationError:
-        version = parent.data.tags.get("latentlab.version", "?")
+        made_by = parent.data.tags.get("latentlab.version", "?")
         raise TrackingError(
-            f"run {parent.info.run_id}: its {RESULT} is of another form (latentlab {version}); run its config again, "
+            f"run {parent.info.run_id}: its {RESULT} is of another form (latentlab {made_by}); run its config again, "
             "which trains nothing that is complete"
         ) from None
 
 
+def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs: Sequence[RunRef]) -> Result | None:
+    """What a complete comparison found of the very same runs, if this version of latentlab wrote it."""
+    for parent in complete_parents(client, experiment_id, identity):
+        if parent.data.tags.get("latentlab.version") != version("latentlab"):
+            continue
+        try:
+            result = result_of(client, parent)
+        except TrackingError as error:
+            log.warning("%s; it is compared anew", error)
+            continue
+        if result.runs == list(runs):
+            return result
+    return None
+
+
 def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:
     """The resolved config of a finished parent run."""
-    return load_config(tracking.read_artifact(client, parent.info.run_id, "config.yaml"))
+    return load_config(artifacts.read_artifact(client, parent.info.run_id, "config.yaml"))
 
 
 def names_of(client: "MlflowClient", run_id: str) -> Names:
@@ -46,10 +69,18 @@ def names_of(client: "MlflowClient", run_id: str) -> Names:
     import numpy as np
     import pandas as pd
 
-    users = pd.read_parquet(tracking.read_artifact(client, run_id, "users.parquet"))
-    items = pd.read_parquet(tracking.read_artifact(client, run_id, "items.parquet"))
+    users = pd.read_parquet(artifacts.read_artifact(client, run_id, "users.parquet"))
+    items = pd.read_parquet(artifacts.read_artifact(client, run_id, "items.parquet"))
     titles = items["title"].to_numpy(dtype=np.str_)
-    return Names(users["raw_id"].to_numpy(), items["raw_id"].to_numpy(), titles if titles.astype(bool).any() else None)
+    return Names(_raw_ids(users), _raw_ids(items), titles if titles.astype(bool).any() else None)
+
+
+def _raw_ids(frame: "pd.DataFrame") -> "npt.NDArray[Any]":
+    """Integers, or text, as `Interactions` has them."""
+    import numpy as np
+
+    ids = frame["raw_id"].to_numpy()
+    return ids if ids.dtype.kind == "i" else ids.astype(np.str_)
 
 
 def lookup(client: "MlflowClient", run: "Run", target: str, asked: str, *, n: int, raw: bool) -> QueryLists:
@@ -77,7 +108,7 @@ def lookup(client: "MlflowClient", run: "Run", target: str, asked: str, *, n: in
 
 def _fits(client: "MlflowClient", run: "Run") -> dict[str, list[str]]:
     """The run ids to read, by model."""
-    ref = tracking.run_ref(run)
+    ref = run_ref(run)
     if ref.role == PARENT:
         fits: dict[str, list[str]] = {}
         for fit in result_of(client, run).runs:

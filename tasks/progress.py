@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event
 from typing import Protocol
+
+from tasks.core.errors import Stopped
 
 
 class Listener(Protocol):
@@ -17,6 +20,7 @@ class Listener(Protocol):
 
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_stop: ContextVar[Event | None] = ContextVar("stop", default=None)
 
 
 @contextmanager
@@ -29,6 +33,17 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+@contextmanager
+def stoppable() -> Iterator[Event]:
+    """An event that, once set, ends the work of the block's threads at their next step."""
+    event = Event()
+    token = _stop.set(event)
+    try:
+        yield event
+    finally:
+        _stop.reset(token)
+
+
 def plan(work: dict[str, float]) -> None:
     """Tell the listener, if there is one, what is going to run."""
     if listener := _listener.get():
@@ -36,6 +51,19 @@ def plan(work: dict[str, float]) -> None:
 
 
 def step(label: str, done: int, total: int) -> None:
-    """Tell the listener, if there is one, how far a part is."""
+    """Tell the listener, if there is one, how far a part is.
+
+    Raises
+    ------
+    Stopped
+        The work was called off; see `stoppable`.
+    """
+    check(f"{label} was stopped at {done} of {total}")
     if listener := _listener.get():
         listener.step(label, done, total)
+
+
+def check(message: str = "") -> None:
+    """Raise `Stopped` if the work was called off."""
+    if (stop := _stop.get()) and stop.is_set():
+        raise Stopped(message)

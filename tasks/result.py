@@ -10,7 +10,7 @@ from tasks.core.factorial import Factorial
 from tasks.core.interactions import Summary
 from tasks.core.references import PerUser, Reference
 from tasks.core.verdict import Answer, Matrix
-from tasks.tracking import RunRef
+from tasks.runs import RunRef
 
 RESULT = "result.json"
 SETTLED_CHANGE = 1e-3

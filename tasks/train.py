@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from prefect import task
 
-from tasks import progress, tracking
-from tasks.core import als, interactions
+from tasks import isolation, progress, staging, tracking
+from tasks.core import als
+from tasks.core.catalogue import entry
 from tasks.core.config import ExperimentConfig
-from tasks.core.interactions import Interactions
 from tasks.core.plan import EVALUATION, PlannedRun, split_seed
-from tasks.core.store import StoredFile, replacing
-from tasks.core.trajectory import Trajectory
-from tasks.preprocess import Prepared, load
+from tasks.core.training import FitOrder, Step
+from tasks.liveness import alive
+from tasks.preprocess import Prepared
+from tasks.staging import Staged
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from scipy.sparse import csr_array
 
 log = logging.getLogger(__name__)
 
@@ -32,83 +32,84 @@ class Home:
     tags: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A fit whose factors are staged and whose MLflow run is still open."""
-
-    run_id: str
-    factors: StoredFile
-
-
 @task(name="train", task_run_name="train {run.label}")
-def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home) -> Trained:
+def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home, at_a_time: int = 1) -> Staged:
     """Fit one model and log what happens along its iterations. Not retried: a fit that fails fails again.
 
     Metrics by iteration: `factor_change` and `elapsed_seconds` (of training alone), and at the snapshots
     `objective`, `imbalance`, `overlap_final.…` and `overlap_previous.…`. Final: `fit_seconds`, `iterations_run`.
+
+    A fit that was cut off goes on from its last checkpoint; one that was trained and could not be brought to MLflow is
+    taken up as it is.
+
+    Parameters
+    ----------
+    at_a_time : fits that share this machine's cores
     """
-    loaded = load(data.file)
     client = tracking.open_store(where.uri)
     tags = {"mlflow.parentRunId": where.parent_id, "latentlab.data_sha256": data.sha256, **where.tags}
     run_id = tracking.start_fit(client, where.experiment_id, run, tags)
-    log_data(client, run_id, config, data)
-    metrics = tracking.StepMetrics(client, run_id)
-    elapsed = 0.0
-    followed = Trajectory(*loaded.matrix.shape, queries=config.queries.users, n=config.queries.n)
+    with alive(client, run_id):
+        log_data(client, run_id, config, data)
+        earlier = staging.find(run.identity)
+        if earlier is not None:
+            log.info("%s: trained by an earlier run; it is uploaded now", run.label)
+            staged = staging.adopt(earlier, run_id)
+            tracking.send_metrics(client, run_id, staged.metrics)
+            progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations)
+            return staged
+        metrics = tracking.StepMetrics(client, run_id)
 
-    def on_iteration(at: als.Iteration) -> None:
-        nonlocal elapsed
-        elapsed += at.seconds
-        metrics.add(
-            at.iteration,
-            factor_change=at.factor_change,
-            elapsed_seconds=elapsed,
-            objective=at.objective,
-            imbalance=at.imbalance,
+        def tell(steps: list[Step]) -> None:
+            if len(steps) > 1:
+                log.info("%s: goes on after iteration %d, where an earlier run was cut off", run.label, len(steps))
+            for step in steps:
+                metrics.add(
+                    step.iteration,
+                    step.at,
+                    factor_change=step.factor_change,
+                    elapsed_seconds=step.elapsed,
+                    objective=step.objective,
+                    imbalance=step.imbalance,
+                )
+            progress.step(f"train {run.label}", steps[-1].iteration, run.settings.iterations)
+
+        order = FitOrder(
+            run.identity,
+            data.file,
+            run.settings,
+            run.seed,
+            config.evaluation.split if config.evaluation and run.role == EVALUATION else None,
+            split_seed(config),
+            config.snapshots,
+            config.queries.users,
+            config.queries.n,
+            max(als.cores() // at_a_time, 1),
+            config.execution.checkpoint_seconds,
         )
-        if at.factors is not None:
-            followed.add(at.iteration, at.factors)
-        progress.step(f"train {run.label}", at.iteration, run.settings.iterations)
-
-    factors = als.fit(
-        fit_matrix(config, loaded, run),
-        run.settings,
-        seed=run.seed,
-        snapshots=config.snapshots,
-        on_iteration=on_iteration,
-    )
-    for step, values in followed.metrics():
-        metrics.add(step, **values)
-    metrics.flush()
-    log.info("%s: %d iterations in %.1f s", run.label, run.settings.iterations, elapsed)
-    tracking.log_metrics(client, run_id, {"fit_seconds": elapsed, "iterations_run": run.settings.iterations})
-    path = tracking.staging(run_id) / "factors.npz"
-    with replacing(path) as temporary:
-        factors.save(temporary)
-    return Trained(run_id, tracking.stage(path))
+        with tracking.system_metrics(where.uri, run_id, wanted=config.execution.system_metrics):
+            fitted = isolation.perform(order, staging.factors_path(run.identity, run_id), tell)
+        for iteration, values in fitted.overlaps:
+            metrics.add(iteration, **values)
+        metrics.add(0, fit_seconds=fitted.seconds, iterations_run=run.settings.iterations)
+        log.info("%s: %d iterations in %.1f s", run.label, run.settings.iterations, fitted.seconds)
+        staged = Staged(run.identity, run_id, metrics.noted, fitted.factors.sha256)
+        staging.keep(staged)
+        metrics.finish()
+        return staged
 
 
 def log_data(client: "MlflowClient", run_id: str, config: ExperimentConfig, data: Prepared) -> None:
     """Note the interactions as the run's data set."""
     size = data.summary
+    source = config.dataset.path or config.dataset.name
+    if config.dataset.path is None and (archive := entry(config.dataset.name).archive):
+        source = tracking.without_secrets(archive.urls[0])
     tracking.log_dataset(
         client,
         run_id,
         name=config.dataset.name,
         digest=data.sha256,
-        source=config.dataset.path or config.dataset.name,
+        source=source,
         profile={"users": size.users, "items": size.items, "interactions": size.interactions},
     )
-
-
-def fit_matrix(config: ExperimentConfig, loaded: Interactions, run: PlannedRun) -> "csr_array":
-    """What a run is trained on: all interactions, or the train part of the split."""
-    if run.role == EVALUATION:
-        return split(config, loaded).train
-    return loaded.matrix
-
-
-def split(config: ExperimentConfig, loaded: Interactions) -> interactions.Split:
-    """The experiment's one held-out split."""
-    assert config.evaluation is not None, "only evaluation runs have a split"
-    return interactions.split_random(loaded.matrix, config.evaluation.split, seed=split_seed(config))

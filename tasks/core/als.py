@@ -3,19 +3,23 @@
 Letters: U users, I items, k factors.
 """
 
+import os
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.core.config import AlsConfig
-from tasks.core.errors import TrainingError
+from tasks.core.errors import OUT_OF_MEMORY, TrainingError
 
 if TYPE_CHECKING:
+    import threadpoolctl
     from scipy.sparse import csr_array, csr_matrix
 
     Matrix = csr_array | csr_matrix
@@ -58,7 +62,7 @@ class Iteration:
     factor_change : Frobenius norm of the change of all factors, relative to their norm; not a number after
         the first, whose start is not kept
     objective, imbalance : at the snapshots, else None; see `objective` and `imbalance`
-    factors : at the snapshots, else None; the live arrays, which the next sweep overwrites
+    factors : the live arrays, which the next sweep overwrites
     """
 
     iteration: int
@@ -66,7 +70,15 @@ class Iteration:
     factor_change: float
     objective: float | None
     imbalance: float | None
-    factors: Factors | None
+    factors: Factors
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a fit goes on: the factors as they were after an iteration of the same fit."""
+
+    iteration: int
+    factors: Factors
 
 
 def fit(
@@ -76,6 +88,8 @@ def fit(
     seed: int,
     snapshots: Collection[int] = (),
     on_iteration: Callable[[Iteration], None] | None = None,
+    threads: int | None = None,
+    start: Start | None = None,
 ) -> Factors:
     """Train one model from one random start, with implicit on all cores and BLAS on one.
 
@@ -87,42 +101,88 @@ def fit(
         Of the random start: equal seeds give bit-identical factors.
     snapshots : iterations after which objective and imbalance are computed; always at nine tenths and the last
     on_iteration : called after each sweep; what it raises ends the fit
+    threads : implicit's, by default one a core; the factors are bit-identical for any number
+    start : an iteration of this fit to go on from; the factors are bit-identical to those of an undisturbed fit
 
     Raises
     ------
     TrainingError
-        An unusable matrix, factors that stop being finite, or a solver that fails.
+        An unusable matrix, factors that stop being finite, a start of another fit, or a solver that fails.
     """
-    import threadpoolctl
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 
     if matrix.nnz == 0 or not (np.isfinite(matrix.data) & (matrix.data > 0)).all():
         raise TrainingError("confidences must be there, finite and above 0")
+    if start and (start.iteration > config.iterations or not _fits(start.factors, matrix, config)):
+        found = f"{start.factors.users.shape} and {start.factors.items.shape} at iteration {start.iteration}"
+        raise TrainingError(f"the start is of another fit: factors {found}; delete its checkpoints")
+    if start and start.iteration == config.iterations:
+        return start.factors
     transposed = config.orientation == "item_user"
     # implicit asks for a csr_matrix; the arrays are shared, not copied
     oriented = csr_matrix(matrix.T.tocsr() if transposed else matrix)
 
-    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         model = AlternatingLeastSquares(
             factors=config.factors,
             regularization=config.regularization,
             alpha=config.alpha,
-            iterations=config.iterations,
+            iterations=config.iterations - (start.iteration if start else 0),
             use_cg=config.solver == "cg",
+            num_threads=threads or cores(),
             random_state=seed,
         )
         watch = _Watch(oriented, config, snapshots, on_iteration, model)
+        if start:
+            sides = [start.factors.users.copy(), start.factors.items.copy()]
+            model.user_factors, model.item_factors = reversed(sides) if transposed else sides
+            watch.resume(start.iteration)
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 model.fit(oriented, show_progress=False, callback=watch)
-        except (ValueError, ArithmeticError, MemoryError, np.linalg.LinAlgError) as error:
+        except MemoryError as error:
+            raise TrainingError(f"iteration {watch.done + 1} of {config.iterations}: {OUT_OF_MEMORY}") from error
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             raise TrainingError(
                 f"iteration {watch.done + 1} of {config.iterations} failed: {error or type(error).__name__}; "
                 "raise regularization, or lower factors or alpha"
             ) from error
     rows, columns = model.user_factors, model.item_factors
     return Factors(columns, rows) if transposed else Factors(rows, columns)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_blas_lock = Lock()
+_blas_users = 0
+_blas_limit: "threadpoolctl.threadpool_limits | None" = None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS, within the block, from fighting implicit's threads over the cores.
+
+    The limit is the process's: the first of several fits at a time sets it and the last one lifts it, where limits
+    of their own would be lifted, and set for ever, in the order in which the fits happen to end.
+    """
+    import threadpoolctl
+
+    global _blas_users, _blas_limit
+    with _blas_lock:
+        if _blas_users == 0:
+            _blas_limit = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0 and _blas_limit is not None:
+                _blas_limit.restore_original_limits()
 
 
 class _Watch:
@@ -140,13 +200,21 @@ class _Watch:
         self.snapshots = {*snapshots, config.iterations, config.iterations - config.iterations // 10}
         self.on_iteration = on_iteration
         self.transposed = config.orientation == "item_user"
-        self.done = 0
+        self.before = self.done = 0
         self.previous: list[Floats] = []
         self.weighted: csr_array | csr_matrix | None = None
 
+    def resume(self, iteration: int) -> None:
+        """Count on from an iteration whose factors the model has."""
+        self.before = self.done = iteration
+        self.previous = [array.copy() for array in self._current()]
+
+    def _current(self) -> list[Floats]:
+        return [self.model.user_factors, self.model.item_factors]  # type: ignore[attr-defined]
+
     def __call__(self, index: int, seconds: float, _: object) -> None:
-        self.done = index + 1
-        current: list[Floats] = [self.model.user_factors, self.model.item_factors]  # type: ignore[attr-defined]
+        self.done = self.before + index + 1
+        current = self._current()
         norm = _norm(current)
         if not np.isfinite(norm):
             raise TrainingError(
@@ -172,7 +240,7 @@ class _Watch:
                     change,
                     self._objective(*current) if at_snapshot else None,
                     imbalance(*current) if at_snapshot else None,
-                    Factors(*(reversed(current) if self.transposed else current)) if at_snapshot else None,
+                    Factors(*(reversed(current) if self.transposed else current)),
                 )
             )
 
@@ -221,6 +289,13 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
     else:
         sweep = 2 * rows * k**2 + 4 * interactions * k**2 + rows * k**3 / 3
     return config.iterations * sweep / 1e9
+
+
+def _fits(factors: Factors, matrix: "csr_array", config: AlsConfig) -> bool:
+    """Whether factors have the shapes and the dtype that a fit gives them."""
+    expected = [(rows, config.factors) for rows in matrix.shape]
+    sides = (factors.users, factors.items)
+    return [side.shape for side in sides] == expected and all(side.dtype == np.float32 for side in sides)
 
 
 def _weighted(matrix: "Matrix", alpha: float) -> "Matrix":

@@ -2,12 +2,13 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from tasks.core.config import Columns
+from tasks.core.config import NAME, Columns
 from tasks.core.errors import ConfigError
 from tasks.core.source import Source, parse
 
@@ -25,6 +26,8 @@ class Archive(_Entry):
     urls: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     bytes: Annotated[int, Field(gt=0)]
     sha256: Sha256
+    seconds: Annotated[float, Field(gt=0)] = 600
+    """The longest that a download may take, all tries together."""
 
 
 class Member(_Entry):
@@ -100,6 +103,9 @@ def _read(path: Path) -> dict[str, CatalogueEntry]:
         problems.append(f"{path}: empty; expected a mapping of names to data sets")
     entries = {}
     for name, value in (source.value or {}).items() if not problems else ():
+        if not re.fullmatch(NAME, name) or name == "file":
+            problems.append(f"{source.place((name,))}: the name {name!r} does not match {NAME}, or is `file`")
+            continue
         try:
             entries[name] = CatalogueEntry.model_validate(value)
         except ValidationError as error:

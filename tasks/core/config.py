@@ -7,6 +7,7 @@ each with its line. The same models are the parameters of the Prefect flows.
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -20,10 +21,12 @@ from tasks.core.errors import ConfigError
 from tasks.core.source import KeyPath, Problem, Source, parse, scalar
 
 MAX_FACTORS = 10_000
+_TOLD = 20  # faults at once
 LIST_LENGTH = 100
 """Neighbours and recommendations kept a user or item: what depths and query lengths cannot exceed."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Depth = Annotated[int, Field(ge=1, le=LIST_LENGTH)]
 Cutoff = Annotated[int, Field(ge=1, le=1000)]
@@ -142,6 +145,24 @@ class EvaluationConfig(_Section):
     cutoffs: Cutoffs = (10, 20)
 
 
+class ExecutionConfig(_Section):
+    """Where fits run and how many at a time. Changes no result."""
+
+    runner: Literal["threads", "dask"] = "threads"
+    """threads: in this process. dask: on a Dask cluster that exists already (needs the extra `dask`)."""
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Fits at a time with `threads`, which share the cores; a Dask cluster has workers of its own."""
+    address: str | None = None
+    """For `dask`: the scheduler's address, such as tcp://scheduler:8786."""
+    isolate: bool = True
+    """Fit in a process of its own, so that a crash there is a failed fit and no more. A Dask cluster's workers are
+    such processes anyway."""
+    checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30
+    """Time between two checkpoints of a fit, from which it goes on after a crash."""
+    system_metrics: bool = True
+    """Log the machine's CPU, memory, disk and network use while a fit runs (every 10 s)."""
+
+
 class TrackingConfig(_Section):
     """Where MLflow keeps the runs."""
 
@@ -157,7 +178,7 @@ class ExperimentConfig(_Section):
     dataset: DatasetConfig = DatasetConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     models: Annotated[dict[Name, AlsConfig], Field(min_length=1)]
-    """The models that are compared, by name."""
+    """The models that are compared, by name, such as `{"k50": {"factors": 50, "iterations": 15}}`."""
     replicates: Annotated[int, Field(ge=1, le=1000)] = 6
     """Independent seeds a model: what tells the model's effect from the seed's."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20250101
@@ -167,6 +188,7 @@ class ExperimentConfig(_Section):
     queries: QueriesConfig = QueriesConfig()
     comparison: ComparisonConfig = ComparisonConfig()
     evaluation: EvaluationConfig | None = EvaluationConfig()
+    execution: ExecutionConfig = ExecutionConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")
@@ -182,11 +204,11 @@ class ExperimentConfig(_Section):
         return self.comparison.baseline or next(iter(self.models))
 
     def digest(self) -> str:
-        """sha256 of what the experiment is, without where its data and its results are kept.
+        """sha256 of what the experiment is, without where it runs and where its data and its results are kept.
 
-        Equal for configs that differ only in `tracking`, or in the local copy of a catalogued data set.
+        Equal for configs that differ only in `execution` and `tracking`, or in the local copy of a catalogued data set.
         """
-        settings = self.model_dump(mode="json", exclude={"tracking"})
+        settings = self.model_dump(mode="json", exclude={"execution", "tracking"})
         if self.dataset.name != "file":
             settings["dataset"].pop("path")
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
@@ -225,7 +247,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
             problems += _explained(source, error.errors())
         problems += [Problem(source.place(path), path, text) for path, text in _disagreements(source.value)]
     if problems or config is None:
-        raise ConfigError("\n".join(dict.fromkeys(str(problem) for problem in problems)))
+        told = list(dict.fromkeys(str(problem) for problem in problems))
+        more = [f"and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
+        raise ConfigError("\n".join([*told[:_TOLD], *more]))
     return config
 
 
@@ -302,6 +326,19 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             for key in ("separator", "header", "columns"):
                 if dataset.get(key) is not None:
                     yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
+    tracking = value.get("tracking")
+    uri = tracking.get("uri") if isinstance(tracking, dict) else None
+    if isinstance(uri, str) and re.search(r"://[^/@]*:[^/]*@", uri):
+        yield ("tracking", "uri"), "holds a password, and configs are shown and logged; set MLFLOW_TRACKING_URI instead"
+    execution = value.get("execution")
+    if isinstance(execution, dict):
+        on_dask, address = execution.get("runner") == "dask", execution.get("address")
+        if on_dask and address is None:
+            yield ("execution",), "`runner: dask` needs the `address` of a scheduler, such as tcp://scheduler:8786"
+        elif on_dask and execution.get("workers", 1) != 1:
+            yield ("execution", "workers"), "is for `runner: threads` only; a Dask cluster has workers of its own"
+        elif not on_dask and address is not None:
+            yield ("execution", "address"), "is for `runner: dask` only"
 
 
 _ALLOWED = {

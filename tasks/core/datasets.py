@@ -9,6 +9,7 @@ import hashlib
 import io
 import lzma
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Hashable, Iterator
@@ -180,10 +181,13 @@ def _read_text(data: bytes, name: str, columns: Columns, *, separator: str, head
         separator = "\x1f"
     if not data.strip():
         raise DataError(f"{name}: empty; expected a line for each rating")
-    first = data.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r").lstrip("\ufeff")
-    fields = next(csv.reader([first], delimiter=separator))
+    line, *rest = re.split(rb"\r\n?|\n", data, maxsplit=1)
+    try:
+        fields = next(csv.reader([line.decode("utf-8", "replace").lstrip("\ufeff")], delimiter=separator))
+    except csv.Error as error:
+        raise DataError(f"{name}:1: {error}; expected columns with {separator!r} between them") from None
     positions = _positions(wanted, fields, name, header=header)
-    if header and not data.partition(b"\n")[2].strip():
+    if header and not b"".join(rest).strip():
         raise DataError(f"{name}: a header and no ratings; expected a line for each rating")
     types: dict[Hashable, Any] = {
         at: "category" if role in {"user", "item"} else "float64" for role, at in positions.items()
@@ -203,6 +207,9 @@ def _read_text(data: bytes, name: str, columns: Columns, *, separator: str, head
         )
     except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
         raise _blame(data, name, positions, separator, header, str(error)) from None
+    # the fast parser passes over surplus columns: as many separators as lines of equal length have is no such line
+    if data.count(separator.encode()) != (len(frame) + header) * (len(fields) - 1):
+        _refuse_unequal_lines(data, name, separator)
     frame = frame.rename(columns={at: role for role, at in positions.items()})[list(positions)]
     return _checked(frame, lambda reason: _blame(data, name, positions, separator, header, reason))
 
@@ -301,6 +308,22 @@ def _blame(data: bytes, name: str, positions: dict[str, int], separator: str, he
     except csv.Error as error:
         return DataError(f"{name}: {error}")
     return DataError(f"{name}: {reason.strip()}; expected lines of equal form")
+
+
+def _refuse_unequal_lines(data: bytes, name: str, separator: str) -> None:
+    """Read again, slowly: a separator may stand within quotes, which is no fault."""
+    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=separator)
+    expected = None
+    try:
+        for number, fields in _numbered(reader, header=False):
+            expected = expected or len(fields)
+            if len(fields) != expected:
+                raise DataError(
+                    f"{name}:{number}: {len(fields)} columns, but the first line has {expected}; expected lines of "
+                    "equal form: quote what holds a separator, or set dataset.separator"
+                )
+    except csv.Error as error:
+        raise DataError(f"{name}: {error}") from None
 
 
 def _numbered(lines: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:

@@ -4,6 +4,15 @@ A message says what was found, what was expected and what to do. Whatever is not
 bug and may show its traceback.
 """
 
+import re
+
+OUT_OF_MEMORY = "memory ran out; lower factors or execution.workers, or use a machine with more of it"
+
+
+def without_logins(text: str) -> str:
+    """The text, without the user names and passwords of addresses in it."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)
+
 
 class LatentlabError(Exception):
     """An expected failure; `exit_code` is what the command line returns for it."""
@@ -39,3 +48,7 @@ class OrchestrationError(LatentlabError):
     """Prefect's API cannot be used."""
 
     exit_code = 6
+
+
+class Stopped(Exception):
+    """The work was called off; raised where it tells how far it is."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEADLINE_SECONDS = 600.0
 ATTEMPTS = 5
 _CHUNK = 1 << 16
 
@@ -38,13 +37,11 @@ class _Passing(Exception):
         self.wait = wait
 
 
-def fetch(
-    archive: Archive, folder: Path, *, on_bytes: OnBytes | None = None, deadline: float = DEADLINE_SECONDS
-) -> Path:
+def fetch(archive: Archive, folder: Path, *, on_bytes: OnBytes | None = None) -> Path:
     """The archive in `folder`, downloaded unless its bytes are there already.
 
     The mirrors are tried in order; the round is repeated, with growing pauses, after failures that may
-    pass (no connection, 408, 425, 429, 5xx, a broken transfer), until `deadline` seconds are over.
+    pass (no connection, 408, 425, 429, 5xx, a broken transfer), until `archive.seconds` are over.
 
     Raises
     ------
@@ -59,7 +56,7 @@ def fetch(
         if file_sha256(target) == archive.sha256:
             return target
         log.warning("%s is not what was published (sha256 differs); downloading it again", target)
-    end = time.monotonic() + deadline
+    end = time.monotonic() + archive.seconds
     failures: list[str] = []
 
     def one_round() -> Path:
@@ -87,7 +84,7 @@ def fetch(
 
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(_Passing),
-        stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(deadline),
+        stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(archive.seconds),
         wait=pause,
         before_sleep=tell,
     )

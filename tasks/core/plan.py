@@ -1,10 +1,15 @@
 """Which fits an experiment consists of, and what each of them is called for ever."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tasks.core import als, interactions, neighbours
 from tasks.core.config import AlsConfig, ExperimentConfig
+from tasks.core.interactions import Split
 from tasks.core.store import combined_sha256
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 MODEL, EVALUATION, PARENT = "model", "evaluation", "parent"
 
@@ -34,6 +39,12 @@ class PlannedRun:
 def split_seed(config: ExperimentConfig) -> int:
     """The seed of the held-out split: one split an experiment, whatever its models."""
     return als.run_seed(config.seed, "", 0, "split")
+
+
+def split(config: ExperimentConfig, matrix: "csr_array") -> Split:
+    """The experiment's one held-out split."""
+    assert config.evaluation is not None, "only experiments with evaluation have a split"
+    return interactions.split_random(matrix, config.evaluation.split, seed=split_seed(config))
 
 
 def planned_runs(config: ExperimentConfig, data_sha256: str) -> list[PlannedRun]:

@@ -192,6 +192,7 @@ def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
         if drawn:  # one iteration has nothing above its last value
             axes.set_xscale("log")
             axes.set_yscale("log")
+            axes.xaxis.minorticks_off()  # a tick costs more than a curve
         axes.set_xlabel("iteration")
         axes.set_ylabel("(objective - last) / last")
     told = "; ".join(
@@ -209,6 +210,7 @@ def trajectory(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
             color, marker = COLORS[place % 4], MARKERS[place % 4]
             axes.plot(*zip(*points, strict=True), marker, ls="-", color=color, label=model)
         axes.set_xscale("log")
+        axes.xaxis.minorticks_off()
         axes.set_ylim(0, 1.03)
         axes.set_xlabel("iteration")
         axes.set_ylabel("mean overlap, sampled users")

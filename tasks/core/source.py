@@ -1,8 +1,8 @@
 """YAML text -> plain values, each with the line it came from.
 
 A strict subset of YAML 1.2, read from the parser's events so that nothing is built before it is
-known to be harmless: one document, no tags, no anchors or aliases, no duplicate keys, bounded size
-and depth. Numbers are read as people mean them: `1e-2` is a number, `no` is a string.
+known to be harmless: one document, no tags, no anchors or aliases, no duplicate keys, bounded size,
+depth and number of values. Numbers are read as people mean them: `1e-2` is a number, `no` is a string.
 """
 
 import re
@@ -14,6 +14,7 @@ import yaml
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+MAX_VALUES = 10_000
 
 KeyPath = tuple[str | int, ...]
 
@@ -105,6 +106,7 @@ class _Builder:
     def __init__(self, source: Source, events: Iterator[Any]) -> None:
         self.source = source
         self.events = events
+        self.values = 0
 
     def document(self) -> None:
         event = next(self.events)  # the stream's start
@@ -119,6 +121,9 @@ class _Builder:
     def _node(self, event: Any, path: KeyPath) -> Any:
         self.source.places.setdefault(path, self._place(event))
         self._refuse_indirection(event, path)
+        self.values += 1
+        if self.values > MAX_VALUES:
+            self._refuse(event, path[:1], f"more than {MAX_VALUES:,} values; a config holds a few hundred at most")
         if len(path) > MAX_DEPTH:
             self._refuse(event, path[:3], f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.MappingStartEvent):

@@ -13,8 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tasks.core.errors import DataError
+
+TEMPORARY = ".tmp-"
+"""How the names of files begin that are being written, or whose writing was cut off."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def listing(folder: Path) -> list[dict[str, Any]]:
+    """What is in a folder, by path: `path`, `size` in bytes, `sha256`."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [
+        {"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size, "sha256": file_sha256(path)}
+        for path in found
+    ]
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well.
@@ -81,20 +94,32 @@ def put(folder: str, suffix: str, write: Callable[[Path], None]) -> StoredFile:
 
 
 @contextmanager
-def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
-    temporary: Path | None = None
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder, and write in it within the block.
+
+    Raises
+    ------
+    DataError
+        It cannot be written, or the disk is full.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-", suffix=suffix)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
+        yield
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be written: {error.strerror or error}; free space, or set LATENTLAB_HOME elsewhere"
         ) from error
-    finally:
-        if temporary is not None:
+
+
+@contextmanager
+def _temporary(folder: Path, suffix: str) -> Iterator[Path]:
+    with writing(folder):
+        handle, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY, suffix=suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+        finally:
             temporary.unlink(missing_ok=True)
 
 

@@ -18,6 +18,7 @@ class Trajectory:
     def __init__(self, users: int, items: int, *, queries: Sequence[int], n: int) -> None:
         self.n, self.queries = n, tuple(queries)
         self.rows = {"users": _spread(users), "items": _spread(items)}
+        self.what = f"{n} nearest of a sample and of users {self.queries}"
         self.lists: dict[int, dict[str, Ids]] = {}
 
     def add(self, iteration: int, factors: Factors) -> None:

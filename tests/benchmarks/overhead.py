@@ -47,10 +47,10 @@ def main() -> None:
         assert json.loads(again)["trained"] == 0, "the second run trains nothing"
         bare, _ = seconds([sys.executable, "-c", BARE.format(tasks=2 * fits + 3)], env, folder)
         sys.path.insert(0, str(ROOT))
-        from tasks import tracking
+        from tasks import runs, tracking
 
         client = tracking.open_store(f"sqlite:///{folder}/mlflow.db")
-        training = sum(run.data.metrics.get("fit_seconds", 0.0) for run in tracking.our_runs(client))
+        training = sum(run.data.metrics.get("fit_seconds", 0.0) for run in runs.our_runs(client))
     rest = cold - training - bare
     print(f"bare flow of {2 * fits + 3} tasks  {bare:6.1f} s")
     print(f"run from nothing        {cold:6.1f} s: {training:.1f} s of fits, {rest:+.1f} s over the bare flow")

@@ -56,16 +56,14 @@ def test_a_sample_is_followed(rng):
 
 
 @pytest.mark.parametrize("orientation", ["user_item", "item_user"])
-def test_a_fit_gives_its_factors_at_the_snapshots_alone(rng, orientation):
+def test_a_fit_gives_its_live_factors_and_an_objective_at_the_snapshots_alone(rng, orientation):
     from scipy.sparse import csr_array
 
     matrix = csr_array((rng.random((12, 9)) < 0.5).astype(np.float32))
     seen = {}
     config = AlsConfig(factors=3, iterations=20, orientation=orientation)
-    result = als.fit(
-        matrix, config, seed=1, snapshots=[2], on_iteration=lambda at: seen.update({at.iteration: at.factors})
-    )
-    assert [step for step, factors in seen.items() if factors is not None] == [2, 18, 20]
-    assert seen[20].users.shape == (12, 3)
-    assert np.array_equal(seen[20].users, result.users)
-    assert np.array_equal(seen[20].items, result.items)
+    result = als.fit(matrix, config, seed=1, snapshots=[2], on_iteration=lambda at: seen.update({at.iteration: at}))
+    assert [step for step, at in seen.items() if at.objective is not None] == [2, 18, 20]
+    assert seen[20].factors.users.shape == (12, 3)
+    assert np.array_equal(seen[20].factors.users, result.users)
+    assert np.array_equal(seen[1].factors.items, result.items)

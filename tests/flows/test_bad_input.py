@@ -385,20 +385,55 @@ def test_a_data_set_that_is_not_known_is_told_with_those_that_are(here: Place, c
             "postgresql://me:hunter2@127.0.0.1/db",
             "the MLflow store postgresql://127.0.0.1/db cannot be used",
         ),
-        pytest.param(
-            "http://me:hunter2@{closed}",
-            "MLflow",
-        ),
+        ("http://me:hunter2@{closed}", "the MLflow store http://{closed} cannot be used"),
+        ("http://me:hunter2@nowhere.invalid:5000", "the MLflow store http://nowhere.invalid:5000 cannot be used"),
     ],
 )
 def test_a_store_that_cannot_be_used_is_told_without_its_password(
     here: Place, closed: str, uri: str, message: str
 ) -> None:
     here.env["MLFLOW_TRACKING_URI"] = uri.format(closed=closed.removeprefix("http://"))
-    here.env["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     told = here.fault(5, "runs")
-    assert message in told
+    assert message.format(closed=closed.removeprefix("http://")) in told
     assert "hunter2" not in told
+
+
+def test_a_tracking_server_that_is_down_is_told_before_anything_is_done(here: Place, closed: str) -> None:
+    here.env["MLFLOW_TRACKING_URI"] = closed
+    assert f"the MLflow store {closed} cannot be used" in here.fault(5, "run", "config.yaml")
+    assert not (here.folder / ".latentlab").exists(), "not even the data are prepared"
+
+
+def test_a_store_of_a_newer_mlflow_is_told(done: Place) -> None:
+    newer = done.folder / "newer.db"
+    shutil.copy(done.folder / "mlflow.db", newer)
+    with closing(sqlite3.connect(newer)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'of_the_future'")
+    changed = Place(done.folder, {**done.env, "MLFLOW_TRACKING_URI": f"sqlite:///{newer}"})
+    told = changed.fault(5, "runs")
+    assert "newer.db cannot be used" in told
+    assert "made by another MLflow than" in told
+    assert "found version of_the_future" in told
+
+
+def test_an_experiment_that_was_deleted_is_told_with_the_way_back(done: Place) -> None:
+    from mlflow import MlflowClient
+
+    store = done.folder / "deleted.db"
+    shutil.copy(done.folder / "mlflow.db", store)
+    client = MlflowClient(f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name("bad-input")
+    client.delete_experiment(experiment.experiment_id)
+    changed = Place(done.folder, {**done.env, "MLFLOW_TRACKING_URI": f"sqlite:///{store}"})
+    told = changed.fault(5, "run", "config.yaml")
+    assert "'bad-input' was deleted" in told
+    assert f"mlflow experiments restore --experiment-id {experiment.experiment_id}" in told
+
+
+@pytest.mark.parametrize("name", ["", "mine/k2", "mine:1"])
+def test_a_name_that_no_model_can_be_registered_by_is_refused(here: Place, name: str) -> None:
+    assert f"--register: found {name!r}" in here.fault(2, "run", "config.yaml", "--register", name)
+    assert here.finished() == 0
 
 
 @pytest.fixture(scope="module")
@@ -458,6 +493,11 @@ def test_a_user_or_item_that_is_not_there_is_told_with_how_many_there_are(
             3,
             "evaluation={split: {test_fraction: 0.001}}",
             "leaves one side empty; change evaluation.split",
+        ),
+        (
+            6,
+            "execution={runner: dask, address: 'tcp://127.0.0.1:9'}",
+            "the Dask cluster at tcp://127.0.0.1:9 cannot be",
         ),
         (4, "models.k2={factors: 2, iterations: 2, alpha: 1e12, regularization: 1e38}", "regularization"),
         (5, "tracking.uri=sqlite:///ratings.csv", "file is not a database"),

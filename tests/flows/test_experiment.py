@@ -10,36 +10,14 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.experiment import experiment
-from tasks import tracking
+from tasks import artifacts, runs, tracking
 from tasks.core import als
-from tasks.core.config import ExperimentConfig
+from tasks.core.config import ExecutionConfig, ExperimentConfig
 from tasks.core.errors import TrackingError
 
 pytestmark = pytest.mark.usefixtures("api_url")
 
 N_USERS, N_ITEMS = 40, 30
-
-
-@pytest.fixture
-def config(workdir: Path) -> ExperimentConfig:
-    """Two blocks of users that like two blocks of items; two models, two seeds, held-out evaluation."""
-    rng = np.random.default_rng(7)
-    pairs = [(u, i) for u in range(N_USERS) for i in range(N_ITEMS) if u % 2 == i % 2 and rng.random() < 0.6]
-    users, items = zip(*pairs, strict=True)
-    frame = pd.DataFrame({"user": users, "item": items, "rating": 5})
-    frame.to_csv(workdir / "blocks.csv", index=False)
-    return ExperimentConfig.model_validate(
-        {
-            "name": "blocks",
-            "dataset": {"name": "file", "path": str(workdir / "blocks.csv")},
-            "models": {"k2": {"factors": 2, "iterations": 4}, "k8": {"factors": 8, "iterations": 6}},
-            "replicates": 2,
-            "snapshots": [2],
-            "queries": {"users": [3], "items": [4], "recommend_for": [0]},
-            "comparison": {"depths": [3, 10]},
-            "evaluation": {"replicates": 1, "cutoffs": [5]},
-        }
-    )
 
 
 @pytest.fixture
@@ -50,18 +28,18 @@ def client(config: ExperimentConfig) -> MlflowClient:
 def test_every_fit_is_one_complete_nested_run(config: ExperimentConfig, client: MlflowClient) -> None:
     outcome = experiment(config)
     assert (outcome.trained, outcome.reused) == (6, 0)
-    runs = tracking.our_runs(client)
-    nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == outcome.result.parent_id]
-    assert len(runs) == 7
+    found = runs.our_runs(client)
+    nested = [run for run in found if run.data.tags.get("mlflow.parentRunId") == outcome.result.parent_id]
+    assert len(found) == 7
     assert len(nested) == 6
-    assert all(tracking.is_complete(run) for run in runs)
+    assert all(runs.is_complete(run) for run in found)
     roles = [run.data.tags["latentlab.role"] for run in nested]
     assert (roles.count("model"), roles.count("evaluation")) == (4, 2)
 
 
 def test_runs_carry_the_names_of_the_contract(config: ExperimentConfig, client: MlflowClient) -> None:
     experiment(config)
-    run = tracking.find_run(client, "blocks/k8/1")
+    run = runs.find_run(client, "blocks/k8/1")
     expected = {"factors": "8", "iterations": "6", "regularization": "0.01", "alpha": "1.0", "solver": "cg"}
     assert expected.items() <= run.data.params.items()
     assert {"objective", "imbalance", "elapsed_seconds", "factor_change", "fit_seconds", "iterations_run"} <= set(
@@ -72,8 +50,9 @@ def test_runs_carry_the_names_of_the_contract(config: ExperimentConfig, client: 
     assert [m.step for m in settled] == [2, 6]
     assert settled[-1].value == 1
     assert [m.step for m in client.get_metric_history(run.info.run_id, "elapsed_seconds")] == [1, 2, 3, 4, 5, 6]
-    manifest = tracking.read_artifact(client, run.info.run_id, "factors.npz").parent / "manifest.json"
-    assert {entry["path"] for entry in json.loads(manifest.read_text())["files"]} == {
+    manifest = artifacts.read_artifact(client, run.info.run_id, "factors.npz").parent / "manifest.json"
+    paths = {entry["path"] for entry in json.loads(manifest.read_text())["files"]}
+    assert {path for path in paths if not path.startswith("models/")} == {
         "factors.npz",
         "items.parquet",
         "neighbours/items.parquet",
@@ -100,8 +79,8 @@ def test_neighbours_are_of_the_same_block(config: ExperimentConfig) -> None:
 
 def test_factors_in_mlflow_are_those_of_the_fit(config: ExperimentConfig, client: MlflowClient) -> None:
     experiment(config)
-    run = tracking.find_run(client, "blocks/k2/0")
-    stored = als.Factors.load(tracking.read_artifact(client, run.info.run_id, "factors.npz"))
+    run = runs.find_run(client, "blocks/k2/0")
+    stored = als.Factors.load(artifacts.read_artifact(client, run.info.run_id, "factors.npz"))
     frame = pd.read_csv(str(config.dataset.path))
     rows, columns = (pd.factorize(frame[side])[0].astype(np.int32) for side in ("user", "item"))
     from scipy.sparse import csr_array
@@ -112,10 +91,12 @@ def test_factors_in_mlflow_are_those_of_the_fit(config: ExperimentConfig, client
     assert np.array_equal(stored.items, again.items)
 
 
-def test_a_second_run_trains_nothing_and_reopens_the_parent(
+def test_a_second_run_trains_nothing_and_touches_nothing(
     config: ExperimentConfig, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config = config.model_copy(update={"execution": ExecutionConfig(isolate=False)})
     first = experiment(config)
+    before = [(run.info.to_proto(), run.data.metrics) for run in runs.our_runs(client)]
     fits: list[int] = []
     from implicit.cpu.als import AlternatingLeastSquares
 
@@ -125,10 +106,15 @@ def test_a_second_run_trains_nothing_and_reopens_the_parent(
     assert fits == []
     assert (second.trained, second.reused) == (0, 6)
     assert second.result == first.result
-    assert len(tracking.our_runs(client)) == 7
-    parent = first.result.parent_id
-    doubled = [key for key in client.get_run(parent).data.metrics if len(client.get_metric_history(parent, key)) > 1]
-    assert doubled == []
+    assert [(run.info.to_proto(), run.data.metrics) for run in runs.our_runs(client)] == before
+
+
+def test_what_was_asked_for_last_is_the_latest(config: ExperimentConfig, client: MlflowClient) -> None:
+    alone = config.model_copy(update={"evaluation": None})
+    first, other = experiment(alone).result.parent_id, experiment(alone.model_copy(update={"replicates": 1})).result
+    assert runs.find_run(client, "latest").info.run_id == other.parent_id
+    experiment(alone)
+    assert runs.find_run(client, "latest").info.run_id == runs.find_run(client, "blocks").info.run_id == first
 
 
 def test_adding_a_model_trains_only_that_model(config: ExperimentConfig, client: MlflowClient) -> None:
@@ -147,19 +133,20 @@ def test_fresh_trains_anew_and_supersedes(config: ExperimentConfig, client: Mlfl
     old = {run.run_id for run in first.result.runs}
     assert not old & {run.run_id for run in fresh.result.runs}
     assert all("latentlab.superseded" in client.get_run(run_id).data.tags for run_id in old)
-    assert tracking.find_run(client, "blocks/k2/0").info.run_id not in old
-    assert tracking.find_run(client, "blocks").info.run_id == fresh.result.parent_id
+    assert runs.find_run(client, "blocks/k2/0").info.run_id not in old
+    assert runs.find_run(client, "blocks").info.run_id == fresh.result.parent_id
 
 
 def test_a_damaged_list_is_refused_and_what_was_complete_stays(config: ExperimentConfig, client: MlflowClient) -> None:
     first = experiment(config)
     run = next(run for run in first.result.runs if run.role == "model")
-    path = tracking.read_artifact(client, run.run_id, "neighbours/users.parquet")
+    path = artifacts.read_artifact(client, run.run_id, "neighbours/users.parquet")
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
+    other = config.model_copy(update={"queries": config.queries.model_copy(update={"users": (5,)})})
     with pytest.raises(TrackingError, match=r"neighbours/users\.parquet has sha256"):
-        experiment(config)
+        experiment(other)
     assert client.get_run(first.result.parent_id).info.status == "FINISHED"
 
 
@@ -171,9 +158,9 @@ def test_a_fit_that_fails_leaves_failed_runs_with_the_reason(config: ExperimentC
 
     with pytest.raises(TrainingError):
         experiment(broken)
-    statuses = {run.info.run_name: run.info.status for run in tracking.our_runs(client)}
+    statuses = {run.info.run_name: run.info.status for run in runs.our_runs(client)}
     assert statuses == {"k2 vs huge": "FAILED", "k2 #0": "FINISHED", "huge #0": "FAILED"}
-    failed = [run for run in tracking.our_runs(client) if run.info.status == "FAILED"]
+    failed = [run for run in runs.our_runs(client) if run.info.status == "FAILED"]
     assert all("TrainingError" in run.data.tags["latentlab.reason"] for run in failed)
 
 
@@ -191,7 +178,7 @@ def test_interrupting_leaves_killed_runs(config: ExperimentConfig, client: Mlflo
     with pytest.raises(BaseException) as raised, progress.listening(Interrupting()):  # noqa: PT011
         experiment(config)
     assert raised.type is KeyboardInterrupt
-    statuses = [run.info.status for run in tracking.our_runs(client)]
+    statuses = [run.info.status for run in runs.our_runs(client)]
     assert sorted(statuses) == ["FINISHED", "FINISHED", "KILLED", "KILLED"]
 
 

@@ -1,16 +1,11 @@
 """The real downloader against a real server on loopback that misbehaves on demand."""
 
-import datetime
 import hashlib
-import ipaddress
-import socket
-import ssl
 import threading
 import time
 import zipfile
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,116 +20,26 @@ from tasks.core.config import DatasetConfig
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.fetch import ATTEMPTS, fetch
 from tasks.core.store import file_sha256
+from tests.serving import (
+    DATA,
+    Answer,
+    Server,
+    certificate,
+    cut_chunks,
+    dripping,
+    endless_chunks,
+    hang_up,
+    refused_port,
+    reply,
+    serving,
+    status,
+)
 
-DATA = b"ratings!" * 25_000  # 200 kB: several reads of the transfer
 REMEDY = "Try again later, or set dataset.path to a copy that you have"
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
-
-class Server(ThreadingHTTPServer):
-    """Gives each path its answers in turn, the last one for ever; notes every request."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: dict[str, deque[Answer]] = defaultdict(deque)
-        self.requests: list[str] = []
-        self.scheme = "http"
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self.socket = context.wrap_socket(self.socket, server_side=True)
-            self.scheme = "https"
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is what many of these tests are about."""
-
-    def at(self, path: str, *answers: Answer, login: str = "") -> str:
-        """The address at which `answers` are given."""
-        self.answers[path].extend(answers)
-        return f"{self.scheme}://{login}127.0.0.1:{self.server_port}{path}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.requests.append(self.path)
-        answers = self.server.answers[self.path]
-        self.close_connection = True
-        (answers.popleft() if len(answers) > 1 else answers[0])(self)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def reply(data: bytes = DATA, *, status: int = 200, length: int | None = None, **headers: str) -> Answer:
-    """An answer of one piece, which may claim another length than it has."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        request.send_header("Content-Length", str(len(data) if length is None else length))
-        request.send_header("Connection", "close")
-        for name, value in headers.items():
-            request.send_header(name.replace("_", "-"), value)
-        request.end_headers()
-        request.wfile.write(data)
-
-    return answer
-
-
-def status(code: int, **headers: str) -> Answer:
-    return reply(b"", status=code, **headers)
-
-
-def cut_chunks(request: BaseHTTPRequestHandler) -> None:
-    """A chunked body whose last chunk ends early."""
-    request.send_response(200)
-    request.send_header("Transfer-Encoding", "chunked")
-    request.end_headers()
-    request.wfile.write(b"%x\r\n%s\r\n" % (1000, DATA[:1000]) + b"%x\r\n" % 1000 + DATA[:10])
-
-
-def endless_chunks(request: BaseHTTPRequestHandler) -> None:
-    """A body that claims no length and never ends."""
-    request.send_response(200)
-    request.send_header("Transfer-Encoding", "chunked")
-    request.end_headers()
-    while True:
-        request.wfile.write(b"%x\r\n%s\r\n" % (len(DATA), DATA))
-
-
-def dripping(piece: bytes, every: float, times: int) -> Answer:
-    """A body that comes in pieces with pauses between them."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(DATA)))
-        request.end_headers()
-        for _ in range(times):
-            request.wfile.write(piece)
-            time.sleep(every)
-
-    return answer
-
-
-def hang_up(request: BaseHTTPRequestHandler) -> None:
-    request.connection.shutdown(socket.SHUT_RDWR)
-
-
-def archive(*urls: str, data: bytes = DATA) -> Archive:
-    return Archive(urls=urls, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-
-
-def refused_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def archive(*urls: str, data: bytes = DATA, seconds: float = 600) -> Archive:
+    return Archive(urls=urls, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), seconds=seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -153,69 +58,26 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return noted
 
 
-def _serving(server: Server) -> Iterator[Server]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    yield from _serving(Server())
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], tuple[Path, Path]]:
-    """Self-signed certificates of 127.0.0.1 that end in so many days, each with its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    def make(days: int) -> tuple[Path, Path]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "latentlab test")])
-        now = datetime.datetime.now(datetime.UTC)
-        signed = (
-            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=30))
-            .not_valid_after(now + datetime.timedelta(days=days))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
-            .sign(key, hashes.SHA256())
-        )
-        folder = tmp_path_factory.mktemp("certificate")
-        (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-        (folder / "key.pem").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return folder / "cert.pem", folder / "key.pem"
-
-    return make
+    with serving(Server()) as started:
+        yield started
 
 
 @pytest.fixture
 def secure(
-    certificate: Callable[[int], tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Server]]:
     """Starts HTTPS servers; `trusted` ones through REQUESTS_CA_BUNDLE."""
-    running = []
+    with ExitStack() as running:
 
-    def start(*, days: int = 1, trusted: bool = True) -> Server:
-        tls = certificate(days)
-        if trusted:
-            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[0]))
-        running.append(_serving(Server(tls)))
-        return next(running[-1])
+        def start(*, days: int = 1, trusted: bool = True) -> Server:
+            tls = certificate(tmp_path_factory.mktemp("certificate"), days)
+            if trusted:
+                monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls[0]))
+            return running.enter_context(serving(Server(tls)))
 
-    yield start
-    for each in running:
-        next(each, None)
+        yield start
 
 
 def left_in(folder: Path) -> list[str]:
@@ -340,7 +202,7 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(
     server: Server, tmp_path: Path, pauses: list[float]
 ) -> None:
     with pytest.raises(DataError, match="HTTP 429"):
-        fetch(archive(server.at("/a.zip", status(429, Retry_After="3600"))), tmp_path, deadline=60)
+        fetch(archive(server.at("/a.zip", status(429, Retry_After="3600")), seconds=60), tmp_path)
     assert pauses == []
     assert len(server.requests) == 1
 
@@ -387,7 +249,7 @@ def test_a_slow_server_is_left_at_the_deadline(server: Server, tmp_path: Path, s
     url = server.at("/a.zip", dripping(slow, every=0.2, times=15))
     started = time.monotonic()
     with pytest.raises(DataError, match=r"too slow: [\d,]+ of 200,000 bytes"):
-        fetch(archive(url), tmp_path, deadline=0.3)
+        fetch(archive(url, seconds=0.3), tmp_path)
     assert time.monotonic() - started < 2
     assert left_in(tmp_path) == []
 

@@ -9,16 +9,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import mlflow.store.db.utils
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Metric
 
-from tasks import tracking
+from tasks import artifacts, runs, tracking
 from tasks.core.config import AlsConfig
 from tasks.core.errors import TrackingError
 from tasks.core.plan import EVALUATION, MODEL, PARENT, PlannedRun
@@ -26,14 +24,6 @@ from tasks.core.store import file_sha256
 
 SETTINGS = AlsConfig(factors=2, iterations=3)
 TABLE = "queries/user_10.json"
-ASKED: dict[str, Any] = {
-    "name": "k2 vs k8",
-    "description": "",
-    "config_sha256": "c" * 64,
-    "data_sha256": "d" * 64,
-    "fresh": False,
-    "tags": {},
-}
 
 Fit = Callable[..., str]
 
@@ -80,7 +70,7 @@ def folder(tmp_path: Path) -> Path:
     staged.mkdir()
     with (staged / "factors.npz").open("wb") as file:
         np.savez(file, user_factors=np.eye(3, dtype=np.float32))
-    tracking.write_table(staged, TABLE, pd.DataFrame({"rank": [1, 2], "index": [7, 4]}))
+    artifacts.write_table(staged, TABLE, pd.DataFrame({"rank": [1, 2], "index": [7, 4]}))
     return staged
 
 
@@ -102,7 +92,7 @@ def fit(client: MlflowClient, experiment_id: str, folder: Path) -> Fit:
         planned = PlannedRun(model, replicate, role, SETTINGS, 7, identity)
         run_id = tracking.start_fit(client, experiment_id, planned, {"prefect.flow_run_id": flow})
         if upload:
-            tracking.upload(client, run_id, folder, tables=[TABLE])
+            artifacts.upload(client, run_id, folder, tables=[TABLE])
         if status:
             client.set_terminated(run_id, status, end)
         return run_id
@@ -111,7 +101,8 @@ def fit(client: MlflowClient, experiment_id: str, folder: Path) -> Fit:
 
 
 def parent(client: MlflowClient, experiment_id: str, status: str = "FINISHED", *, end: int | None = None) -> str:
-    run_id, _ = tracking.open_parent(client, experiment_id, **(ASKED | {"fresh": True}))
+    tags = {"latentlab.role": PARENT, "latentlab.complete": "of its manifest", "latentlab.identity": "of both"}
+    run_id = tracking.start_run(client, experiment_id, "k2 vs k8", tags=tags)
     client.set_terminated(run_id, status, end)
     return run_id
 
@@ -140,7 +131,7 @@ def test_a_complete_run_has_its_files_a_manifest_of_them_and_its_digest_as_tag(
         {"path": path, "size": (folder / path).stat().st_size, "sha256": file_sha256(folder / path)}
         for path in ("factors.npz", TABLE)
     ]
-    read = tracking.read_artifact(client, run_id, "factors.npz")
+    read = artifacts.read_artifact(client, run_id, "factors.npz")
     assert read.read_bytes() == (folder / "factors.npz").read_bytes()
 
 
@@ -157,7 +148,7 @@ def test_a_fit_keeps_its_hyperparameters_and_place(client: MlflowClient, fit: Fi
         "model": "k2",
         "replicate": "3",
     }
-    assert tracking.run_ref(run) == tracking.RunRef(run.info.run_id, "k2", 3, MODEL, "some")
+    assert runs.run_ref(run) == runs.RunRef(run.info.run_id, "k2", 3, MODEL, "some")
 
 
 def test_what_did_not_arrive_whole_leaves_the_run_incomplete(
@@ -173,7 +164,7 @@ def test_what_did_not_arrive_whole_leaves_the_run_incomplete(
 
     run_id = fit(upload=False, status=None)
     with pytest.raises(TrackingError, match=rf"factors\.npz, {TABLE}, manifest\.json did not arrive whole"):
-        tracking.upload(Losing(uri), run_id, folder)
+        artifacts.upload(Losing(uri), run_id, folder)
     assert "latentlab.complete" not in client.get_run(run_id).data.tags
 
 
@@ -184,13 +175,13 @@ def test_artifacts_that_cannot_be_written_are_an_error_of_the_store(
     stored(client, run_id).mkdir(parents=True)
     (stored(client, run_id) / "queries").write_text("where a folder belongs")
     with pytest.raises(TrackingError):
-        tracking.upload(client, run_id, folder)
+        artifacts.upload(client, run_id, folder)
 
 
 def test_uploading_again_doubles_nothing(client: MlflowClient, fit: Fit, folder: Path) -> None:
     run_id = fit()
-    tracking.upload(client, run_id, folder, tables=[TABLE])
-    table = json.loads(tracking.read_artifact(client, run_id, TABLE).read_text())
+    artifacts.upload(client, run_id, folder, tables=[TABLE])
+    table = json.loads(artifacts.read_artifact(client, run_id, TABLE).read_text())
     assert table["data"] == [[1, 7], [2, 4]]
     assert client.get_run(run_id).data.tags["mlflow.loggedArtifacts"] == json.dumps([{"path": TABLE, "type": "table"}])
     shown = client.load_table(client.get_run(run_id).info.experiment_id, TABLE, run_ids=[run_id])
@@ -202,17 +193,17 @@ def test_uploading_again_doubles_nothing(client: MlflowClient, fit: Fit, folder:
 
 def test_a_complete_run_is_read_by_its_identity(client: MlflowClient, fit: Fit, experiment_id: str) -> None:
     first, other = fit("first"), fit("other", role=EVALUATION)
-    found = tracking.complete_runs(client, [experiment_id])
+    found = runs.settle(client, experiment_id)
     assert {identity: ref.run_id for identity, ref in found.items()} == {"first": first, "other": other}
 
 
 def test_a_finished_run_without_the_tag_is_not_read(client: MlflowClient, fit: Fit, experiment_id: str) -> None:
     run_id = fit(upload=False)
-    assert tracking.complete_runs(client, [experiment_id]) == {}
+    assert runs.settle(client, experiment_id) == {}
     with pytest.raises(TrackingError, match=f"run {run_id} is not complete; run its config again"):
-        tracking.read_artifact(client, run_id, "factors.npz")
+        artifacts.read_artifact(client, run_id, "factors.npz")
     with pytest.raises(TrackingError, match="no complete run 'k2/0'"):
-        tracking.find_run(client, "blocks/k2/0")
+        runs.find_run(client, "blocks/k2/0")
 
 
 @pytest.mark.parametrize("status", [None, "FAILED", "KILLED"])
@@ -220,14 +211,14 @@ def test_an_uploaded_run_that_is_not_finished_is_not_read(
     client: MlflowClient, fit: Fit, experiment_id: str, status: str | None
 ) -> None:
     fit(status=status)
-    assert tracking.complete_runs(client, [experiment_id]) == {}
+    assert runs.settle(client, experiment_id) == {}
 
 
 def test_a_superseded_run_is_not_read(client: MlflowClient, fit: Fit, experiment_id: str) -> None:
     old, new = fit(end=1000), fit(end=2000)
-    tracking.supersede(client, [old], by=new)
-    assert tracking.complete_runs(client, [experiment_id])["same"].run_id == new
-    assert tracking.find_run(client, "blocks/k2/0").info.run_id == new
+    runs.supersede(client, [old], by=new)
+    assert runs.settle(client, experiment_id)["same"].run_id == new
+    assert runs.find_run(client, "blocks/k2/0").info.run_id == new
 
 
 @pytest.mark.parametrize("ends", [(1000, 2000), (2000, 1000)])
@@ -235,14 +226,16 @@ def test_of_two_complete_runs_of_one_identity_the_one_that_ended_first_is_read(
     client: MlflowClient, fit: Fit, experiment_id: str, ends: tuple[int, int]
 ) -> None:
     by_end = {end: fit(end=end) for end in ends}
-    assert tracking.complete_runs(client, [experiment_id])["same"].run_id == by_end[1000]
+    assert runs.settle(client, experiment_id)["same"].run_id == by_end[1000]
+    assert client.get_run(by_end[2000]).data.tags["latentlab.superseded"] == by_end[1000]
+    assert "latentlab.superseded" not in client.get_run(by_end[1000]).data.tags
 
 
 def test_of_two_that_ended_together_the_smaller_run_id_is_read(
     client: MlflowClient, fit: Fit, experiment_id: str
 ) -> None:
     run_ids = [fit(end=1000) for _ in range(4)]
-    assert tracking.complete_runs(client, [experiment_id])["same"].run_id == min(run_ids)
+    assert runs.settle(client, experiment_id)["same"].run_id == min(run_ids)
 
 
 def test_runs_of_another_experiment_or_program_are_not_read(
@@ -251,8 +244,8 @@ def test_runs_of_another_experiment_or_program_are_not_read(
     fit()
     elsewhere = tracking.open_experiment(client, uri, "elsewhere")
     client.create_run(elsewhere)
-    assert tracking.complete_runs(client, [elsewhere]) == {}
-    assert [run.info.experiment_id for run in tracking.our_runs(client)] == [experiment_id]
+    assert runs.settle(client, elsewhere) == {}
+    assert [run.info.experiment_id for run in runs.our_runs(client)] == [experiment_id]
 
 
 # What is damaged is refused
@@ -289,7 +282,7 @@ def test_a_damaged_file_is_refused_by_name(
     run_id = fit()
     damage(stored(client, run_id) / path)
     with pytest.raises(TrackingError) as raised:
-        tracking.read_artifact(client, run_id, "factors.npz")
+        artifacts.read_artifact(client, run_id, "factors.npz")
     assert run_id in str(raised.value)
     assert path in str(raised.value)
 
@@ -297,7 +290,7 @@ def test_a_damaged_file_is_refused_by_name(
 def test_damage_to_one_file_leaves_the_others_readable(client: MlflowClient, fit: Fit) -> None:
     run_id = fit()
     flip(stored(client, run_id) / "factors.npz")
-    assert tracking.read_artifact(client, run_id, TABLE).exists()
+    assert artifacts.read_artifact(client, run_id, TABLE).exists()
 
 
 def test_a_file_with_a_manifest_that_was_changed_to_fit_is_refused(client: MlflowClient, fit: Fit) -> None:
@@ -307,14 +300,14 @@ def test_a_file_with_a_manifest_that_was_changed_to_fit_is_refused(client: Mlflo
     flip(file)
     manifest.write_text(manifest.read_text().replace(before, file_sha256(file)))
     with pytest.raises(TrackingError, match=r"manifest\.json differs from the run's tag"):
-        tracking.read_artifact(client, run_id, "factors.npz")
+        artifacts.read_artifact(client, run_id, "factors.npz")
 
 
 @pytest.mark.parametrize("path", ["absent.parquet", "../other/factors.npz", "manifest.json", ""])
 def test_only_files_of_the_manifest_are_read(client: MlflowClient, fit: Fit, path: str) -> None:
     run_id = fit()
     with pytest.raises(TrackingError, match=rf"has no {path}.*it has factors\.npz, {TABLE}"):
-        tracking.read_artifact(client, run_id, path)
+        artifacts.read_artifact(client, run_id, path)
 
 
 # Metrics
@@ -336,18 +329,17 @@ def test_logging_the_same_numbers_again_doubles_nothing(client: MlflowClient, fi
 
 def test_more_metrics_than_one_call_takes_all_arrive(client: MlflowClient, fit: Fit) -> None:
     run_id = fit(status=None)
-    tracking.log_metrics(client, run_id, [Metric("objective", float(step), 1, step) for step in range(1001)])
+    tracking.send_metrics(client, run_id, [("objective", float(step), 1, step) for step in range(1001)])
     assert len(history(client, run_id, "objective")) == 1001
 
 
 def test_step_metrics_arrive_in_batches_without_what_is_not_a_number(client: MlflowClient, fit: Fit) -> None:
     run_id = fit(status=None)
     metrics = tracking.StepMetrics(client, run_id, every_seconds=3600)
-    metrics.add(1, factor_change=0.5, objective=None)
+    metrics.add(1, factor_change=0.5, objective=float("nan"))
     metrics.add(2, factor_change=float("nan"), objective=4.0)
     assert client.get_run(run_id).data.metrics == {}
-    metrics.flush()
-    metrics.flush()
+    metrics.finish()
     assert history(client, run_id, "factor_change") == [(1, 0.5)]
     assert history(client, run_id, "objective") == [(2, 4.0)]
 
@@ -371,30 +363,6 @@ def test_a_long_reason_is_cut(client: MlflowClient, fit: Fit) -> None:
     assert len(run.data.tags["latentlab.reason"]) == 500
 
 
-# Parents
-
-
-@pytest.mark.parametrize(("status", "complete"), [("FINISHED", True), ("FAILED", False), ("KILLED", False)])
-def test_the_parent_of_one_config_and_data_is_reopened(
-    client: MlflowClient, experiment_id: str, status: str, complete: bool
-) -> None:
-    first = parent(client, experiment_id, status)
-    again = tracking.open_parent(client, experiment_id, **(ASKED | {"tags": {"prefect.flow_run_id": "2"}}))
-    assert again == (first, complete)
-    run = client.get_run(first)
-    assert (run.info.status, run.data.tags["prefect.flow_run_id"]) == ("RUNNING", "2")
-
-
-@pytest.mark.parametrize("change", [{"config_sha256": "e" * 64}, {"data_sha256": "e" * 64}, {"fresh": True}])
-def test_another_config_other_data_or_fresh_make_another_parent(
-    client: MlflowClient, experiment_id: str, change: dict[str, object]
-) -> None:
-    first = parent(client, experiment_id)
-    run_id, was_complete = tracking.open_parent(client, experiment_id, **(ASKED | change))
-    assert run_id != first
-    assert not was_complete
-
-
 # Experiments and stores
 
 
@@ -415,7 +383,7 @@ def test_a_deleted_experiment_is_told_with_how_to_restore_it(
         tracking.open_experiment(client, uri, "blocks")
     assert tracking.find_experiment(client, "blocks") is None
     with pytest.raises(TrackingError, match="there is no experiment 'blocks'"):
-        tracking.find_run(client, "blocks")
+        runs.find_run(client, "blocks")
 
 
 def test_without_settings_the_store_is_in_the_current_directory(tmp_path: Path) -> None:
@@ -516,21 +484,21 @@ def test_four_processes_open_one_new_store_and_experiment_at_once(
 
 def test_a_run_is_found_by_its_id(client: MlflowClient, fit: Fit) -> None:
     run_id = fit(upload=False, status=None)
-    assert tracking.find_run(client, run_id).info.run_id == run_id
+    assert runs.find_run(client, run_id).info.run_id == run_id
 
 
 def test_a_run_is_found_by_experiment_model_and_replicate(client: MlflowClient, fit: Fit) -> None:
     run_ids = {(model, n): fit(f"{model}{n}", model=model, replicate=n) for model in ("k2", "k8") for n in (0, 1)}
     fit("held out", model="k2", replicate=1, role=EVALUATION)
     for (model, replicate), run_id in run_ids.items():
-        assert tracking.find_run(client, f"blocks/{model}/{replicate}").info.run_id == run_id
-    assert tracking.find_run(client, "blocks/k8").info.run_id == run_ids["k8", 0]
+        assert runs.find_run(client, f"blocks/{model}/{replicate}").info.run_id == run_id
+    assert runs.find_run(client, "blocks/k8").info.run_id == run_ids["k8", 0]
 
 
 def test_an_experiment_means_its_latest_finished_parent(client: MlflowClient, experiment_id: str) -> None:
     later, _ = parent(client, experiment_id, end=2000), parent(client, experiment_id, end=1000)
     parent(client, experiment_id, "FAILED", end=3000)
-    assert tracking.find_run(client, "blocks").info.run_id == later
+    assert runs.find_run(client, "blocks").info.run_id == later
 
 
 def test_latest_is_the_parent_that_finished_last_in_any_experiment(
@@ -539,7 +507,7 @@ def test_latest_is_the_parent_that_finished_last_in_any_experiment(
     parent(client, experiment_id, end=1000)
     latest = parent(client, tracking.open_experiment(client, uri, "other"), end=2000)
     fit(end=3000)
-    found = tracking.find_run(client, "latest")
+    found = runs.find_run(client, "latest")
     assert (found.info.run_id, found.data.tags["latentlab.role"]) == (latest, PARENT)
 
 
@@ -565,7 +533,7 @@ def test_a_run_that_is_not_there_is_told_with_those_that_are(
 ) -> None:
     fit()
     with pytest.raises(TrackingError) as raised:
-        tracking.find_run(client, text)
+        runs.find_run(client, text)
     assert message in str(raised.value)
 
 
@@ -573,4 +541,4 @@ def test_a_run_that_is_not_there_is_told_with_those_that_are(
 def test_odd_text_is_only_a_name_that_is_not_there(client: MlflowClient, fit: Fit, text: str) -> None:
     fit()
     with pytest.raises(TrackingError):
-        tracking.find_run(client, text)
+        runs.find_run(client, text)

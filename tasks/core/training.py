@@ -1,0 +1,162 @@
+"""A fit from stored interactions to a file of factors, gone on with where a crash left it.
+
+Runs in the process that asks for it or in a child of it (`tasks.isolation`); knows neither Prefect nor MLflow.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tasks.core import als, checkpoint
+from tasks.core.als import Factors
+from tasks.core.checkpoint import Checkpoint
+from tasks.core.config import AlsConfig, RandomSplit
+from tasks.core.errors import DataError, Stopped
+from tasks.core.interactions import Interactions, split_random
+from tasks.core.store import StoredFile, file_sha256, replacing
+from tasks.core.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_SHARE = 0.01
+"""Of the time, at most, goes to checkpoints: where writing one takes long, they are fewer."""
+
+
+@dataclass(frozen=True)
+class FitOrder:
+    """One fit, with all that is needed to carry it out.
+
+    data : the interactions
+    split, split_seed : the held-out split whose train part is fitted; None for all interactions
+    queries, n : the users whose lists are followed, and their length
+    checkpoint_seconds : between two checkpoints
+    """
+
+    identity: str
+    data: StoredFile
+    settings: AlsConfig
+    seed: int
+    split: RandomSplit | None
+    split_seed: int
+    snapshots: tuple[int, ...]
+    queries: tuple[int, ...]
+    n: int
+    threads: int
+    checkpoint_seconds: float
+
+
+class Step(NamedTuple):
+    """What is told of an iteration; not a number where it was not computed.
+
+    elapsed : seconds of training up to its end
+    at : its end, in milliseconds since 1970
+    """
+
+    iteration: int
+    elapsed: float
+    factor_change: float
+    objective: float
+    imbalance: float
+    at: float
+
+
+Tell = Callable[[list[Step]], None]
+"""Called with each iteration's step, and once with all those before a checkpoint that is gone on from."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fit's factors in a file, and what was seen on the way to them.
+
+    seconds : of training, in all processes that took part
+    overlaps : (iteration, metrics) at the snapshots, see `tasks.core.trajectory`
+    """
+
+    factors: StoredFile
+    seconds: float
+    overlaps: list[tuple[int, dict[str, float]]]
+
+
+def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
+    """Fit, writing a checkpoint every so often, from the last good one where there is one.
+
+    Parameters
+    ----------
+    target : the file of factors to write
+    tell : may raise `Stopped`, which ends the fit once a checkpoint of it is written
+
+    Raises
+    ------
+    TrainingError
+        See `tasks.core.als.fit`.
+    DataError
+        Interactions that are damaged, a folder that cannot be written.
+    """
+    matrix = train_matrix(order.data, order.split, order.split_seed)
+    followed = Trajectory(*matrix.shape, queries=order.queries, n=order.n)
+    kept = checkpoint.latest(order.identity)
+    steps: list[Step] = []
+    start = None
+    if kept is not None:
+        start = als.Start(kept.iteration, kept.factors)
+        steps = [Step(int(row[0]), *map(float, row[1:])) for row in kept.steps]
+        if kept.following == followed.what:
+            followed.lists |= kept.lists
+        tell(steps)
+    elapsed = steps[-1].elapsed if steps else 0.0
+    due = time.monotonic() + order.checkpoint_seconds
+
+    def keep(at: als.Iteration) -> None:
+        nonlocal due
+        begun = time.monotonic()
+        state = Checkpoint(at.iteration, at.factors, np.array(steps), followed.what, followed.lists)
+        checkpoint.save(order.identity, state)
+        now = time.monotonic()
+        due = now + max(order.checkpoint_seconds, (now - begun) / _SHARE)
+
+    def on_iteration(at: als.Iteration) -> None:
+        nonlocal elapsed
+        elapsed += at.seconds
+        if at.objective is not None:
+            followed.add(at.iteration, at.factors)
+        objective, imbalance = (np.nan if value is None else value for value in (at.objective, at.imbalance))
+        steps.append(Step(at.iteration, elapsed, at.factor_change, objective, imbalance, time.time_ns() // 1_000_000))
+        if time.monotonic() > due:
+            keep(at)
+        try:
+            tell(steps[-1:])
+        except Stopped:
+            with suppress(DataError):
+                keep(at)
+            raise
+
+    factors = als.fit(
+        matrix,
+        order.settings,
+        seed=order.seed,
+        snapshots=order.snapshots,
+        on_iteration=on_iteration,
+        threads=order.threads,
+        start=start,
+    )
+    return Fitted(_written(factors, target), elapsed, list(followed.metrics()))
+
+
+@lru_cache(maxsize=1)
+def train_matrix(data: StoredFile, split: RandomSplit | None, split_seed: int) -> "csr_array":
+    """What a fit is trained on: all interactions, or the train part of the split. The last one is kept in memory."""
+    matrix = Interactions.load(data.check()).matrix
+    return matrix if split is None else split_random(matrix, split, seed=split_seed).train
+
+
+def _written(factors: Factors, target: Path) -> StoredFile:
+    with replacing(target) as temporary:
+        factors.save(temporary)
+    return StoredFile(str(target), file_sha256(target))

@@ -1,0 +1,156 @@
+"""A server on loopback that misbehaves on demand, and certificates for it."""
+
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+DATA = b"ratings!" * 25_000  # 200 kB: several reads of the transfer
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Server(ThreadingHTTPServer):
+    """Gives each path its answers in turn, the last one for ever; notes every request."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, deque[Answer]] = defaultdict(deque)
+        self.requests: list[str] = []
+        self.scheme = "http"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.scheme = "https"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is what many of these tests are about."""
+
+    def at(self, path: str, *answers: Answer, login: str = "") -> str:
+        """The address at which `answers` are given."""
+        self.answers[path].extend(answers)
+        return f"{self.scheme}://{login}127.0.0.1:{self.server_port}{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        answers = self.server.answers[self.path]
+        self.close_connection = True
+        (answers.popleft() if len(answers) > 1 else answers[0])(self)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def reply(data: bytes = DATA, *, status: int = 200, length: int | None = None, **headers: str) -> Answer:
+    """An answer of one piece, which may claim another length than it has."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(data) if length is None else length))
+        request.send_header("Connection", "close")
+        for name, value in headers.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+        request.wfile.write(data)
+
+    return answer
+
+
+def status(code: int, **headers: str) -> Answer:
+    return reply(b"", status=code, **headers)
+
+
+def cut_chunks(request: BaseHTTPRequestHandler) -> None:
+    """A chunked body whose last chunk ends early."""
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    request.wfile.write(b"%x\r\n%s\r\n" % (1000, DATA[:1000]) + b"%x\r\n" % 1000 + DATA[:10])
+
+
+def endless_chunks(request: BaseHTTPRequestHandler) -> None:
+    """A body that claims no length and never ends."""
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    while True:
+        request.wfile.write(b"%x\r\n%s\r\n" % (len(DATA), DATA))
+
+
+def dripping(piece: bytes, every: float, times: int) -> Answer:
+    """A body that comes in pieces with pauses between them."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(DATA)))
+        request.end_headers()
+        for _ in range(times):
+            request.wfile.write(piece)
+            time.sleep(every)
+
+    return answer
+
+
+def hang_up(request: BaseHTTPRequestHandler) -> None:
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def refused_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """The server, answering within the block."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def certificate(folder: Path, days: int) -> tuple[Path, Path]:
+    """A self-signed certificate of 127.0.0.1 that ends in so many days, and its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "latentlab test")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=30))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "cert.pem", folder / "key.pem"
