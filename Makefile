@@ -1,16 +1,21 @@
-# make run: the main job on the embedded data.  make test: the tests.  Both set up .venv first.
+# make run: the main job on the embedded data.  make test: the tests.  make test-faults: those that take minutes, with a
+# kill -9 at ROUNDS random moments.  Each sets up .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= configs/quickstart.yaml
 TESTS ?= tests
+ROUNDS ?= 3
 
-.PHONY: run test lint constraints clean
+.PHONY: run test test-faults lint constraints clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/latentlab run $(CONFIG)
 
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest $(TESTS)
+
+test-faults: $(VENV)/.dev
+	LATENTLAB_ROUNDS=$(ROUNDS) $(VENV)/bin/python -m pytest tests/faults -m long
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares servers runs on one worker."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder not in {"core", "benchmarks"}:
+        if folder not in {"core", "benchmarks", "faults"}:
             group = "stack" if folder in {"servers", "browser"} else item.path.stem
             item.add_marker(pytest.mark.xdist_group(group))
             if group == "stack":

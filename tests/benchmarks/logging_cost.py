@@ -14,34 +14,29 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 from unittest import mock
+from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
-def nullcontext_of_anything(*_: object, **__: object) -> nullcontext[None]:
+def nothing(*_: object, **__: object) -> nullcontext[None]:
     """A context that does nothing."""
     return nullcontext()
 
 
 @contextmanager
 def without_logging() -> Iterator[None]:
-    """Leave out every call to MLflow: the functions of `tasks` that make them do nothing."""
-    from tasks import registry, tracking
+    """Leave out every call to MLflow that a fit and its lists make; what they compute and stage stays."""
+    from tasks import evaluate, tracking, train
 
-    nothing = {
-        "open_store": None,
-        "start_fit": "run",
-        "log_dataset": None,
-        "send_metrics": None,
-        "log_metrics": None,
-        "upload": None,
-        "end_run": None,
-    }
+    calls = ("open_store", "log_dataset", "send_metrics", "log_metrics")
     with (
-        mock.patch.multiple(tracking, **{name: mock.Mock(return_value=value) for name, value in nothing.items()}),
-        mock.patch.object(tracking, "system_metrics", side_effect=nullcontext_of_anything),
+        mock.patch.multiple(tracking, **{name: mock.Mock() for name in calls}),
+        mock.patch.object(tracking, "start_fit", side_effect=lambda *_: f"none{uuid4().hex}"),
+        mock.patch.object(tracking, "system_metrics", side_effect=nothing),
         mock.patch.object(tracking.StepMetrics, "_send"),
-        mock.patch.object(registry, "log_model", return_value=[]),
+        mock.patch.object(train, "alive", nothing),
+        mock.patch.object(evaluate, "alive", nothing),
     ):
         yield
 
@@ -63,8 +58,11 @@ def main() -> None:
         from tasks.core.plan import planned_runs
         from tasks.download import fetch_dataset
         from tasks.evaluate import evaluate
+        from tasks.isolation import isolated
+        from tasks.liveness import discard
         from tasks.preprocess import prepare
         from tasks.train import Home, train
+        from tasks.upload import upload
 
         config = ExperimentConfig.model_validate(
             {
@@ -80,12 +78,16 @@ def main() -> None:
         client = tracking.open_store(uri)
         where = Home(uri, tracking.open_experiment(client, uri, config.name), "", {"prefect.flow_run_id": "none"})
         times: dict[bool, list[float]] = {False: [], True: []}
-        for run in planned_runs(config, data.sha256):
-            for logged in (True, False):
-                with nullcontext() if logged else without_logging():
-                    start = time.perf_counter()
-                    evaluate.fn(config, data, run, train.fn(config, data, run, where), where)
-                    times[logged].append(time.perf_counter() - start)
+        with isolated(1):
+            for run in planned_runs(config, data.sha256):
+                for logged in (True, False):
+                    with nullcontext() if logged else without_logging():
+                        start = time.perf_counter()
+                        staged = evaluate.fn(config, data, run, train.fn(config, data, run, where), where)
+                        if logged:
+                            upload.fn(run, staged, where)
+                        times[logged].append(time.perf_counter() - start)
+                    discard(run.identity)
         assert len(runs.settle(client, where.experiment_id)) == asked.repeats
     ratios = [a / b for a, b in zip(times[True], times[False], strict=True)]
     print(f"k={asked.factors}, {asked.iterations} iterations, {asked.repeats} pairs")

@@ -63,9 +63,7 @@ def main() -> None:
             start = time.perf_counter()
             path = checkpoint.save("one", found)
             line = f"{path.stat().st_size / 2**20:.1f} MiB, written in {time.perf_counter() - start:.3f} s"
-    print(
-        f"k={asked.factors}, {asked.iterations} iterations, {asked.repeats} turns, a checkpoint every {asked.seconds:g} s"
-    )
+    print(f"k={asked.factors}, {asked.iterations} iterations, {asked.repeats} turns, saved every {asked.seconds:g} s")
     print(f"bare                 {median(times['bare']):7.2f} s")
     for way in ("checkpoints", "child"):
         ratios = [a / b for a, b in zip(times[way], times["bare"], strict=True)]

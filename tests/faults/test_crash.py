@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 ROUNDS = int(os.environ.get("LATENTLAB_ROUNDS", "3"))
-"""Of the loop over random moments; a long one by hand: make test-faults ROUNDS=100."""
+"""Of the loop over random moments: make test-faults ROUNDS=100."""
 LONG = {**CONFIG["models"], "k8": {"factors": 8, "iterations": 1_000_000}}
 LATE = "home/checkpoints/*/[0-9][0-9][0-9]*.npz"
 """A checkpoint that only the long fit can have."""
@@ -77,6 +77,7 @@ STEPS: dict[str, Callable[[Lab], Callable[[], object]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_kill_9_at_each_step(lab: Lab, undisturbed: Digests) -> None:
     """One after the other on one store: each start finds what all those before it have left."""
@@ -99,6 +100,7 @@ def test_kill_9_at_each_step(lab: Lab, undisturbed: Digests) -> None:
     assert complete.items() <= lab.files().items()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200 * ROUNDS)
 def test_kill_9_at_random_moments(
     labs: Callable[[], Lab], undisturbed: Digests, monkeypatch: pytest.MonkeyPatch
@@ -188,6 +190,7 @@ def test_a_limit_of_memory_is_told(lab: Lab) -> None:
     assert statuses(lab)[:2] == ["FAILED", "FAILED"]
 
 
+@pytest.mark.long
 def test_a_process_that_stopped_and_goes_on_when_another_has_taken_over(lab: Lab, undisturbed: Digests) -> None:
     first = lab.start()
     until(some(lab, "home/checkpoints/*/[0-9][0-9].npz"), first)
@@ -216,6 +219,7 @@ def test_what_is_alive_is_not_reconciled_and_what_is_dead_is(lab: Lab) -> None:
     assert reason == "its process "
 
 
+@pytest.mark.long
 def test_prefects_server_that_is_stopped_while_training(lab: Lab, undisturbed: Digests, tmp_path: Path) -> None:
     port, folder = refused_port(), tmp_path / "own"
     folder.mkdir()
@@ -242,6 +246,7 @@ def test_prefects_server_that_is_stopped_while_training(lab: Lab, undisturbed: D
     assert lab.digests().keys() >= undisturbed.keys()
 
 
+@pytest.mark.long
 def test_mlflows_server_that_is_stopped_at_an_upload(lab: Lab, undisturbed: Digests) -> None:
     port = refused_port()
     url = f"http://127.0.0.1:{port}"
