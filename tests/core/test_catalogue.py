@@ -75,6 +75,8 @@ def test_an_unknown_name_lists_the_known_and_the_nearest(set_own: Set) -> None:
         ("m/r.csv", "m/../../r.csv", "own.yaml:8: mine.ratings.member: "),
         ('separator: ","', 'separator: ""', "own.yaml:8: mine.ratings.separator: "),
         ("  title: Mine", "  title: Mine\n  seed: 5", "own.yaml:1: mine: expected either an archive or a seed"),
+        ("mine:", '"../mine":', "own.yaml:1: the name '../mine' does not match "),
+        ("mine:", "file:", "own.yaml:1: the name 'file' "),
         ("mine:\n", "mine: {}\nmine:\n", "own.yaml:2: mine: the key stands twice, first on line 1"),
     ],
 )
