@@ -13,7 +13,6 @@ from tasks.core.errors import ConfigError, DataError
 from tasks.core.plan import EVALUATION, MODEL, PARENT
 from tasks.download import download
 from tasks.lease import lease
-from tasks.lookup import known_result
 from tasks.preprocess import preprocess
 from tasks.result import Result
 from tasks.runs import RunRef, complete_parents, find_run, run_ref
@@ -66,7 +65,7 @@ def compare(a: str, b: str, uri: str) -> Result:
     kept = [run for run in runs if run.role == MODEL or config.evaluation is not None]
     place = Place(uri, tracking.open_experiment(client, uri, config.name), identity(config, data))
     with lease(f"comparison-{place.identity}", f"comparison {config.name}"):
-        result = known_result(client, place.experiment_id, place.identity, kept)
+        result = lookup.known_result(client, place.experiment_id, place.identity, kept)
         if result is None:
             with opened(place, config, data) as where:
                 result = compare_models(config, data, kept, where)

@@ -56,20 +56,22 @@ def fits(
         yield from _on_dask(config, data, runs, where, replaced)
         return
 
+    def completed(run: PlannedRun) -> RunRef | None:
+        """What another process has made of it meanwhile."""
+        return settle(tracking.open_store(where.uri), where.experiment_id, run.identity).get(run.identity)
+
     def fit(run: PlannedRun) -> RunRef:
         with lease(f"fit-{run.identity}", run.label) as waited:
-            if waited and run.identity not in replaced:
-                client = tracking.open_store(where.uri)
-                if found := settle(client, where.experiment_id, run.identity):
-                    return found[run.identity]
+            if waited and run.identity not in replaced and (found := completed(run)):
+                return found
             try:
                 staged = evaluate(config, data, run, train(config, data, run, where, workers), where)
                 return upload(run, staged, where, replaced.get(run.identity))
             except DataError:
                 # this process was thought gone, and another has taken the fit up, completed it and tidied behind it
-                if found := settle(tracking.open_store(where.uri), where.experiment_id, run.identity):
+                if found := completed(run):
                     discard(run.identity)
-                    return found[run.identity]
+                    return found
                 raise
 
     with isolated(workers if execution.isolate and runs else 0):

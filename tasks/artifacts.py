@@ -114,13 +114,18 @@ def listed(children: "Callable[[str | None], Sequence[FileInfo]]", path: str | N
     return sizes
 
 
+def kept_at(root: str, path: str) -> Path | None:
+    """Where a store that is a folder keeps a file; None where the store is something else."""
+    kept = urlsplit(root)
+    return Path(unquote(kept.path)) / path if kept.scheme in {"", "file"} else None
+
+
 def _local(client: "MlflowClient", run: "Run", path: str) -> Path:
     """A run's file on this machine: where the store keeps it, or else a copy under our home."""
     from mlflow.exceptions import MlflowException
 
-    kept = urlsplit(run.info.artifact_uri)
-    if kept.scheme in {"", "file"}:
-        return Path(unquote(kept.path)) / path
+    if (kept := kept_at(run.info.artifact_uri, path)) is not None:
+        return kept
     folder = home() / "downloads" / run.info.run_id
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -61,9 +61,7 @@ def settle(client: "MlflowClient", experiment_id: str, identity: str = "") -> di
     The others are tagged as superseded: MLflow cannot compare and swap, so that two processes may complete one
     identity, and all readers agree on the same one.
     """
-    condition = "attributes.status = 'FINISHED'"
-    if identity:
-        condition += f" and tags.`latentlab.identity` = '{identity}'"
+    condition = f"attributes.status = 'FINISHED'{_of(identity)}"
     found: dict[str, RunRef] = {}
     for run in sorted(filter(is_complete, search(client, [experiment_id], condition)), key=_by_end):
         ref = run_ref(run)
@@ -80,9 +78,7 @@ def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":
 
 def complete_parents(client: "MlflowClient", experiment_id: str, identity: str = "") -> "list[Run]":
     """The complete comparisons of an experiment, or those of one identity; the latest first."""
-    condition = f"tags.`latentlab.role` = '{PARENT}'"
-    if identity:
-        condition += f" and tags.`latentlab.identity` = '{identity}'"
+    condition = f"tags.`latentlab.role` = '{PARENT}'{_of(identity)}"
     found = filter(is_complete, search(client, [experiment_id], condition))
     return sorted(found, key=_last_used, reverse=True)
 
@@ -136,6 +132,11 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     if not parents:
         raise TrackingError(f"{name} has no finished comparison; run its config")
     return parents[0]
+
+
+def _of(identity: str) -> str:
+    """A condition more for one identity, none for all."""
+    return f" and tags.`latentlab.identity` = '{identity}'" if identity else ""
 
 
 def _role(run: "Run") -> str:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from tasks import progress, staging
-from tasks.artifacts import MANIFEST, listed
+from tasks.artifacts import MANIFEST, kept_at, listed
 from tasks.core import checkpoint
 from tasks.core.catalogue import catalogue
 from tasks.core.errors import DataError
@@ -85,9 +84,8 @@ def _run(client: "MlflowClient", run: "Run", scratch: Path) -> _Check:
 
     def fetch(root: str, path: str) -> Path | None:
         """A file on this machine: where the store keeps it, or else a copy for the moment."""
-        kept = urlsplit(root)
-        if kept.scheme in {"", "file"}:
-            return Path(unquote(kept.path)) / path
+        if (kept := kept_at(root, path)) is not None:
+            return kept
         source = f"{root.rstrip('/')}/{path}"
         try:
             return Path(download_artifacts(source, dst_path=str(scratch), tracking_uri=client.tracking_uri))

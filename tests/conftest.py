@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,8 @@ from typing import Any
 
 import pytest
 import requests
+
+from tests.serving import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -120,14 +121,7 @@ class Stack:
         self.wait(f"{self.mlflow}/health", "mlflow")
 
     def wait(self, url: str, name: str) -> None:
-        for _ in range(240):
-            try:
-                if requests.get(url, timeout=2).ok:
-                    return
-            except requests.RequestException:
-                pass
-            time.sleep(0.5)
-        pytest.fail(f"{name} did not start: {(self.folder / f'{name}.log').read_text()[-3000:]}")
+        wait_for(url, self.folder / f"{name}.log")
 
     def post(self, url: str, content: dict[str, Any]) -> Any:
         """Ask one of the HTTP APIs."""

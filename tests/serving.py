@@ -2,8 +2,11 @@
 
 import datetime
 import ipaddress
+import os
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections import defaultdict, deque
@@ -11,6 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
+import requests
 
 DATA = b"ratings!" * 25_000  # 200 kB: several reads of the transfer
 
@@ -154,3 +160,29 @@ def certificate(folder: Path, days: int) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return folder / "cert.pem", folder / "key.pem"
+
+
+def wait_for(url: str, log: Path, seconds: float = 120) -> None:
+    """Return once a server answers; fail with what it wrote where it does not."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if requests.get(url, timeout=2).ok:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"{url} does not answer: {log.read_text()[-3000:]}")
+
+
+def started(command: list[str], folder: Path, env: dict[str, str], url: str) -> subprocess.Popen[bytes]:
+    """A server as a process of its own, in a session of its own, that answers at `url`."""
+    log = folder / "server.log"
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=file, stderr=file, start_new_session=True)
+    try:
+        wait_for(url, log)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process

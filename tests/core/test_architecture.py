@@ -83,10 +83,7 @@ def test_imports_are_absolute(path: Path) -> None:
     [
         (
             "mlflow",
-            {
-                f"tasks/{name}.py"
-                for name in (*("tracking", "runs", "artifacts", "liveness"), "upload", "verify", *MODEL)
-            },
+            {f"tasks/{name}.py" for name in ("tracking", "runs", "artifacts", "upload", "verify", *MODEL)},
         ),
         ("implicit", {"tasks/core/als.py"}),
         ("distributed", set()),

@@ -4,18 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import requests
 
 from tasks import tracking
 from tests.faults.lab import Digests, Lab
-from tests.serving import Server, refused_port, serving
+from tests.serving import Server, refused_port, serving, started
 
 
 def prefect_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
@@ -23,16 +21,7 @@ def prefect_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
     env = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     env = {key: value for key, value in env.items() if key != "PREFECT_API_URL"}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--no-ui"], env=env, stdout=log, stderr=log, start_new_session=True)
-    for _ in range(600):
-        try:
-            if requests.get(f"http://127.0.0.1:{port}/api/health", timeout=2).ok:
-                return process
-        except requests.RequestException:
-            time.sleep(0.2)
-    process.kill()
-    pytest.fail((folder / "server.log").read_text()[-2000:])
+    return started([*command, "--no-ui"], folder, env, f"http://127.0.0.1:{port}/api/health")
 
 
 @pytest.fixture(scope="session")
