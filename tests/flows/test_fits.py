@@ -33,7 +33,7 @@ def cluster(api_url: str, workdir: Path) -> Iterator[str]:
     """A Dask scheduler and two workers, each a process of its own; the scheduler's address."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local:
         yield str(local.scheduler_address)
 
 
