@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import io
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import typer
 
 from flows import environment
 from flows.failures import Guarded
+from tasks.core.errors import OrchestrationError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -381,6 +383,9 @@ def main() -> None:
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if code == OrchestrationError.exit_code:  # why was said: Prefect's threads would go on about it for 30 seconds
+            logging.disable()
+            sys.stderr = io.StringIO()
         raise
 
 
