@@ -409,9 +409,20 @@ def _prepared(config: "ExperimentConfig") -> Any:
 
 
 def _confidence(config: "ExperimentConfig") -> str:
-    stored = "the rating" if config.preprocess.confidence == "rating" else "1"
-    alphas = ", ".join(f"{name} {settings.alpha:g}" for name, settings in config.models.items())
-    return f"{stored} in the matrix (1 without ratings), times each model's alpha in ALS: {alphas}"
+    kind = config.preprocess.confidence
+    if kind == "binary":
+        stored = "1"
+    elif kind == "rating":
+        stored = "r"
+    elif kind.transform == "linear":
+        stored = f"1 + {kind.alpha:g}·r"
+    else:
+        stored = f"1 + {kind.alpha:g}·log(1 + r/{kind.epsilon:g})"
+    alphas = {name: f"{settings.alpha:g}" for name, settings in config.models.items()}
+    shown = ", ".join(f"{name} {alpha}" for name, alpha in alphas.items())
+    if len(set(alphas.values())) == 1:
+        shown = next(iter(alphas.values()))
+    return f"alpha·({stored}) reaches ALS; r the rating, 1 where there is none; alpha of the models: {shown}"
 
 
 def _smallest_p(config: "ExperimentConfig") -> str:

@@ -55,7 +55,7 @@ def compare(a: str, b: str, uri: str) -> Result:
             )
     labelled = _labelled(found)
     config = _config(labelled)
-    data = preprocess(config.dataset, config.preprocess, download(config.dataset))
+    data = preprocess(config, download(config.dataset))
     if data.sha256 != first.data_sha256:
         raise DataError(
             f"the data of {first.place} have changed: found interactions {data.sha256[:12]}, "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
+from itertools import product, zip_longest
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tasks.core.comparison import Entry, QueryLists, Row
     from tasks.core.factorial import Factorial
     from tasks.core.interactions import Summary
+    from tasks.core.sweep import Sweep
     from tasks.core.verdict import Answer
     from tasks.result import Result
 
@@ -98,10 +99,13 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     """The answer first, then what it rests on, then the lists, accuracy and the data."""
     out.print()
     out.print(Text(result.sentence, "bold"))
-    for warning in filter(None, [result.cannot_reject, *(each.warning for each in result.convergence)]):
+    for warning in result.warnings:
         out.print(Text(warning, "yellow"))
     out.print()
-    for a, b in dict.fromkeys((answer.a, answer.b) for answer in result.answers):
+    if result.sweep:
+        out.print(_sweep_table(result.sweep))
+    pairs = dict.fromkeys((answer.a, answer.b) for answer in result.answers if every_depth or answer.verdict)
+    for a, b in pairs:
         out.print(_verdict_table([answer for answer in result.answers if (answer.a, answer.b) == (a, b)]))
     if result.factorial:
         out.print(_factorial_table(result.factorial))
@@ -110,7 +114,8 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     if every_depth or not result.answers:
         out.print(_agreement_table(result, every_depth=every_depth))
     if result.accuracy:
-        out.print(_accuracy_table(result, every_variant=every_depth))
+        for part in _accuracy_tables(result, every_metric=every_depth):
+            out.print(part)
     out.print(summary_table(result.dataset, result.summary))
 
 
@@ -167,29 +172,65 @@ def summary_table(dataset: str, summary: "Summary") -> Group:
     return _titled(f"{dataset}: {summary.interactions:,} interactions", table)
 
 
-def _accuracy_table(result: "Result", *, every_variant: bool) -> Group:
-    models = list(dict.fromkeys(row.model for row in result.accuracy))
+def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]:
+    """A table a cutoff: a line a model, then a line a reference recommender."""
+    cells = {(row.model, row.metric): row for row in (*result.accuracy, *result.reference_accuracy)}
+    names = list(dict.fromkeys(model for model, _ in cells))
+    metrics = list(dict.fromkeys(row.metric for row in result.accuracy))
+    cutoffs = sorted({int(metric.rpartition("_at_")[2]) for metric in metrics if "_at_" in metric})
     seeds = max(row.replicates for row in result.accuracy)
-    title = f"Held-out accuracy: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
+    shown = cutoffs if every_metric else [10 if 10 in cutoffs else cutoffs[0]]
+    for cutoff, kind in product(shown, _METRICS if every_metric else list(_METRICS)[:1]):
+        table = Table(**_STYLE)
+        table.add_column("model", no_wrap=True)
+        columns = {metric: f"{metric}_at_{cutoff}" if metric != "auc" else metric for metric in _METRICS[kind]}
+        for metric in columns:
+            table.add_column(metric, justify="right", no_wrap=True)
+        for name in names:
+            found = [cells.get((name, metric)) for metric in columns.values()]
+            told = ["-" if f is None else f"{f.mean:.4g}" if f.mean >= 1 else f"{f.mean:.4f}" for f in found]
+            spread = ["" if f is None or f.sd is None else f" ±{f.sd:.2g}" for f in found]
+            table.add_row(name, *(value + sd for value, sd in zip(told, spread, strict=True)))
+        title = f"{kind} at {cutoff}: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
+        yield _titled(title, table, _split_note(result) if cutoff == shown[0] and kind == next(iter(_METRICS)) else "")
+
+
+_METRICS = {
+    "Held-out accuracy": ("ndcg", "recall", "precision", "map", "auc"),
+    "Variants": ("hit_rate", "mrr", "ndcg_all", "recall_capped"),
+    "Beyond accuracy": ("coverage", "gini", "entropy", "novelty", "arp", "intra_list_similarity"),
+}
+"""Which metrics stand in one table: so many that a terminal of 80 columns holds them."""
+
+
+def _split_note(result: "Result") -> str:
+    """How much was held out, what the split emptied, and which references there are."""
+    held = result.held_out
+    lines = [
+        f"Held out: {held['test_interactions']:,} interactions of {held['evaluated_users']:,} users; "
+        f"{held['users_without_train']:,} users and {held['items_without_train']:,} items have nothing to train on."
+    ]
+    lines += [f"{name} was not run: {why}." for name, why in result.left_out.items()]
+    return "\n".join([*lines, result.tuning])
+
+
+def _sweep_table(found: "Sweep") -> Group:
+    """A line a model, along what varies: accuracy, steadiness, time of a fit, size."""
     table = Table(**_STYLE)
-    table.add_column("metric")
-    for model in models:
-        table.add_column(model, justify="right")
-    cells = {(row.metric, row.model): row for row in result.accuracy}
-    metrics = sorted({row.metric for row in result.accuracy}, key=_metric_order)
-    for metric in metrics if every_variant else filter(_is_usual, metrics):
-        found = [cells[metric, model] for model in models]
-        table.add_row(metric, *(f"{f.mean:.4f}" + (f" ± {f.sd:.4f}" if f.sd is not None else "") for f in found))
-    return _titled(title, table)
-
-
-def _is_usual(metric: str) -> bool:
-    return metric.rpartition("_at_")[0] in {"precision", "recall", "ndcg", "map", "hit_rate"}
-
-
-def _metric_order(metric: str) -> tuple[int, str]:
-    name, _, cutoff = metric.rpartition("_at_")
-    return int(cutoff), name
+    for key in found.settings:
+        table.add_column(key, no_wrap=True)
+    for column in (found.metric, "95% interval", "steadiness", "95% interval", "fit s", "MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for point in found.points:
+        cells = []
+        for each in (point.accuracy, point.steadiness):
+            cells.append("-" if each is None else f"{each.mean:.4f}")
+            known = each is not None and each.low_95 is not None
+            cells.append(f"{each.low_95:.3f} {each.high_95:.3f}" if each and known else "-")
+        values = [f"{value:g}" if isinstance(value, float) else str(value) for value in point.varied.values()]
+        table.add_row(*values, *cells, f"{point.seconds.mean:.2f}", f"{point.megabytes:.1f}")
+    note = f"Steadiness: overlap@{found.n} of all users' lists between two seeds of one model."
+    return _titled(f"Along {' and '.join(found.settings)}", table, note)
 
 
 def _agreement_table(result: "Result", *, every_depth: bool) -> Group:

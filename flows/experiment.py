@@ -24,13 +24,13 @@ from tasks.compare import compare_models
 from tasks.core import als
 from tasks.core.config import ExperimentConfig
 from tasks.core.errors import ConfigError, TrackingError
-from tasks.core.plan import PARENT, PlannedRun, planned_runs, split
+from tasks.core.plan import PARENT, PlannedRun, planned_runs
 from tasks.core.store import combined_sha256
 from tasks.download import download
 from tasks.lease import lease
 from tasks.liveness import alive, discard, reconcile
 from tasks.lookup import known_result
-from tasks.preprocess import Prepared, load, preprocess
+from tasks.preprocess import Prepared, preprocess
 from tasks.result import Result
 from tasks.runs import RunRef
 from tasks.train import Home, log_data
@@ -78,11 +78,9 @@ def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str |
     uri = tracking.resolve_uri(config.tracking.uri)
     client = tracking.open_store(uri)  # a store that is away is found first
     ratings = download(config.dataset)
-    data = preprocess(config.dataset, config.preprocess, ratings)
+    data = preprocess(config, ratings)
     check_queries(config, data)
-    if config.evaluation is not None:
-        split(config, load(data.file).matrix)  # refused now rather than when every model is trained
-    planned = planned_runs(config, data.sha256)
+    planned = planned_runs(config, data.sha256, data.held_out.sha256 if data.held_out else None)
     place = Place(uri, tracking.open_experiment(client, uri, config.name), identity(config, data))
     with lease(f"comparison-{place.identity}", f"experiment {config.name}"):
         reconcile(client, [place.experiment_id])

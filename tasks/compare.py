@@ -11,28 +11,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prefect import task
 
-from tasks import artifacts, report, tracking
-from tasks.core.accuracy import AccuracyTest, compare_accuracy
+from tasks import artifacts, measure, report, tracking
 from tasks.core.comparison import Entry, Names, RunLists, compare, queries, query_lists
 from tasks.core.config import LIST_LENGTH, ExperimentConfig
 from tasks.core.factorial import factorial
 from tasks.core.inference import replicates_needed, smallest_p
 from tasks.core.interactions import Interactions
 from tasks.core.neighbours import Lists
-from tasks.core.overlap import Values
-from tasks.core.plan import EVALUATION, MODEL
+from tasks.core.plan import MODEL
+from tasks.core.recommenders import MOST_ITEMS, REFERENCES
 from tasks.core.references import per_user, raw_neighbours, reference
 from tasks.core.verdict import answer, endpoints, family_size
 from tasks.evaluate import COLUMNS, LISTS
-from tasks.preprocess import Prepared, load
+from tasks.preprocess import Prepared, load, load_split
 from tasks.result import RESULT, Accuracy, Convergence, Result
 from tasks.runs import RunRef
 from tasks.train import Home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-ACCURACY_METRICS = ("ndcg_at_10", "recall_at_10")
 
 
 @task(name="compare", task_run_name="compare {config.name}")
@@ -57,6 +54,9 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
     answers, matrices = answer(lists, config)
     tested = [(each.a, each.b) for each in answers if each.target == "users" and each.a == config.baseline]
     raw = raw_neighbours(loaded, n=config.queries.n) if tested else {}
+    split = load_split(data.held_out) if data.held_out else None
+    beside = measure.references(config, split) if split else {}
+    measured = measure.measured(client, runs)
     result = Result(
         experiment=config.name,
         parent_id=where.parent_id,
@@ -103,8 +103,18 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
             )
             for name, target, index in asked
         ],
-        accuracy=_accuracy(client, config, runs),
-        accuracy_tests=_accuracy_tests(client, config, runs, tested),
+        accuracy=measure.means(client, runs),
+        accuracy_tests=measure.tests(config, measured, tested),
+        held_out=split.counts() if split else {},
+        reference_accuracy=[
+            Accuracy(name, metric, value, None, 1)
+            for name, found in beside.items()
+            for metric, value in sorted(found.means().items())
+        ],
+        left_out={name: f"more than {MOST_ITEMS:,} items" for name in REFERENCES if split and name not in beside},
+        beside_popularity=measure.beside_popularity(config, measured, beside),
+        tuning=measure.tuning(config),
+        sweep=measure.along(client, config, runs, matrices),
         convergence=_convergence(client, config, runs),
         runs=list(runs),
     )
@@ -127,48 +137,11 @@ def read_target(client: "MlflowClient", run_id: str, target: str, n_entities: in
     return Lists.from_frame(frame, COLUMNS[target], n_entities)
 
 
-def _accuracy(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef]) -> list[Accuracy]:
-    """Each model's held-out metrics over its seeds."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for run in runs:
-        if run.role == EVALUATION:
-            for metric, value in client.get_run(run.run_id).data.metrics.items():
-                if "_at_" in metric:
-                    found.setdefault((run.model, metric), []).append(value)
-    return [
-        Accuracy(model, metric, float(np.mean(values)), _sd(values), len(values))
-        for (model, metric), values in sorted(found.items())
-    ]
-
-
 def _smallest_p(config: ExperimentConfig, replicates: dict[str, int]) -> float:
     """The least p after Holm that the weakest pair with the baseline can reach."""
     others = [count for model, count in replicates.items() if model != config.baseline]
     fewest = min(others, default=replicates[config.baseline])
     return smallest_p(replicates[config.baseline], fewest, endpoints=family_size(config))
-
-
-def _accuracy_tests(
-    client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef], pairs: Sequence[tuple[str, str]]
-) -> list[AccuracyTest]:
-    """The tests of every compared pair on the metrics that a paper would name."""
-    import pandas as pd
-
-    frames: dict[str, list[pd.DataFrame]] = {}
-    for run in runs:
-        if run.role == EVALUATION:
-            path = artifacts.read_artifact(client, run.run_id, "accuracy.parquet")
-            frames.setdefault(run.model, []).append(pd.read_parquet(path))
-
-    def values(model: str, metric: str) -> Values:
-        return np.stack([frame[metric].to_numpy(np.float64) for frame in frames[model]])  # (S, U)
-
-    return [
-        compare_accuracy(metric, a, b, values(a, metric), values(b, metric), seed=config.seed)
-        for a, b in pairs
-        for metric in ACCURACY_METRICS
-        if frames and metric in frames[a][0] and len(frames[a][0]) > 1  # users
-    ]
 
 
 def _convergence(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef]) -> list[Convergence]:
@@ -196,15 +169,14 @@ def _mean_history(client: "MlflowClient", run_ids: Sequence[str], key: str) -> d
     return {step: float(np.mean([history[step] for history in histories])) for step in steps}
 
 
-def _sd(values: list[float]) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
 def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> None:
     import pandas as pd
 
     numbers = {row.metric: row.overlap for row in result.comparison if row.overlap is not None}
-    numbers |= {f"{row.metric}.{row.model}": row.mean for row in result.accuracy}
+    numbers |= {f"{row.metric}.{row.model}": row.mean for row in (*result.accuracy, *result.reference_accuracy)}
+    numbers |= {key: float(value) for key, value in result.held_out.items()}
+    for point in result.sweep.points if result.sweep else ():
+        numbers |= {f"fit_seconds.{point.model}": point.seconds.mean, f"factor_mb.{point.model}": point.megabytes}
     for each in result.answers:
         numbers |= {f"delta.{each.metric}": each.delta, f"p.{each.metric}": each.p}
         if each.p_holm is not None:
@@ -231,7 +203,10 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
             "comparison.json": pd.DataFrame([asdict(row) for row in result.comparison]),
         }
         if result.accuracy:
-            tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in result.accuracy])
+            rows = [asdict(row) for row in (*result.accuracy, *result.reference_accuracy)]
+            tables["accuracy.json"] = pd.DataFrame(rows)
+        if result.sweep:
+            tables["sweep.json"] = pd.DataFrame([measure.sweep_row(point) for point in result.sweep.points])
         for query in result.queries:
             rows = [{"model": model, **asdict(entry)} for model, found in query.models.items() for entry in found]
             columns = ["model", *(field.name for field in fields(Entry))]

@@ -9,16 +9,17 @@ from prefect import task
 
 from tasks import staging, tracking
 from tasks.artifacts import write_table
-from tasks.core import metrics, neighbours
+from tasks.core import neighbours
 from tasks.core.als import Factors
 from tasks.core.comparison import queries
 from tasks.core.config import LIST_LENGTH, ExperimentConfig
-from tasks.core.interactions import Interactions, summarize
+from tasks.core.evaluation import evaluate as evaluated
+from tasks.core.interactions import Interactions
 from tasks.core.neighbours import Lists
-from tasks.core.plan import MODEL, PlannedRun, split
+from tasks.core.plan import MODEL, PlannedRun
 from tasks.core.store import listing, writing
 from tasks.liveness import alive
-from tasks.preprocess import Prepared, load
+from tasks.preprocess import Prepared, load, load_split
 from tasks.staging import Staged
 from tasks.train import Home
 
@@ -38,15 +39,14 @@ def evaluate(config: ExperimentConfig, data: Prepared, run: PlannedRun, staged: 
     """Stage a run's lists or its accuracy beside its factors, unless an earlier run has done so."""
     if staged.files is not None:
         return staged
-    loaded = load(data.file)
     factors = Factors.load(staged.stored[0].check())
     folder = staged.folder
     with alive(tracking.open_store(where.uri), staged.run_id), writing(folder):
         if run.role == MODEL:
-            _write_lists(folder, factors, loaded, config)
+            _write_lists(folder, factors, load(data.file), config)
             results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
         else:
-            results = _write_accuracy(folder, factors, loaded, config)
+            results = _write_accuracy(folder, factors, data, config)
     staged = replace(staged, files=listing(folder), results=results)
     staging.keep(staged)
     return staged
@@ -83,18 +83,13 @@ def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: E
         write_table(folder, f"queries/{name}.json", query_table(lists[target], target, entity, n, loaded))
 
 
-def _write_accuracy(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig) -> dict[str, float]:
-    """Per-user accuracy on the held-out interactions; its means."""
+def _write_accuracy(folder: Path, factors: Factors, data: Prepared, config: ExperimentConfig) -> dict[str, float]:
+    """Per-user accuracy on the held-out interactions; its means, and what the split is like."""
     import pandas as pd
 
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
-    parts = split(config, loaded.matrix)
-    recommended = neighbours.recommend(factors, parts.train, n=max(config.evaluation.cutoffs))
-    accuracy = metrics.evaluate(recommended.ids, parts.test, config.evaluation.cutoffs)
-    pd.DataFrame({"index": accuracy.users, **accuracy.per_user}).to_parquet(folder / "accuracy.parquet", index=False)
-    return accuracy.means() | {
-        "evaluated_users": float(len(accuracy.users)),
-        "users_without_train": float(parts.users_without_train),
-        "items_without_train": float(parts.items_without_train),
-        "train_interactions": float(summarize(parts.train).interactions),
-    }
+    assert data.held_out is not None, "and with a split"
+    split = load_split(data.held_out)
+    found = evaluated(neighbours.preferences(factors), split, config.evaluation.cutoffs)
+    pd.DataFrame({"index": found.users, **found.per_user}).to_parquet(folder / "accuracy.parquet", index=False)
+    return found.means() | {name: float(count) for name, count in split.counts().items()}

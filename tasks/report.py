@@ -10,6 +10,7 @@ from typing import Any
 from tasks.core import plots
 from tasks.core.plots import Drawing
 from tasks.core.verdict import RULE, noise_ceiling
+from tasks.measure import sweep_row
 from tasks.result import Result
 
 REPORT = "report.html"
@@ -40,10 +41,12 @@ def draw(result: Result) -> list[Drawing]:
     drawings += [plots.users(each) for each in result.per_user[:1]]
     if result.accuracy:
         found: dict[str, dict[str, tuple[float, float | None]]] = {}
-        for row in result.accuracy:
-            if row.metric in METRICS:
+        drawn = set(pair) if result.sweep else set(result.models)
+        for row in (*result.accuracy, *result.reference_accuracy):
+            if row.metric in METRICS and (row.model in drawn or row.model not in result.models):
                 found.setdefault(row.metric, {})[row.model] = (row.mean, row.sd)
         drawings += [plots.accuracy({metric: found[metric] for metric in METRICS if metric in found})] if found else []
+    drawings += [plots.sweep(result.sweep)] if result.sweep else []
     settled = {each.model: each.settled for each in result.convergence if each.settled}
     drawings += [plots.trajectory(settled)] if settled else []
     return [*drawings, plots.objective({each.model: each.objective for each in result.convergence})]
@@ -62,7 +65,9 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
     return template.render(
         result=result,
         models=list(result.models),
-        warnings=list(filter(None, [result.cannot_reject, *(each.warning for each in result.convergence)])),
+        warnings=result.warnings,
+        sweep=[sweep_row(point) for point in result.sweep.points] if result.sweep else [],
+        accuracy=_accuracy(result),
         pairs=list(pairs.values()),
         drawings=drawings,
         references=_references(result),
@@ -95,6 +100,26 @@ def _references(result: Result) -> list[dict[str, str]]:
         shown = {key: "-" if value is None else f"{value:.3f}" for key, value in values.items()}
         rows.append({"target": found.target, "n": str(found.n), "a": found.a, "b": found.b, **shown})
     return rows
+
+
+def _accuracy(result: Result) -> dict[str, list[tuple[str, list[str]]]]:
+    """Of each family of metrics a table: its head, then a line a model and a reference recommender."""
+    cells = {(row.model, row.metric): row for row in (*result.accuracy, *result.reference_accuracy)}
+    names = list(dict.fromkeys(model for model, _ in cells))
+    metrics = list(dict.fromkeys(row.metric for row in result.accuracy))
+    tables: dict[str, list[tuple[str, list[str]]]] = {}
+    for cutoff in sorted({int(metric.rpartition("_at_")[2]) for metric in metrics if "_at_" in metric}):
+        columns = [metric for metric in metrics if metric.endswith(f"_at_{cutoff}")]
+        rows = [("model", [metric.rpartition("_at_")[0] for metric in columns])]
+        for name in names:
+            found = [cells.get((name, metric)) for metric in columns]
+            rows.append((name, ["-" if f is None else _with_spread(f.mean, f.sd) for f in found]))
+        tables[f"at {cutoff}"] = rows
+    return tables
+
+
+def _with_spread(mean: float, sd: float | None) -> str:
+    return f"{mean:.4f}" + ("" if sd is None else f" ±{sd:.4f}")
 
 
 def _figure(value: float) -> str:

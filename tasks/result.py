@@ -9,6 +9,7 @@ from tasks.core.comparison import Curve, QueryLists, Row
 from tasks.core.factorial import Factorial
 from tasks.core.interactions import Summary
 from tasks.core.references import PerUser, Reference
+from tasks.core.sweep import Sweep
 from tasks.core.verdict import Answer, Matrix
 from tasks.runs import RunRef
 
@@ -66,6 +67,13 @@ class Result:
     """Everything that the terminal, MLflow and the report show of an experiment.
 
     answers : the first is the primary endpoint's, baseline against the first other model; empty for single runs
+    accuracy_tests : of the baseline against each other model, the first of the metric that is named in sentences
+    held_out : what the split is like, see `Split.counts`; empty without evaluation
+    reference_accuracy : of the reference recommenders, by their names in place of a model's
+    left_out : references that were not run, and why
+    beside_popularity : each model (b) against popularity (a), on the first metric
+    tuning : which settings were chosen by measuring, in words
+    sweep : of three models or more that differ in a setting
     smallest_p : the least p after Holm that so many replicates can reach, and how many would do for .05
     """
 
@@ -89,6 +97,12 @@ class Result:
     queries: list[QueryLists]
     accuracy: list[Accuracy]
     accuracy_tests: list[AccuracyTest]
+    held_out: dict[str, int]
+    reference_accuracy: list[Accuracy]
+    left_out: dict[str, str]
+    beside_popularity: list[AccuracyTest]
+    tuning: str
+    sweep: Sweep | None
     convergence: list[Convergence]
     runs: list[RunRef]
 
@@ -111,7 +125,20 @@ class Result:
         if not self.answers:
             return "One run a model: described, not tested. What differs may be the seed; set replicates to 2 or more."
         told = [self.answers[0].sentence, *(test.sentence for test in self.accuracy_tests[:1])]
-        return " ".join([*told, self.factorial.sentence] if self.factorial else told)
+        more = [each.sentence for each in (self.factorial, self.sweep) if each]
+        return " ".join([*told, *more])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader should know before trusting the answer: no dot at the end of each."""
+        losing = [
+            f"{test.b} recommends {'worse than' if test.p <= 0.05 else 'no better than'} popularity "
+            f"({test.metric} {test.mean_b:.4f} against {test.mean_a:.4f})"
+            for test in self.beside_popularity
+            if test.mean_b < test.mean_a
+        ]
+        settled = [each.warning for each in self.convergence]
+        return [text for text in (self.cannot_reject, *losing, *settled) if text]
 
     @property
     def cannot_reject(self) -> str:

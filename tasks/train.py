@@ -10,7 +10,7 @@ from tasks import isolation, progress, staging, tracking
 from tasks.core import als
 from tasks.core.catalogue import entry
 from tasks.core.config import ExperimentConfig
-from tasks.core.plan import EVALUATION, PlannedRun, split_seed
+from tasks.core.plan import EVALUATION, PlannedRun
 from tasks.core.training import FitOrder, Step
 from tasks.liveness import alive
 from tasks.preprocess import Prepared
@@ -76,11 +76,9 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
 
         order = FitOrder(
             run.identity,
-            data.file,
+            data.held_out.train if data.held_out and run.role == EVALUATION else data.file,
             run.settings,
             run.seed,
-            config.evaluation.split if config.evaluation and run.role == EVALUATION else None,
-            split_seed(config),
             config.snapshots,
             config.queries.users,
             config.queries.n,

@@ -34,16 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
             os.sched_setaffinity(0, own)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares servers runs on one worker."""
-    for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder not in {"core", "benchmarks", "faults"}:
-            group = "stack" if folder in {"servers", "browser"} else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
-            if group == "stack":
-                item.add_marker(pytest.mark.timeout(900))  # the first of them starts everything
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What shares servers runs on one worker; marked before xdist looks for marks."""
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    if folder not in {"core", "benchmarks", "faults"}:
+        group = "stack" if folder in {"servers", "browser"} else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+        if group == "stack":
+            item.add_marker(pytest.mark.timeout(900))  # the first of them starts everything
 
 
 def needed(found: object, what: str) -> None:

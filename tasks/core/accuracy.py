@@ -4,10 +4,12 @@ A model's held-out metric is an array (S, U): S seeds of one split, U users. Ove
 the users of one split are the sample, and a seed is no second sample of them. Over seeds, the users are.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tasks.core.inference import holm
 from tasks.core.overlap import Values
 
 EQUIVALENCE = 0.02
@@ -23,6 +25,7 @@ class AccuracyTest:
     low_95, high_95 : bootstrap interval of the difference over users and seeds at once
     p_users_t, p_users_flip : paired t test, and randomisation of signs, over users
     p_seeds : exact permutation of run labels, two-sided; None below 5 seeds a model
+    p_holm : `p` after Holm over all metrics and pairs of models that are tested; None for a test that is by itself
     p_equivalent : two one-sided t tests over users against ±2% of a's mean: small where the models are equally accurate
     """
 
@@ -40,6 +43,12 @@ class AccuracyTest:
     p_equivalent: float
     users: int
     seeds: int
+    p_holm: float | None = None
+
+    @property
+    def p(self) -> float:
+        """Of a difference over users *and* over seeds: the largest of its p (intersection-union, Berger 1982)."""
+        return max(p for p in (self.p_users_t, self.p_users_flip, self.p_seeds) if p is not None)
 
     @property
     def sentence(self) -> str:
@@ -47,11 +56,16 @@ class AccuracyTest:
         values = f"{self.mean_a:.4f} against {self.mean_b:.4f}"
         if self.p_equivalent <= 0.05:
             return f"{self.a} and {self.b} are equally accurate within 2% ({self.metric} {values})."
-        p_values = [p for p in (self.p_users_t, self.p_users_flip, self.p_seeds) if p is not None]
-        if max(p_values) > 0.05:
+        if (self.p if self.p_holm is None else self.p_holm) > 0.05:
             return f"Which of {self.a} and {self.b} is more accurate cannot be told ({self.metric} {values})."
         better, worse = (self.b, self.a) if self.difference > 0 else (self.a, self.b)
         return f"{better} is more accurate than {worse} ({self.metric} {values})."
+
+
+def adjusted(tests: Sequence[AccuracyTest]) -> list[AccuracyTest]:
+    """The tests with their p after Holm over all of them."""
+    values = holm([test.p for test in tests]).tolist() if tests else []
+    return [replace(test, p_holm=p) for test, p in zip(tests, values, strict=True)]
 
 
 def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values, *, seed: int) -> AccuracyTest:

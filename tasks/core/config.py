@@ -9,16 +9,26 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from tasks.core.errors import ConfigError
 from tasks.core.source import KeyPath, Problem, Source, parse, scalar
+from tasks.core.sweep import MOST_MODELS, expand
 
 MAX_FACTORS = 10_000
 _TOLD = 20  # faults at once
@@ -30,6 +40,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Depth = Annotated[int, Field(ge=1, le=LIST_LENGTH)]
 Cutoff = Annotated[int, Field(ge=1, le=1000)]
+Layout = Literal["pairs", "lists"]
+Separator = Annotated[str, StringConstraints(min_length=1, max_length=8)]
 Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -64,12 +76,33 @@ class DatasetConfig(_Section):
     path: str | None = None
     """For `file`: a CSV, TSV or Parquet file. Otherwise a directory or zip that one already has,
     used instead of a download and checked against the same digests."""
-    separator: Annotated[str, StringConstraints(min_length=1, max_length=8)] | None = None
-    """For `file`; by default a tab for .tsv, else a comma."""
+    layout: Layout | None = None
+    """For `file`. pairs (default): a line an interaction. lists: a line a user, `user item item ...`."""
+    separator: Separator | None = None
+    """For `file`; by default a tab for .tsv, else a comma, and for `layout: lists` any white space."""
     header: bool | None = None
-    """For `file`: whether its first line names the columns (default true)."""
+    """For `file` of pairs: whether its first line names the columns (default true)."""
     columns: Columns | None = None
-    """For `file`; by default user, item, rating."""
+    """For `file` of pairs; by default user, item, rating."""
+
+
+class Transform(_Section):
+    """A confidence made from the rating r, which is 1 where the file has no ratings."""
+
+    transform: Literal["linear", "log"]
+    """linear: 1 + alpha·r. log: 1 + alpha·log(1 + r/epsilon). Both from Hu, Koren, Volinsky 2008."""
+    alpha: Annotated[float, Field(gt=0, le=1e12)]
+    epsilon: Annotated[float, Field(gt=0)] | None = None
+    """For log."""
+
+
+def _kind(value: object) -> str:
+    return "transform" if isinstance(value, dict | Transform) else "name"
+
+
+Confidence = Annotated[
+    Annotated[Literal["rating", "binary"], Tag("name")] | Annotated[Transform, Tag("transform")], Discriminator(_kind)
+]
 
 
 class PreprocessConfig(_Section):
@@ -80,8 +113,11 @@ class PreprocessConfig(_Section):
     duplicates: Literal["error", "last"] = "error"
     """Where a user rated an item twice: refuse the file, or keep the last (by timestamp where there
     is one, else by line)."""
-    confidence: Literal["rating", "binary"] = "rating"
-    """The value in the matrix. ALS weighs the interaction by alpha times it."""
+    confidence: Confidence = "rating"
+    """The value in the matrix: the rating, 1, or a transform of the rating. ALS weighs the interaction by the model's
+    own alpha times it."""
+    k_core: Annotated[int, Field(ge=1)] | None = None
+    """Drop users and items with fewer interactions, again and again until every one left has as many."""
 
 
 class AlsConfig(_Section):
@@ -129,20 +165,98 @@ class ComparisonConfig(_Section):
     """The same in the lists of all users or items."""
 
 
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
 class RandomSplit(_Section):
     """Every interaction is held out with the same probability."""
 
     strategy: Literal["random"] = "random"
-    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test_fraction: Fraction = 0.2
+
+
+class RandomUserSplit(_Section):
+    """Some of every user's interactions are held out, drawn at random; one at least is left to train on."""
+
+    strategy: Literal["random_user"]
+    test_fraction: Fraction | None = None
+    """Of each user's interactions, rounded; 0.2 by default."""
+    test_count: Count | None = None
+    """As many of each user's interactions, instead of a fraction."""
+
+
+class LeaveLastSplit(_Section):
+    """Every user's last interactions are held out; one at least is left to train on. Needs timestamps."""
+
+    strategy: Literal["leave_last"]
+    test_count: Count = 1
+
+
+class TimeSplit(_Section):
+    """The latest interactions of all are held out, whoever's they are. Needs timestamps."""
+
+    strategy: Literal["time"]
+    test_fraction: Fraction = 0.2
+    """Of all interactions; those of one moment stay together."""
+
+
+class FilesSplit(_Section):
+    """A published split: the data set is the train part, and a file of one's own the test part."""
+
+    strategy: Literal["files"]
+    test: str
+    """The file of the test part."""
+    layout: Layout | None = None
+    """pairs (default): a line an interaction. lists: a line a user, `user item item ...`."""
+    separator: Separator | None = None
+    header: bool | None = None
+    columns: Columns | None = None
+
+
+SPLITS: dict[str, type[_Section]] = {
+    "random": RandomSplit,
+    "random_user": RandomUserSplit,
+    "leave_last": LeaveLastSplit,
+    "time": TimeSplit,
+    "files": FilesSplit,
+}
+
+
+def _strategy(value: Any) -> Any:
+    return value.get("strategy", "random") if isinstance(value, dict) else getattr(value, "strategy", "random")
+
+
+SplitConfig = Annotated[
+    Annotated[RandomSplit, Tag("random")]
+    | Annotated[RandomUserSplit, Tag("random_user")]
+    | Annotated[LeaveLastSplit, Tag("leave_last")]
+    | Annotated[TimeSplit, Tag("time")]
+    | Annotated[FilesSplit, Tag("files")],
+    Discriminator(_strategy),
+]
 
 
 class EvaluationConfig(_Section):
     """Held-out accuracy, from fits of its own on the train part of one split."""
 
-    split: RandomSplit = RandomSplit()
+    split: SplitConfig = RandomSplit()
+    part: Literal["test", "validation"] = "test"
+    """What accuracy is measured on. validation: the train part is split once more in the same way, so that settings
+    can be chosen without a look at the test part."""
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
     """Independent seeds a model."""
     cutoffs: Cutoffs = (10, 20)
+
+
+class Tuned(_Section):
+    """Which settings of the models were chosen by measuring, for the report to say."""
+
+    settings: Annotated[
+        tuple[Literal["factors", "iterations", "regularization", "alpha", "solver"], ...], Field(strict=False)
+    ]
+    by: str
+    """The config of the sweep that chose them."""
 
 
 class ExecutionConfig(_Section):
@@ -188,8 +302,17 @@ class ExperimentConfig(_Section):
     queries: QueriesConfig = QueriesConfig()
     comparison: ComparisonConfig = ComparisonConfig()
     evaluation: EvaluationConfig | None = EvaluationConfig()
+    tuned: Tuned | None = None
+    """null: no setting was tuned."""
     execution: ExecutionConfig = ExecutionConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sweeps_stand_for_their_models(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("models"), dict):
+            return {**value, "models": {name: settings for name, settings, _, _ in _members(value["models"])}}
+        return value
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "ExperimentConfig":
@@ -241,6 +364,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
     config = None
     problems = source.problems
     if isinstance(source.value, dict):
+        _expand_sweeps(source)
         try:
             config = ExperimentConfig.model_validate(source.value)
         except ValidationError as error:
@@ -256,6 +380,10 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
 def config_schema() -> dict[str, Any]:
     """The JSON Schema of a config, for editors: `configs/schema.json` is this."""
     schema = ExperimentConfig.model_json_schema()
+    settings = schema["$defs"]["AlsConfig"]["properties"]
+    for name, known in settings.items():  # a list is a sweep
+        told = {key: known.pop(key) for key in ("title", "description", "default") if key in known}
+        settings[name] = {**told, "anyOf": [known, {"type": "array", "items": known, "minItems": 1}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -271,6 +399,39 @@ def _read(path: Path) -> Source:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     return parse(text, str(path))
+
+
+def _members(models: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any, dict[str, int]]]:
+    """Each model's name and settings, sweeps expanded; its name in the file, and which entries of the lists it has."""
+    for name, settings in models.items():
+        if isinstance(name, str) and isinstance(settings, dict):
+            for member in islice(expand(name, settings), MOST_MODELS + 1):
+                yield member.name, member.settings, name, member.entries
+        else:
+            yield name, settings, name, {}
+
+
+def _expand_sweeps(source: Source) -> None:
+    """Put models in the place of sweeps; each key of theirs stands where the sweep's does."""
+    models = source.value.get("models")
+    if not isinstance(models, dict):
+        return
+    members = list(_members(models))
+    if len(members) > MOST_MODELS and len(members) > len(models):
+        told = f"the lists stand for more than {MOST_MODELS} models; expected that many at most"
+        source.problems.append(Problem(source.place(("models",)), ("models",), told))
+        members = members[:MOST_MODELS]
+    source.value["models"] = {}
+    for name, settings, of, entries in members:
+        if name in source.value["models"]:
+            told = f"stands for the model {name} twice; expected values that differ"
+            source.problems.append(Problem(source.place(("models", of)), ("models", of), told))
+        source.value["models"][name] = settings
+        if name != of:
+            source.places[("models", name)] = source.place(("models", of))
+            for key in settings:
+                at = (key, entries[key]) if key in entries else (key,)
+                source.places[("models", name, key)] = source.place(("models", of, *at))
 
 
 def _override(source: Source, text: str) -> None:
@@ -310,9 +471,7 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             found = f"found {baseline!r}; the models are {', '.join(map(str, models))}"
             yield ("comparison", "baseline"), found + _nearest(baseline, models)
     for path in (("snapshots",), ("comparison", "depths"), ("evaluation", "cutoffs")):
-        node: Any = value
-        for key in path:
-            node = node.get(key) if isinstance(node, dict) else None
+        node = _at(value, path)
         numbers = node if isinstance(node, list | tuple) and all(isinstance(each, int) for each in node) else ()
         if any(b <= a for a, b in pairwise(numbers)):
             yield path, f"found {list(numbers)}; expected increasing numbers, each once"
@@ -323,9 +482,24 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             if dataset.get("path") is None:
                 yield ("dataset",), "`name: file` needs a `path`"
         else:
-            for key in ("separator", "header", "columns"):
+            for key in ("layout", "separator", "header", "columns"):
                 if dataset.get(key) is not None:
                     yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
+    preprocess = value.get("preprocess")
+    confidence = preprocess.get("confidence") if isinstance(preprocess, dict) else None
+    if isinstance(confidence, dict):
+        is_log, epsilon = confidence.get("transform") == "log", confidence.get("epsilon")
+        if is_log and epsilon is None:
+            yield ("preprocess", "confidence"), "`transform: log` needs an `epsilon`, such as 1"
+        elif confidence.get("transform") == "linear" and epsilon is not None:
+            yield ("preprocess", "confidence", "epsilon"), "is for `transform: log` only"
+    yield from _split_disagreements(value.get("evaluation"))
+    for path in (("dataset",), ("evaluation", "split")):
+        node = _at(value, path)
+        if isinstance(node, dict) and node.get("layout") == "lists":
+            for key in ("header", "columns"):
+                if node.get(key) is not None:
+                    yield (*path, key), "is for `layout: pairs` only"
     tracking = value.get("tracking")
     uri = tracking.get("uri") if isinstance(tracking, dict) else None
     if isinstance(uri, str) and re.search(r"://[^/@]*:[^/]*@", uri):
@@ -341,6 +515,25 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             yield ("execution", "address"), "is for `runner: dask` only"
 
 
+def _split_disagreements(evaluation: Any) -> Iterator[tuple[KeyPath, str]]:
+    split = evaluation.get("split") if isinstance(evaluation, dict) else None
+    if not isinstance(split, dict):
+        return
+    strategy = split.get("strategy")
+    if strategy == "random_user" and split.get("test_fraction") is not None and split.get("test_count") is not None:
+        yield ("evaluation", "split"), "has both test_fraction and test_count; expected one of them"
+    if strategy == "files" and evaluation.get("part") == "validation":
+        told = "with `strategy: files` there is no validation part: use `strategy: random` on the train file to tune"
+        yield ("evaluation", "part"), told
+
+
+def _at(value: Any, path: KeyPath) -> Any:
+    """What stands under a path of keys; None where nothing does."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
 _ALLOWED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -349,6 +542,7 @@ _ALLOWED = {
     "bool_type": "true or false",
     "string_type": "text",
     "dict_type": "keys and values",
+    "model_attributes_type": "keys and values",
     "model_type": "keys and values",
     "tuple_type": "a list",
 }
@@ -372,7 +566,16 @@ def _explained(source: Source, details: list[ErrorDetails]) -> list[Problem]:
 def _path(detail: ErrorDetails) -> KeyPath:
     """The key path in the file: pydantic adds the member of a union that it tried, and what it says of keys."""
     path = tuple(part for part in detail["loc"] if part != "[key]")
-    return path[:3] if path[:2] == ("dataset", "columns") else path
+    if path[:2] in _UNIONS:
+        path = path[:2] + path[3:]
+    for columns in (("dataset", "columns"), ("evaluation", "split", "columns")):
+        if path[: len(columns)] == columns:
+            return path[: len(columns) + 1]
+    return path
+
+
+_UNIONS = {("evaluation", "split"), ("preprocess", "confidence")}
+"""Of which pydantic says, as one key more, which member it has tried."""
 
 
 def _explain(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
@@ -385,13 +588,18 @@ def _explain(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
     if kind == "missing":
         return Problem(place, path, "is missing")
     if kind == "extra_forbidden":
-        known = _known_keys(path[:-1])
+        known = _known_keys(detail["loc"][:-1])
         nearest = _nearest(str(path[-1]), known) or f"; known here: {', '.join(known)}"
         return Problem(place, path, f"unknown key{nearest}")
     if kind == "string_pattern_mismatch":
         allowed = f"text matching {context['pattern']}"
     elif kind == "too_short":
         allowed = f"at least {context['min_length']}"
+    elif kind == "union_tag_invalid":
+        found = context["tag"]
+        path = (*path, "strategy")
+        place, allowed = source.place(path), f"one of {', '.join(SPLITS)}"
+        return Problem(place, path, f"found {_shown(found)}; expected {allowed}{_nearest(str(found), SPLITS)}")
     elif kind in _ALLOWED:
         allowed = _ALLOWED[kind]
     else:
@@ -400,19 +608,22 @@ def _explain(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
     return Problem(place, path, f"found {_shown(found)}; expected {allowed}{nearest}")
 
 
-def _known_keys(path: KeyPath) -> list[str]:
-    """The keys that the model at `path` has."""
-    model: Any = ExperimentConfig
-    for part in path:
-        annotation = model.model_fields[part].annotation if hasattr(model, "model_fields") else None
-        if part == "models":
-            model = None
-        elif model is None:
-            model = AlsConfig
-        else:
+def _known_keys(loc: Sequence[int | str]) -> list[str]:
+    """The keys that the model at pydantic's `loc` has."""
+    path = tuple(loc)
+    if path[:2] == ("evaluation", "split") and len(path) > 2:
+        model: Any = Columns if path[3:] else SPLITS[str(path[2])]
+    elif path[:1] == ("models",):
+        model = AlsConfig
+    elif path[:2] == ("preprocess", "confidence"):
+        model = Transform
+    else:
+        model = ExperimentConfig
+        for part in path:
+            annotation = model.model_fields[str(part)].annotation
             members = getattr(annotation, "__args__", (annotation,))
             model = next(m for m in members if isinstance(m, type) and issubclass(m, BaseModel))
-    return list(model.model_fields) if model is not None else []
+    return list(model.model_fields)
 
 
 def _literals(expected: str) -> list[str]:

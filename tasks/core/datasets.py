@@ -164,12 +164,37 @@ def _read_own(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.Dat
     data = path.read_bytes()
     if _sha256(data) != located.sha256:
         raise DataError(f"{path}: changed while it was used; run the same command again")
+    if config.layout == "lists":
+        return _read_lists(data, path.name, config.separator)
     columns = config.columns or Columns()
     if path.suffix in {".parquet", ".pq"}:
         return _read_parquet(data, path.name, columns)
     separator = config.separator or ("\t" if path.suffix in {".tsv", ".tab"} else ",")
     header = True if config.header is None else config.header
     return _read_text(data, path.name, columns, separator=separator, header=header)
+
+
+def _read_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFrame":
+    """A line a user: the user, then items. A user without items is a user without interactions."""
+    import pandas as pd
+
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        at = data[: error.start].count(b"\n") + 1
+        raise DataError(f"{name}:{at}: not UTF-8 text; save the file as UTF-8") from None
+    users: list[str] = []
+    items: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        user, *listed = line.split(separator) if separator is None or line.strip() else [""]
+        if not (user.strip() and all(map(str.strip, listed))) and line.strip():
+            raise DataError(f"{name}:{number}: an id is empty; expected `user item item ...`")
+        users += [user] * len(listed)
+        items += listed
+    if not users:
+        raise DataError(f"{name}: no interactions; expected a line a user: `user item item ...`")
+    frame = pd.DataFrame({"user": pd.Categorical(users), "item": pd.Categorical(items)})
+    return _checked(frame, lambda reason: DataError(f"{name}: {reason}"))
 
 
 def _read_text(data: bytes, name: str, columns: Columns, *, separator: str, header: bool) -> "pd.DataFrame":

@@ -1,4 +1,4 @@
-"""Ratings -> the matrix of interactions, and its splits.
+"""Ratings -> the matrix of interactions.
 
 Indexes are by first appearance after filtering, as `pandas.factorize` gives them.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.core.config import PreprocessConfig, RandomSplit
+from tasks.core.config import PreprocessConfig, Transform
 from tasks.core.datasets import Ratings, RawId
 from tasks.core.errors import DataError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_array
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised whenever the same ratings would give another matrix: stored ones are then made anew."""
 
 
@@ -31,15 +31,17 @@ class Interactions:
     user_ids : (U,) raw ids, int64 or text; row u is user_ids[u]
     item_ids : (I,) raw ids
     item_titles : (I,) text, or None where the data set has no titles
+    times : (nnz,) float64, the timestamp of each stored interaction in the matrix' order, or None where there are none
     """
 
     matrix: "csr_array"
     user_ids: npt.NDArray[Any]
     item_ids: npt.NDArray[Any]
     item_titles: npt.NDArray[np.str_] | None
+    times: npt.NDArray[np.float64] | None = None
 
     def digest(self) -> str:
-        """sha256 over everything that it holds, equal on every machine."""
+        """sha256 over all that a fit on every interaction depends on, equal on every machine; times are not."""
         hasher = hashlib.sha256()
         titles = self.item_titles if self.item_titles is not None else np.array([], dtype=np.str_)
         matrix = self.matrix
@@ -56,27 +58,17 @@ class Interactions:
         arrays = {"user_ids": self.user_ids, "item_ids": self.item_ids}
         if self.item_titles is not None:
             arrays["item_titles"] = self.item_titles
-        matrix = self.matrix
-        with path.open("wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                data=matrix.data,
-                indices=matrix.indices,
-                indptr=matrix.indptr,
-                shape=np.array(matrix.shape),
-                **arrays,
-            )
+        if self.times is not None:
+            arrays["times"] = self.times
+        save_matrix(self.matrix, path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Interactions":
         """Read what `save` wrote."""
-        from scipy.sparse import csr_array
-
         with np.load(path, allow_pickle=False) as arrays:
-            parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-            matrix = csr_array(parts, shape=tuple(arrays["shape"].tolist()))
-            return cls(matrix, arrays["user_ids"], arrays["item_ids"], arrays.get("item_titles"))
+            return cls(
+                _matrix(arrays), arrays["user_ids"], arrays["item_ids"], arrays.get("item_titles"), arrays.get("times")
+            )
 
     def users_frame(self) -> "pd.DataFrame":
         """`index`, `raw_id`, one row a user."""
@@ -107,25 +99,37 @@ class Summary:
     min_per_item: int
 
 
-@dataclass(frozen=True)
-class Split:
-    """Two matrices of one shape whose interactions are disjoint.
+def save_matrix(matrix: "csr_array", path: Path, **arrays: npt.NDArray[Any]) -> None:
+    """Write a CSR matrix, and arrays beside it, as npz without pickles."""
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            data=matrix.data,
+            indices=matrix.indices,
+            indptr=matrix.indptr,
+            shape=np.array(matrix.shape),
+            **arrays,
+        )
 
-    train, test : (U, I) CSR float32
-    users_without_train, items_without_train : how many the split emptied
-    """
 
-    train: "csr_array"
-    test: "csr_array"
-    users_without_train: int
-    items_without_train: int
+def load_matrix(path: Path) -> "csr_array":
+    """Read the matrix that `save_matrix` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return _matrix(arrays)
+
+
+def _matrix(arrays: Any) -> "csr_array":
+    from scipy.sparse import csr_array
+
+    return csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"].tolist()))
 
 
 def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     """Filter the ratings and index them.
 
-    Duplicates are settled first, so that a rating that was withdrawn does not count; then `min_rating`;
-    then indexes by first appearance.
+    Duplicates are settled first, so that a rating that was withdrawn does not count; then `min_rating`; then the
+    k-core; then indexes by first appearance.
 
     Raises
     ------
@@ -135,7 +139,7 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     import pandas as pd
     from scipy.sparse import csr_array
 
-    frame = _without_duplicates(ratings.frame, config)
+    frame = without_duplicates(ratings.frame, config)
     if "rating" in frame and config.min_rating is not None:
         kept = frame[frame["rating"] >= config.min_rating]
         if kept.empty:
@@ -144,24 +148,21 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
                 f"to {frame['rating'].max():g}; lower preprocess.min_rating"
             )
         frame = kept
-    confidence = np.ones(len(frame), dtype=np.float32)
-    if config.confidence == "rating" and "rating" in frame:
-        confidence = frame["rating"].to_numpy(dtype=np.float32)
-        if not (np.isfinite(confidence) & (confidence > 0)).all():
-            bad = frame["rating"][~(np.isfinite(confidence) & (confidence > 0))].iloc[0]
-            raise DataError(
-                f"a rating of {bad:g} cannot be a confidence, which is above 0 and below 3e38; "
-                "raise preprocess.min_rating, or use confidence: binary"
-            )
+    if config.k_core is not None:
+        frame = _core(frame, config.k_core)
+    confidence = _confidence(frame, config)
     rows, row_codes = pd.factorize(frame["user"].cat.codes)
     columns, column_codes = pd.factorize(frame["item"].cat.codes)
     shape = (len(row_codes), len(column_codes))
     matrix = csr_array((confidence, (rows.astype(np.int32), columns.astype(np.int32))), shape=shape)
     matrix.sort_indices()
+    times = None
+    if "timestamp" in frame:
+        times = frame["timestamp"].to_numpy()[np.lexsort((columns, rows))]
     item_ids = _raw(frame["item"], np.asarray(column_codes))
     titles = ratings.titles
     known = np.array([titles.get(raw, "") for raw in item_ids.tolist()], dtype=np.str_) if titles else None
-    return Interactions(matrix, _raw(frame["user"], np.asarray(row_codes)), item_ids, known)
+    return Interactions(matrix, _raw(frame["user"], np.asarray(row_codes)), item_ids, known, times)
 
 
 def summarize(matrix: "csr_array") -> Summary:
@@ -181,39 +182,67 @@ def summarize(matrix: "csr_array") -> Summary:
     )
 
 
-def split_random(matrix: "csr_array", config: RandomSplit, *, seed: int) -> Split:
-    """Hold out each interaction with probability `test_fraction`, by a permutation of all of them.
+def confidence(ratings: npt.NDArray[np.float64], config: PreprocessConfig) -> npt.NDArray[np.float64]:
+    """What the matrix holds for a rating: itself, 1, 1 + alpha·r, or 1 + alpha·log(1 + r/epsilon).
+
+    The transforms are those of Hu, Koren and Volinsky (2008), sections 4 and 6.
+    """
+    kind = config.confidence
+    if isinstance(kind, Transform):
+        grown = ratings if kind.transform == "linear" else np.log1p(ratings / (kind.epsilon or 1.0))
+        return np.asarray(1 + kind.alpha * grown)
+    return ratings if kind == "rating" else np.ones_like(ratings)
+
+
+def _confidence(frame: "pd.DataFrame", config: PreprocessConfig) -> npt.NDArray[np.float32]:
+    ratings = frame["rating"].to_numpy() if "rating" in frame else np.ones(len(frame))
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        found = confidence(ratings, config).astype(np.float32)
+    wrong = ~(np.isfinite(found) & (found > 0))
+    if wrong.any():
+        made = "" if config.confidence == "rating" else f" (made into {found[wrong][0]:g})"
+        raise DataError(
+            f"a rating of {ratings[wrong][0]:g}{made} cannot be a confidence, which is above 0 and below 3e38; "
+            "raise preprocess.min_rating, or use confidence: binary"
+        )
+    return found
+
+
+def _core(frame: "pd.DataFrame", k: int) -> "pd.DataFrame":
+    """The k-core: what is left once users and items of fewer than k interactions are dropped, again and again."""
+    sides = [frame[side].cat.codes.to_numpy() for side in ("user", "item")]
+    kept = _in_core(sides, k)
+    if not kept.any():
+        low, high = 0, k  # the largest core that is not empty, by halving
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _in_core(sides, middle).any() else (low, middle)
+        raise DataError(
+            f"preprocess.k_core {k} leaves nothing of {len(frame):,} interactions; the largest that leaves something "
+            f"is {low}"
+        )
+    return frame[kept]
+
+
+def _in_core(sides: list[npt.NDArray[Any]], k: int) -> npt.NDArray[np.bool_]:
+    kept = np.ones(len(sides[0]), dtype=bool)
+    while True:
+        enough = kept.copy()
+        for codes in sides:
+            enough &= np.bincount(codes[kept], minlength=codes.max(initial=0) + 1)[codes] >= k
+        if enough.sum() == kept.sum():
+            return kept
+        kept = enough
+
+
+def without_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.DataFrame":
+    """One rating for each pair of user and item.
 
     Raises
     ------
     DataError
-        One side would be empty.
+        A pair is rated twice, and `duplicates` is `error`.
     """
-    from scipy.sparse import csr_array
-
-    n_test = round(config.test_fraction * matrix.nnz)
-    if not 0 < n_test < matrix.nnz:
-        raise DataError(
-            f"a test fraction of {config.test_fraction:g} of {matrix.nnz} interactions leaves one side empty; "
-            "change evaluation.split.test_fraction, or set evaluation: null"
-        )
-    held_out = np.zeros(matrix.nnz, dtype=bool)
-    held_out[np.random.default_rng(seed).permutation(matrix.nnz)[:n_test]] = True
-
-    def part(chosen: npt.NDArray[np.bool_]) -> "csr_array":
-        counts = np.concatenate([[0], np.cumsum(chosen)])[matrix.indptr].astype(np.int32)
-        return csr_array((matrix.data[chosen], matrix.indices[chosen], counts), shape=matrix.shape)
-
-    train, test = part(~held_out), part(held_out)
-    return Split(
-        train,
-        test,
-        users_without_train=int((np.diff(train.indptr) == 0).sum()),
-        items_without_train=int((np.bincount(train.indices, minlength=matrix.shape[1]) == 0).sum()),
-    )
-
-
-def _without_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.DataFrame":
     keys = frame["user"].cat.codes.to_numpy(np.int64) * len(frame["item"].cat.categories) + frame[
         "item"
     ].cat.codes.to_numpy(np.int64)

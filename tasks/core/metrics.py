@@ -5,57 +5,36 @@ Each metric is computed for every user with at least one test item, then average
 among them. Where the literature disagrees, the variant is in the name.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.als import Floats
 from tasks.core.neighbours import Ids
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+ALGORITHM = 2
+"""Part of an evaluation's identity; raised whenever metrics are added, or the same factors would give other values."""
+
 Values = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """Metrics of one model on one split.
-
-    users : (T,) indexes of the users that have test items
-    per_user : metric name, such as `ndcg_at_10`, -> (T,) float64 in the order of `users`
-    """
-
-    users: npt.NDArray[np.int64]
-    per_user: dict[str, Values]
-
-    def means(self) -> dict[str, float]:
-        """Each metric averaged over users."""
-        return {name: float(values.mean()) for name, values in self.per_user.items()}
-
-
-def evaluate(recommended: Ids, test: "csr_array", cutoffs: tuple[int, ...]) -> Accuracy:
-    """Every metric at every cutoff.
+def accuracy(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64], cutoff: int) -> dict[str, Values]:
+    """Every metric at one cutoff, such as `ndcg_at_10`: (T,) float64 each.
 
     Parameters
     ----------
-    recommended : (U, n) int32
-        Best first, -1 where a list ends early; n at least the largest cutoff or all candidates.
-    test : (U, I) CSR
-        The held-out interactions.
+    hits : (T, n)
+        Which of the recommendations are test items, best first; a list shorter than the cutoff has none after its end.
+    relevant : (T,)
+        Test items of each user, at least one.
     """
-    relevant = np.diff(test.indptr)
-    users = np.flatnonzero(relevant)
-    hits = _hits(recommended, test)[users]  # (T, n)
-    per_user: dict[str, Values] = {}
-    for cutoff in cutoffs:
-        # a list shorter than the cutoff has no hits after its end
-        short = max(0, cutoff - hits.shape[1])
-        padded = np.pad(hits[:, :cutoff], ((0, 0), (0, short)))
-        for name, metric in METRICS.items():
-            per_user[f"{name}_at_{cutoff}"] = metric(padded, relevant[users])
-    return Accuracy(users, per_user)
+    short = max(0, cutoff - hits.shape[1])
+    padded = np.pad(hits[:, :cutoff], ((0, 0), (0, short)))
+    return {f"{name}_at_{cutoff}": metric(padded, relevant) for name, metric in METRICS.items()}
 
 
 def precision(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
@@ -115,13 +94,41 @@ METRICS = {
 }
 
 
-def _hits(recommended: Ids, test: "csr_array") -> npt.NDArray[np.bool_]:
+def find_hits(recommended: Ids, test: "csr_array") -> npt.NDArray[np.bool_]:
     """(U, n): whether a recommendation is a test item. Both sides as sorted keys user * I + item."""
     n_items = np.int64(test.shape[1])
     owners = np.repeat(np.arange(test.shape[0], dtype=np.int64), np.diff(test.indptr))
     truth = owners * n_items + test.indices
     keys = np.arange(len(recommended), dtype=np.int64)[:, None] * n_items + recommended
     return np.isin(keys, truth) & (recommended >= 0)
+
+
+def areas(scores: Floats, trained: npt.NDArray[np.int64], test: "csr_array") -> Values:
+    """AUC: the share of pairs of a test item and another candidate that are in the right order, ties by half; (B,).
+
+    Candidates are all items that a user was not trained on; what is scored -inf comes last. 0.5 without test items,
+    or where nothing but test items is left. Rendle et al. 2009, section 3.2 (per-user AUC).
+
+    Parameters
+    ----------
+    scores : (B, I) float32
+        -inf for what the user was trained on, and for what has no score.
+    trained : (B,)
+        How many items each of these users was trained on.
+    test : (B, I) CSR
+    """
+    ordered = np.sort(scores, axis=1)
+    found = np.full(len(scores), 0.5)
+    for row in np.flatnonzero(np.diff(test.indptr)):
+        items = test.indices[test.indptr[row] : test.indptr[row + 1]]
+        below = np.maximum(np.searchsorted(ordered[row], scores[row, items]), trained[row])
+        up_to = np.searchsorted(ordered[row], scores[row, items], side="right")
+        positive, others = len(items), scores.shape[1] - trained[row] - len(items)
+        if others:
+            # the test items among themselves give half of all their ordered pairs, each with itself included
+            right = (below - trained[row]).sum() + (up_to - below).sum() / 2 - positive**2 / 2
+            found[row] = right / (positive * others)
+    return found
 
 
 def _discounts(n: int) -> Values:

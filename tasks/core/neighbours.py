@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Ids = npt.NDArray[np.int32]
+Scores = Callable[[int, int], Floats]
+"""(start, stop) -> (stop - start, C) scores of those rows, the higher the better; -inf for what is no candidate."""
 
 BLOCK_BYTES = 64 << 20
 """Scores held at once."""
@@ -84,7 +86,7 @@ def similar(factors: Floats, *, n: int, rows: Ids | None = None) -> Lists:
         block[np.arange(stop - start), chosen] = -np.inf
         return block
 
-    return _best(scores, len(asked), len(unit), n)
+    return best(scores, len(asked), len(unit), n)
 
 
 def similar_raw(matrix: "csr_array", *, n: int) -> Lists:
@@ -108,7 +110,7 @@ def similar_raw(matrix: "csr_array", *, n: int) -> Lists:
         block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
         return block
 
-    return _best(scores, unit.shape[0], unit.shape[0], n)
+    return best(scores, unit.shape[0], unit.shape[0], n)
 
 
 def recommend(factors: Factors, liked: "csr_array", *, n: int) -> Lists:
@@ -120,18 +122,33 @@ def recommend(factors: Factors, liked: "csr_array", *, n: int) -> Lists:
     ----------
     liked : (U, I) CSR
     """
+    return best(without(preferences(factors), liked), len(factors.users), len(factors.items), n)
+
+
+def preferences(factors: Factors) -> Scores:
+    """Every user's preference for every item; -inf for users and items that were not trained."""
     unknown_items = ~np.any(factors.items, axis=1)
     unknown_users = np.asarray(~np.any(factors.users, axis=1))
 
     def scores(start: int, stop: int) -> Floats:
         block = score(factors.users[start:stop], factors.items)  # (B, I)
-        rows = np.repeat(np.arange(stop - start), np.diff(liked.indptr[start : stop + 1]))
-        block[rows, liked.indices[liked.indptr[start] : liked.indptr[stop]]] = -np.inf
         block[:, unknown_items] = -np.inf
         block[unknown_users[start:stop]] = -np.inf
         return block
 
-    return _best(scores, len(factors.users), len(factors.items), n)
+    return scores
+
+
+def without(scores: Scores, liked: "csr_array") -> Scores:
+    """The same scores, which may be overwritten, with -inf for what a user has liked; `liked` is (U, I) CSR."""
+
+    def masked(start: int, stop: int) -> Floats:
+        block = scores(start, stop)
+        rows = np.repeat(np.arange(stop - start), np.diff(liked.indptr[start : stop + 1]))
+        block[rows, liked.indices[liked.indptr[start] : liked.indptr[stop]]] = -np.inf
+        return block
+
+    return masked
 
 
 def score(users: Floats, items: Floats) -> Floats:
@@ -139,10 +156,10 @@ def score(users: Floats, items: Floats) -> Floats:
     return users @ items.T
 
 
-def _best(scores: Callable[[int, int], Floats], n_rows: int, n_columns: int, n: int) -> Lists:
-    """The n best columns of each row, where `scores(start, stop)` gives rows of scores, -inf for no candidate."""
+def best(scores: Scores, n_rows: int, n_columns: int, n: int) -> Lists:
+    """The n best columns of each row. `scores` is called once for each block of rows, in their order."""
     n = min(n, n_columns)
-    ids, best = np.empty((n_rows, n), dtype=np.int32), np.empty((n_rows, n), dtype=np.float32)
+    ids, highest = np.empty((n_rows, n), dtype=np.int32), np.empty((n_rows, n), dtype=np.float32)
     step = max(1, BLOCK_BYTES // (4 * max(n_columns, 1)))
     for start in range(0, n_rows, step):
         stop = min(start + step, n_rows)
@@ -151,8 +168,8 @@ def _best(scores: Callable[[int, int], Floats], n_rows: int, n_columns: int, n: 
         values = np.take_along_axis(block, chosen, axis=1)
         order = np.lexsort((chosen, -values), axis=1)
         ids[start:stop] = np.take_along_axis(chosen, order, axis=1)
-        best[start:stop] = np.take_along_axis(values, order, axis=1)
-    nothing = np.isneginf(best)
-    ids[nothing], best[nothing] = -1, np.nan
+        highest[start:stop] = np.take_along_axis(values, order, axis=1)
+    nothing = np.isneginf(highest)
+    ids[nothing], highest[nothing] = -1, np.nan
     longest = max(int((~nothing).sum(axis=1).max(initial=0)), 1) if n else 0
-    return Lists(ids[:, :longest], best[:, :longest])
+    return Lists(ids[:, :longest], highest[:, :longest])

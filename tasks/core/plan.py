@@ -1,15 +1,10 @@
 """Which fits an experiment consists of, and what each of them is called for ever."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from tasks.core import als, interactions, neighbours
+from tasks.core import als, metrics, neighbours
 from tasks.core.config import AlsConfig, ExperimentConfig
-from tasks.core.interactions import Split
 from tasks.core.store import combined_sha256
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 MODEL, EVALUATION, PARENT = "model", "evaluation", "parent"
 
@@ -41,26 +36,17 @@ def split_seed(config: ExperimentConfig) -> int:
     return als.run_seed(config.seed, "", 0, "split")
 
 
-def split(config: ExperimentConfig, matrix: "csr_array") -> Split:
-    """The experiment's one held-out split."""
-    assert config.evaluation is not None, "only experiments with evaluation have a split"
-    return interactions.split_random(matrix, config.evaluation.split, seed=split_seed(config))
-
-
-def planned_runs(config: ExperimentConfig, data_sha256: str) -> list[PlannedRun]:
+def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str | None = None) -> list[PlannedRun]:
     """Every fit of the experiment, models in the config's order, replicates counted from 0.
 
     Parameters
     ----------
     data_sha256 : the interactions' digest
+    split_sha256 : the held-out split's, where there is evaluation
     """
-    split = None
-    if config.evaluation:
-        settings = config.evaluation.split.model_dump()
-        split = combined_sha256(data_sha256, settings, split_seed(config), interactions.ALGORITHM)
     counts = {MODEL: config.replicates, EVALUATION: config.evaluation.replicates if config.evaluation else 0}
     return [
-        _planned(config, name, settings, replicate, role, (data_sha256, split if role == EVALUATION else None))
+        _planned(config, name, settings, replicate, role, (data_sha256, split_sha256 if role == EVALUATION else None))
         for role, count in counts.items()
         for name, settings in config.models.items()
         for replicate in range(count)
@@ -100,6 +86,6 @@ def _planned(
     data: tuple[str, str | None],
 ) -> PlannedRun:
     seed = als.run_seed(config.seed, name, replicate, role)
-    cutoffs = config.evaluation.cutoffs if config.evaluation and role == EVALUATION else None
-    identity = combined_sha256(*data, settings.model_dump(), seed, als.ALGORITHM, cutoffs)
+    measured = (config.evaluation.cutoffs, metrics.ALGORITHM) if config.evaluation and role == EVALUATION else None
+    identity = combined_sha256(*data, settings.model_dump(), seed, als.ALGORITHM, measured)
     return PlannedRun(name, replicate, role, settings, seed, identity)

@@ -12,10 +12,11 @@ import numpy as np
 from tasks.core.comparison import Curve, QueryLists
 from tasks.core.overlap import Values
 from tasks.core.references import PerUser
+from tasks.core.sweep import Estimated, Sweep, described
 from tasks.core.verdict import Answer, Matrix
 
 A, B, BETWEEN, CHANCE = "#0072b2", "#d55e00", "#444444", "#999999"
-COLORS, MARKERS = (A, B, "#009e73", "#cc79a7"), "oDs^"
+COLORS, MARKERS = (A, B, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c564b"), "oDs^vPX*"
 WIDTH = 5.6  # inches
 MOST_CANDIDATES = 20
 TOLD_DEPTHS = (1, 2, 5, 10, 20, 50, 100)
@@ -95,7 +96,7 @@ def runs(matrix: Matrix, models: Sequence[str]) -> Drawing:
         points = scaled(1 - overlap)
         for place, model in enumerate(models):
             chosen = [at for at, owner in enumerate(owners) if owner == model]
-            color, marker = COLORS[place % 4], MARKERS[place % 4]
+            color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
             right.scatter(
                 points[chosen, 0], points[chosen, 1], color=color, marker=marker, label=model, s=26, alpha=0.8
             )
@@ -162,12 +163,12 @@ def accuracy(values: Mapping[str, Mapping[str, tuple[float, float | None]]]) -> 
     """Held-out accuracy: metric -> model -> mean and standard deviation over seeds."""
     title = "Held-out accuracy: mean and standard deviation over seeds"
     models = list(next(iter(values.values())))
-    with _figure(title, height=0.9 + 0.4 * len(values)) as (axes, done):
+    with _figure(title, height=1.1 + (0.25 + 0.08 * len(models)) * len(values)) as (axes, done):
         for place, model in enumerate(models):
-            ys = np.arange(len(values))[::-1] + 0.12 * (len(models) - 1 - 2 * place)
+            ys = np.arange(len(values))[::-1] + 0.4 * (len(models) - 1 - 2 * place) / len(models)
             means = [of[model][0] for of in values.values()]
             errors = [of[model][1] or 0.0 for of in values.values()]
-            color, marker = COLORS[place % 4], MARKERS[place % 4]
+            color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
             axes.errorbar(means, ys, xerr=errors, fmt=marker, color=color, label=model, capsize=2)
         axes.set_yticks(np.arange(len(values))[::-1], list(values))
         axes.set_xlim(left=0)
@@ -178,6 +179,49 @@ def accuracy(values: Mapping[str, Mapping[str, tuple[float, float | None]]]) -> 
     return done("accuracy", f"{told}.")
 
 
+def sweep(found: Sweep) -> Drawing:
+    """Accuracy, steadiness, seconds and size along what varies, each with its interval over seeds."""
+    title = f"Along {' and '.join(found.settings)}: accuracy, steadiness, time, size"
+    numbers = [point.varied[found.settings[0]] for point in found.points]
+    along = len(found.settings) == 1 and all(isinstance(value, int | float) and value > 0 for value in numbers)
+    xs = numbers if along else list(range(len(numbers)))
+    parts: list[tuple[str, list[Estimated | None]]] = [
+        (found.metric, [point.accuracy for point in found.points]),
+        (f"overlap@{found.n} of two seeds", [point.steadiness for point in found.points]),
+        ("seconds a fit", [point.seconds for point in found.points]),
+        ("factors, MB", [Estimated(point.megabytes, None, None) for point in found.points]),
+    ]
+    with _figure(title, height=4.4, columns=2, rows=2) as (axes, done):
+        for place, (what, values) in enumerate(parts):
+            panel = axes.flat[place]
+            drawn = [(x, each) for x, each in zip(xs, values, strict=True) if each]
+            for x, each in drawn:
+                if each.low_95 is not None:
+                    panel.plot([x, x], [each.low_95, each.high_95], color=A, lw=2.5, alpha=0.5)
+            panel.plot([x for x, _ in drawn], [each.mean for _, each in drawn], "o-", color=A, ms=4)
+            if along:
+                panel.set_xscale("log")
+            panel.xaxis.minorticks_off()
+            panel.set_xticks(xs, [f"{value:g}" for value in numbers] if along else _short(found), rotation=90)
+            panel.set_ylim(bottom=0)
+            panel.set_title(what, fontsize=10)
+            if place > 1:
+                panel.set_xlabel(", ".join(found.settings))
+    told = "; ".join(
+        f"{described(point.varied)}: "
+        + ", ".join(f"{what} {value.mean:.4g}" for what, values in parts if (value := values[place]))
+        for place, point in enumerate(found.points)
+    )
+    return done("sweep", f"{told}.")
+
+
+def _short(found: Sweep) -> list[str]:
+    return [
+        ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in p.varied.values())
+        for p in found.points
+    ]
+
+
 def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
     """The objective along the iterations, relative to its end: model -> (iteration, objective)."""
     title = "How settled the fits are: the objective above its last value"
@@ -185,7 +229,7 @@ def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
         drawn = 0
         for place, (model, points) in enumerate(values.items()):
             end = points[-1][1]
-            color, marker = COLORS[place % 4], MARKERS[place % 4]
+            color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
             above = [(step, value / end - 1) for step, value in points[:-1] if value > end]
             axes.plot(*zip(*above, strict=True) if above else ([], []), marker, ls="-", color=color, label=model)
             drawn += len(above)
@@ -207,7 +251,7 @@ def trajectory(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
     title = "When the lists settle: overlap with each run's own final lists"
     with _figure(title, height=2.8) as (axes, done):
         for place, (model, points) in enumerate(values.items()):
-            color, marker = COLORS[place % 4], MARKERS[place % 4]
+            color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
             axes.plot(*zip(*points, strict=True), marker, ls="-", color=color, label=model)
         axes.set_xscale("log")
         axes.xaxis.minorticks_off()
@@ -228,7 +272,9 @@ def scaled(squared: Values) -> Values:
 
 
 @contextmanager
-def _figure(title: str, *, height: float, columns: int = 1) -> Iterator[tuple[Any, Callable[[str, str], Drawing]]]:
+def _figure(
+    title: str, *, height: float, columns: int = 1, rows: int = 1
+) -> Iterator[tuple[Any, Callable[[str, str], Drawing]]]:
     """Axes to draw on, and a function from (name, alt) to the Drawing, to be called after the block."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -244,7 +290,7 @@ def _figure(title: str, *, height: float, columns: int = 1) -> Iterator[tuple[An
     }
     with mpl.rc_context(style):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(1, columns)
+        axes = figure.subplots(rows, columns)
         drawn: dict[str, str] = {}
 
         def done(name: str, alt: str) -> Drawing:

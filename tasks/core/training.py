@@ -16,9 +16,9 @@ import numpy as np
 from tasks.core import als, checkpoint
 from tasks.core.als import Factors
 from tasks.core.checkpoint import Checkpoint
-from tasks.core.config import AlsConfig, RandomSplit
+from tasks.core.config import AlsConfig
 from tasks.core.errors import DataError, Stopped
-from tasks.core.interactions import Interactions, split_random
+from tasks.core.interactions import load_matrix
 from tasks.core.store import StoredFile, file_sha256, replacing
 from tasks.core.trajectory import Trajectory
 
@@ -33,8 +33,7 @@ _SHARE = 0.01
 class FitOrder:
     """One fit, with all that is needed to carry it out.
 
-    data : the interactions
-    split, split_seed : the held-out split whose train part is fitted; None for all interactions
+    data : the matrix that is fitted
     queries, n : the users whose lists are followed, and their length
     checkpoint_seconds : between two checkpoints
     """
@@ -43,8 +42,6 @@ class FitOrder:
     data: StoredFile
     settings: AlsConfig
     seed: int
-    split: RandomSplit | None
-    split_seed: int
     snapshots: tuple[int, ...]
     queries: tuple[int, ...]
     n: int
@@ -99,7 +96,7 @@ def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
     DataError
         Interactions that are damaged, a folder that cannot be written.
     """
-    matrix = train_matrix(order.data, order.split, order.split_seed)
+    matrix = train_matrix(order.data)
     followed = Trajectory(*matrix.shape, queries=order.queries, n=order.n)
     kept = checkpoint.latest(order.identity)
     steps: list[Step] = []
@@ -150,10 +147,9 @@ def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
 
 
 @lru_cache(maxsize=1)
-def train_matrix(data: StoredFile, split: RandomSplit | None, split_seed: int) -> "csr_array":
-    """What a fit is trained on: all interactions, or the train part of the split. The last one is kept in memory."""
-    matrix = Interactions.load(data.check()).matrix
-    return matrix if split is None else split_random(matrix, split, seed=split_seed).train
+def train_matrix(data: StoredFile) -> "csr_array":
+    """What a fit is trained on. The last one is kept in memory."""
+    return load_matrix(data.check())
 
 
 def _written(factors: Factors, target: Path) -> StoredFile:

@@ -39,7 +39,7 @@ def main() -> None:
         data = prepare(dataset, PreprocessConfig(), fetch_dataset(dataset))
         settings = AlsConfig(factors=asked.factors, iterations=asked.iterations)
         snapshots = (1, 2, 5, 15, 50, 150, 500, 1500)
-        order = FitOrder("", data.file, settings, 1, None, 0, snapshots, (10,), 5, als.cores(), NEVER)
+        order = FitOrder("", data.file, settings, 1, snapshots, (10,), 5, als.cores(), NEVER)
         target = Path(folder) / "factors.npz"
         times: dict[str, list[float]] = {"bare": [], "checkpoints": [], "child": []}
         digests = set()

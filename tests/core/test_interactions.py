@@ -1,4 +1,4 @@
-"""From ratings to the matrix, and its splits."""
+"""From ratings to the matrix."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
-from tasks.core.config import DatasetConfig, PreprocessConfig, RandomSplit
+from tasks.core.config import DatasetConfig, PreprocessConfig
 from tasks.core.datasets import Ratings, locate, read
 from tasks.core.errors import DataError
-from tasks.core.interactions import Interactions, build, split_random, summarize
+from tasks.core.interactions import Interactions, build, summarize
 
 # user, item, rating, timestamp; with ratings of 4 and more, users come as b, a, c and items as 30, 10
 ROWS = [
@@ -31,11 +31,6 @@ def ratings(rows: list[tuple[object, ...]], titles: dict[int | str, str] | None 
 
 def built(rows: list[tuple[object, ...]], **settings: object) -> Interactions:
     return build(ratings(rows), PreprocessConfig.model_validate(settings))
-
-
-def random_matrix(seed: int = 0) -> csr_array:
-    dense = np.random.default_rng(seed).integers(0, 6, (40, 30)).astype(np.float32)
-    return csr_array(np.where(dense >= 3, dense, 0))
 
 
 class TestBuild:
@@ -155,36 +150,74 @@ def test_the_notebook_s_figures_on_the_genuine_movielens_100k(genuine: Path) -> 
     assert (summary.min_per_user, summary.min_per_item) == (3, 1)
 
 
-class TestSplit:
-    @pytest.mark.parametrize("seed", range(3))
-    @pytest.mark.parametrize("fraction", [0.001, 0.2, 0.999])
-    def test_parts_are_disjoint_and_their_union_is_whole(self, seed: int, fraction: float) -> None:
-        matrix = random_matrix()
-        split = split_random(matrix, RandomSplit(test_fraction=fraction), seed=seed)
-        assert split.train.multiply(split.test).nnz == 0
-        assert ((split.train + split.test) != matrix).nnz == 0
-        assert split.test.nnz == round(fraction * matrix.nnz)
-        assert split.train.nnz == matrix.nnz - split.test.nnz
+class TestTimes:
+    def test_they_follow_the_matrix(self) -> None:
+        found = built(ROWS, min_rating=None)
+        assert found.times is not None
+        rows = np.repeat(np.arange(3), np.diff(found.matrix.indptr))
+        of = {
+            (str(found.user_ids[row]), int(found.item_ids[column])): time
+            for row, column, time in zip(rows, found.matrix.indices, found.times, strict=True)
+        }
+        assert of == {(str(user), int(str(item))): time for user, item, _, time in ROWS}
 
-    def test_equal_seeds_give_equal_splits_and_others_others(self) -> None:
-        first, again, other = (split_random(random_matrix(), RandomSplit(), seed=seed).test for seed in (1, 1, 2))
-        assert (first != again).nnz == 0
-        assert (first != other).nnz > 0
+    def test_they_are_saved_and_change_no_digest(self, tmp_path: Path) -> None:
+        found = built(ROWS)
+        found.save(tmp_path / "interactions.npz")
+        loaded = Interactions.load(tmp_path / "interactions.npz").times
+        assert loaded is not None
+        assert found.times is not None
+        assert loaded.tolist() == found.times.tolist()
+        assert built([row[:3] for row in ROWS]).digest() == found.digest()
 
-    def test_every_interaction_is_held_out_equally_often(self) -> None:
-        matrix = random_matrix()
-        config = RandomSplit(test_fraction=0.2)
-        counts = sum((split_random(matrix, config, seed=seed).test > 0).astype(int).toarray() for seed in range(200))
-        shares = counts[matrix.toarray() > 0] / 200
-        assert abs(shares.mean() - 0.2) < 0.001
-        assert np.abs(shares - 0.2).max() < 5 * np.sqrt(0.2 * 0.8 / 200)
+    def test_without_a_column_there_are_none(self) -> None:
+        assert built([row[:3] for row in ROWS]).times is None
 
-    def test_users_and_items_that_the_split_empties_are_counted(self) -> None:
-        # five interactions, none sharing a user or an item: each one held out empties both
-        split = split_random(csr_array(np.eye(5)), RandomSplit(test_fraction=0.4), seed=0)
-        assert (split.users_without_train, split.items_without_train) == (2, 2)
 
-    @pytest.mark.parametrize("fraction", [0.01, 0.99])
-    def test_an_empty_side_is_refused(self, fraction: float) -> None:
-        with pytest.raises(DataError, match="leaves one side empty"):
-            split_random(csr_array(np.eye(3)), RandomSplit(test_fraction=fraction), seed=0)
+class TestCore:
+    # a and b share 1, 2 and 3; c has 3 and 4; d has 4 alone
+    PAIRS = (("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3), ("c", 3), ("c", 4), ("d", 4))
+
+    def core(self, k: int) -> list[tuple[object, object]]:
+        found = built([(user, item, 5.0) for user, item in self.PAIRS], k_core=k)
+        users = np.repeat(found.user_ids, np.diff(found.matrix.indptr))
+        return sorted(zip(users.tolist(), found.item_ids[found.matrix.indices].tolist(), strict=True))
+
+    def test_one_is_everything(self) -> None:
+        assert self.core(1) == list(self.PAIRS)
+
+    def test_dropping_one_drops_what_hung_on_it(self) -> None:
+        # d goes, then item 4, then c
+        assert self.core(2) == list(self.PAIRS[:6])
+
+    def test_what_leaves_nothing_is_refused_with_the_largest_that_leaves_something(self) -> None:
+        with pytest.raises(DataError, match=r"k_core 5 leaves nothing of 9 interactions; the largest .* is 2"):
+            self.core(5)
+
+    def test_ratings_that_do_not_count_hold_nothing_together(self) -> None:
+        rows = [("a", 1, 5.0), ("a", 2, 5.0), ("b", 1, 5.0), ("b", 2, 1.0)]
+        with pytest.raises(DataError, match="is 1"):
+            built(rows, k_core=2)
+
+
+class TestConfidence:
+    @pytest.mark.parametrize(
+        ("confidence", "expected"),
+        [
+            ("rating", [4, 5]),
+            ("binary", [1, 1]),
+            ({"transform": "linear", "alpha": 40.0}, [161, 201]),
+            ({"transform": "log", "alpha": 2.0, "epsilon": 0.5}, [1 + 2 * np.log(9), 1 + 2 * np.log(11)]),
+        ],
+    )
+    def test_each_by_its_formula(self, confidence: object, expected: list[float]) -> None:
+        found = built([("a", 1, 4.0), ("b", 2, 5.0)], confidence=confidence)
+        assert found.matrix.data == pytest.approx(np.array(expected, dtype=np.float32))
+
+    def test_without_ratings_r_is_one(self) -> None:
+        found = built([("a", 1), ("b", 2)], confidence={"transform": "linear", "alpha": 40.0})
+        assert found.matrix.data.tolist() == [41, 41]
+
+    def test_what_a_transform_makes_of_a_negative_rating_is_refused(self) -> None:
+        with pytest.raises(DataError, match=r"a rating of -2 \(made into -1\) cannot be a confidence"):
+            built([("a", 1, -2.0)], min_rating=None, confidence={"transform": "linear", "alpha": 1.0})

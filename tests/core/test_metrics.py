@@ -8,8 +8,18 @@ import pytest
 from ir_measures import AP, RR, P, R, Success, nDCG
 from scipy.sparse import csr_array
 
-from tasks.core.metrics import Accuracy, evaluate
+from tasks.core.evaluation import Evaluation
+from tasks.core.metrics import accuracy, areas, find_hits
 from tasks.core.neighbours import Ids
+
+
+def evaluate(lists: Ids, test: csr_array, cutoffs: tuple[int, ...]) -> Evaluation:
+    """Accuracy alone, of lists that are given."""
+    relevant = np.diff(test.indptr).astype(np.int64)
+    users = np.flatnonzero(relevant)
+    hits = find_hits(lists, test)[users]
+    at = [accuracy(hits, relevant[users], cutoff) for cutoff in cutoffs]
+    return Evaluation(users, {name: values for each in at for name, values in each.items()}, {})
 
 
 def held_out(rows: list[list[int]], items: int) -> csr_array:
@@ -95,7 +105,7 @@ CUTOFFS = (1, 5, 10, 20)
 
 
 @pytest.fixture(scope="module")
-def judged() -> tuple[Accuracy, csr_array, dict[tuple[str, str], np.ndarray]]:
+def judged() -> tuple[Evaluation, csr_array, dict[tuple[str, str], np.ndarray]]:
     """Random lists of 25 for 60 users over 80 items, measured by both; 1 to 40 relevant each."""
     stream = np.random.default_rng(0)
     lists = np.argsort(stream.random((60, 80)), axis=1)[:, :25].astype(np.int32)
@@ -111,7 +121,7 @@ def judged() -> tuple[Accuracy, csr_array, dict[tuple[str, str], np.ndarray]]:
     return evaluate(lists, test, CUTOFFS), test, theirs
 
 
-Judged = tuple[Accuracy, csr_array, dict[tuple[str, str], np.ndarray]]
+Judged = tuple[Evaluation, csr_array, dict[tuple[str, str], np.ndarray]]
 
 
 @pytest.mark.parametrize("cutoff", CUTOFFS)
@@ -135,3 +145,45 @@ def test_average_precision_is_trec_eval_s_but_for_its_divisor(judged: Judged, cu
     np.testing.assert_allclose(ours * np.minimum(cutoff, relevant), theirs * relevant, atol=1e-5)
     assert few.any()
     assert not few.all()
+
+
+class TestAuc:
+    def areas(self, scores: list[float], trained: list[int], relevant: list[int]) -> float:
+        block = np.array([scores], dtype=np.float32)
+        block[0, trained] = -np.inf
+        return float(areas(block, np.array([len(trained)]), held_out([relevant], len(scores)))[0])
+
+    @pytest.mark.parametrize(
+        ("scores", "expected"),
+        [
+            ([9, 4, 3, 2, 1], 1),  # the test items 1 and 2 above 3 and 4
+            ([9, 1, 2, 3, 4], 0),
+            ([9, 4, 1, 2, 3], 2 / 4),
+            ([9, 4, 2, 3, 2], (1 + 1 + 0 + 0.5) / 4),  # a tie is half a pair
+            ([9, 5, 5, 5, 5], 0.5),
+        ],
+    )
+    def test_pairs_in_order_by_hand(self, scores: list[float], expected: float) -> None:
+        assert self.areas(scores, [0], [1, 2]) == expected
+
+    def test_what_has_no_score_is_a_candidate_that_comes_last(self) -> None:
+        # test item 1 has none, as 4 has none: they tie; candidates are 1, 2, 3, 4
+        assert self.areas([9, -np.inf, 5, 4, -np.inf], [0], [1]) == 0.5 / 3
+        assert self.areas([9, 5, -np.inf, 4, -np.inf], [0], [1]) == 1
+
+    def test_with_nothing_to_tell_apart_it_is_a_half(self) -> None:
+        assert self.areas([9, 1, 2], [0], [1, 2]) == 0.5
+        assert self.areas([9, 1, 2], [0], []) == 0.5
+
+    def test_it_is_scipy_s_mann_whitney_u(self) -> None:
+        from scipy.stats import mannwhitneyu
+
+        stream = np.random.default_rng(3)
+        scores = stream.integers(0, 12, (20, 50)).astype(np.float32)  # many ties
+        test = held_out([stream.permutation(50)[:7].tolist() for _ in range(20)], 50)
+        found = areas(scores, np.zeros(20, dtype=np.int64), test)
+        for user in range(20):
+            mine = np.zeros(50, dtype=bool)
+            mine[test[[user]].indices] = True
+            u = mannwhitneyu(scores[user, mine], scores[user, ~mine]).statistic
+            assert found[user] == pytest.approx(u / (7 * 43))

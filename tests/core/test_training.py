@@ -39,7 +39,7 @@ def matrix() -> csr_array:
 def order(matrix: csr_array, home: Path) -> FitOrder:
     interactions = Interactions(matrix, np.arange(40), np.arange(25), None)
     data = put("interactions", ".npz", interactions.save)
-    return FitOrder("a" * 64, data, SETTINGS, 7, None, 0, (1, 10), (3,), 5, 1, 1e9)
+    return FitOrder("a" * 64, data, SETTINGS, 7, (1, 10), (3,), 5, 1, 1e9)
 
 
 def cut_off(order: FitOrder, target: Path, at: int) -> list[Step]:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,11 +39,16 @@ def order(home: Path) -> FitOrder:
     dense = (np.random.default_rng(5).random((40, 25)) < 0.3).astype(np.float32)
     interactions = Interactions(csr_array(dense), np.arange(40), np.arange(25), None)
     data = put("interactions", ".npz", interactions.save)
-    return FitOrder("a" * 64, data, AlsConfig(factors=4, iterations=20), 7, None, 0, (1,), (3,), 5, 1, 1e9)
+    return FitOrder("a" * 64, data, AlsConfig(factors=4, iterations=20), 7, (1,), (3,), 5, 1, 1e9)
 
 
 def children() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if "tasks.isolation" in each.cmdline()]
+    found = []
+    for each in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # gone, or a zombie of another test's
+            if "tasks.isolation" in each.cmdline():
+                found.append(each)
+    return found
 
 
 def once(act: Callable[[], object]) -> Callable[[list[Step]], None]:

@@ -1,0 +1,71 @@
+"""Scores of items for users -> every metric on a held-out split. One pass over blocks of users."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core import beyond, metrics, neighbours
+from tasks.core.als import Floats
+from tasks.core.metrics import Values
+from tasks.core.neighbours import Scores
+from tasks.core.splits import Split
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of one model on one split.
+
+    users : (T,) indexes of the users that have test items
+    per_user : metric, such as `ndcg_at_10`, -> (T,) float64 in the order of `users`
+    overall : metric of all lists together, such as `coverage_at_10`
+    """
+
+    users: npt.NDArray[np.int64]
+    per_user: dict[str, Values]
+    overall: dict[str, float]
+
+    def means(self) -> dict[str, float]:
+        """Each metric: those per user averaged over the users for whom it is defined, if any."""
+        defined = {name: values[np.isfinite(values)] for name, values in self.per_user.items()}
+        return {name: float(values.mean()) for name, values in defined.items() if len(values)} | self.overall
+
+
+def evaluate(scores: Scores, split: Split, cutoffs: tuple[int, ...]) -> Evaluation:
+    """Every metric at every cutoff, and AUC, over the users that have test items.
+
+    Parameters
+    ----------
+    scores : of all items for users start to stop; what a user was trained on is left out here
+    cutoffs : increasing
+    """
+    n_users, n_items = split.test.shape
+    area = np.empty(n_users)
+    trained = np.diff(split.train.indptr).astype(np.int64)
+    candidates = neighbours.without(scores, split.train)
+
+    def watched(start: int, stop: int) -> Floats:
+        block = candidates(start, stop)
+        area[start:stop] = metrics.areas(block, trained[start:stop], split.test[start:stop])
+        return block
+
+    recommended = neighbours.best(watched, n_users, n_items, cutoffs[-1]).ids
+    relevant = np.diff(split.test.indptr).astype(np.int64)
+    users = np.flatnonzero(relevant)
+    hits = metrics.find_hits(recommended, split.test)[users]  # (T, n)
+    lists = recommended[users]
+    per_user: dict[str, Values] = {"auc": area[users]}
+    overall: dict[str, float] = {}
+    for cutoff in cutoffs:
+        per_user |= metrics.accuracy(hits, relevant[users], cutoff)
+        per_user |= _at(cutoff, beyond.of_each_list(lists[:, :cutoff], split.train))
+        overall |= _at(cutoff, beyond.of_all_lists(lists[:, :cutoff], n_items))
+    return Evaluation(users, per_user, overall)
+
+
+def _at(cutoff: int, values: Mapping[str, T]) -> dict[str, T]:
+    return {f"{name}_at_{cutoff}": value for name, value in values.items()}

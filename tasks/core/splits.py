@@ -1,0 +1,199 @@
+"""Interactions -> a train part and a test part.
+
+Each strategy is a function that says which of the stored interactions are held out; `hold_out` chooses it, and
+takes the validation part out of the train part where that is asked for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.config import (
+    FilesSplit,
+    LeaveLastSplit,
+    PreprocessConfig,
+    RandomSplit,
+    RandomUserSplit,
+    TimeSplit,
+)
+from tasks.core.datasets import Ratings
+from tasks.core.errors import DataError
+from tasks.core.interactions import Interactions, without_duplicates
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+ALGORITHM = 1
+"""Part of an evaluation's identity; raised whenever the same settings would hold out other interactions."""
+
+Strategy = RandomSplit | RandomUserSplit | LeaveLastSplit | TimeSplit | FilesSplit
+Mask = npt.NDArray[np.bool_]
+Times = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Two matrices of one shape whose interactions are disjoint.
+
+    Users and items that only a published test file has are rows and columns after those of the interactions; they
+    have nothing in `train`.
+
+    train, test : (U', I') CSR float32
+    """
+
+    train: "csr_array"
+    test: "csr_array"
+
+    def counts(self) -> dict[str, int]:
+        """What evaluations are logged with: how much is in either part, and what the split emptied."""
+        in_train = np.bincount(self.train.indices, minlength=self.train.shape[1])
+        return {
+            "train_interactions": self.train.nnz,
+            "test_interactions": self.test.nnz,
+            "evaluated_users": int((np.diff(self.test.indptr) > 0).sum()),
+            "users_without_train": int((np.diff(self.train.indptr) == 0).sum()),
+            "items_without_train": int((in_train == 0).sum()),
+        }
+
+
+def hold_out(
+    loaded: Interactions, config: Strategy, *, seed: int, validation: bool = False, published: Ratings | None = None
+) -> Split:
+    """Split by a strategy.
+
+    Parameters
+    ----------
+    seed : of whatever is drawn
+    validation : split the train part once more, with a seed that follows from `seed`, and leave the test part out
+    published : for `files`, what its test file holds; see `published_test`
+
+    Raises
+    ------
+    DataError
+        A part would be empty, a strategy needs timestamps that are not there, a test file repeats the train part.
+    """
+    if isinstance(config, FilesSplit):
+        assert published is not None, "a published split comes with its test file"
+        return _published(loaded, published, config)
+    split, times = _parted(loaded.matrix, loaded.times, config, seed)
+    return _parted(split.train, times, config, seed + 1)[0] if validation else split
+
+
+def random(matrix: "csr_array", times: Times | None, config: RandomSplit, seed: int) -> Mask:
+    """A share of all interactions, by a permutation of them."""
+    held_out = np.zeros(matrix.nnz, dtype=bool)
+    held_out[np.random.default_rng(seed).permutation(matrix.nnz)[: round(config.test_fraction * matrix.nnz)]] = True
+    return held_out
+
+
+def random_user(matrix: "csr_array", times: Times | None, config: RandomUserSplit, seed: int) -> Mask:
+    """A share or a number of each user's interactions, all but one at most."""
+    counts = np.diff(matrix.indptr)
+    share = 0.2 if config.test_fraction is None else config.test_fraction
+    wanted = np.rint(share * counts).astype(np.int64) if config.test_count is None else config.test_count
+    return _first_of_each_row(matrix, np.random.default_rng(seed).random(matrix.nnz), wanted)
+
+
+def leave_last(matrix: "csr_array", times: Times | None, config: LeaveLastSplit, seed: int) -> Mask:
+    """Each user's last interactions, all but one at most; of one moment, those of the highest item index."""
+    return _first_of_each_row(matrix, -_needed(times, config.strategy), config.test_count)
+
+
+def by_time(matrix: "csr_array", times: Times | None, config: TimeSplit, seed: int) -> Mask:
+    """The latest interactions of all, and those of the same moment as the first of them."""
+    moments = _needed(times, config.strategy)
+    n_test = round(config.test_fraction * matrix.nnz)
+    if n_test == 0:
+        return np.zeros(matrix.nnz, dtype=bool)
+    first = np.partition(moments, matrix.nnz - n_test)[matrix.nnz - n_test]
+    return np.asarray(moments >= first)
+
+
+STRATEGIES: dict[type, Callable[["csr_array", Times | None, Any, int], Mask]] = {
+    RandomSplit: random,
+    RandomUserSplit: random_user,
+    LeaveLastSplit: leave_last,
+    TimeSplit: by_time,
+}
+
+
+def _parted(matrix: "csr_array", times: Times | None, config: Strategy, seed: int) -> tuple[Split, Times | None]:
+    """The two parts, and the times of the train part."""
+    held_out = STRATEGIES[type(config)](matrix, times, config, seed)
+    n_test = int(held_out.sum())
+    if not 0 < n_test < matrix.nnz:
+        raise DataError(
+            f"the {config.strategy} split holds out {n_test} of {matrix.nnz} interactions: one part is empty; "
+            "change evaluation.split, or set evaluation: null"
+        )
+    split = Split(_part(matrix, ~held_out), _part(matrix, held_out))
+    return split, None if times is None else times[~held_out]
+
+
+def _part(matrix: "csr_array", chosen: Mask) -> "csr_array":
+    from scipy.sparse import csr_array
+
+    counts = np.concatenate([[0], np.cumsum(chosen)])[matrix.indptr].astype(np.int32)
+    return csr_array((matrix.data[chosen], matrix.indices[chosen], counts), shape=matrix.shape)
+
+
+def _first_of_each_row(matrix: "csr_array", keys: npt.NDArray[np.float64], wanted: npt.NDArray[np.int64] | int) -> Mask:
+    """The `wanted` entries of lowest key in each row, the last in the row where keys tie; never a whole row."""
+    counts = np.diff(matrix.indptr).astype(np.int64)
+    rows = np.repeat(np.arange(matrix.shape[0]), counts)
+    order = np.lexsort((-np.arange(matrix.nnz), keys, rows))
+    place = np.arange(matrix.nnz) - matrix.indptr[rows].astype(np.int64)
+    chosen = np.zeros(matrix.nnz, dtype=bool)
+    chosen[order] = place < np.minimum(wanted, counts - 1)[rows]
+    return chosen
+
+
+def _needed(times: Times | None, strategy: str) -> Times:
+    if times is None:
+        raise DataError(
+            f"evaluation.split.strategy {strategy} needs timestamps, and the data have none; set "
+            "dataset.columns.timestamp, or use strategy random or random_user"
+        )
+    return times
+
+
+def published_test(ratings: Ratings, config: PreprocessConfig) -> Ratings:
+    """A published test part's interactions: those that the train part's rules on ratings keep."""
+    frame = without_duplicates(ratings.frame, config)
+    if "rating" in frame and config.min_rating is not None:
+        frame = frame[frame["rating"] >= config.min_rating]
+    return Ratings(frame, {})
+
+
+def _published(loaded: Interactions, published: Ratings, config: FilesSplit) -> Split:
+    from scipy.sparse import csr_array
+
+    frame = published.frame
+    if frame.empty:
+        raise DataError(f"evaluation.split.test: {config.test} holds no interaction that counts; lower min_rating")
+    rows, n_users = _places(loaded.user_ids, frame["user"])
+    columns, n_items = _places(loaded.item_ids, frame["item"])
+    matrix = loaded.matrix
+    grown = np.concatenate([matrix.indptr, np.full(n_users - matrix.shape[0], matrix.nnz, dtype=matrix.indptr.dtype)])
+    train = csr_array((matrix.data, matrix.indices, grown), shape=(n_users, n_items))
+    test = csr_array((np.ones(len(frame), dtype=np.float32), (rows, columns)), shape=(n_users, n_items))
+    test.sort_indices()
+    again = train.multiply(test).tocoo()
+    if again.nnz:
+        user, item = loaded.user_ids[again.coords[0][0]], loaded.item_ids[again.coords[1][0]]
+        raise DataError(
+            f"evaluation.split.test: {again.nnz} of its {test.nnz} interactions are in the train part too, user {user} "
+            f"with item {item} for one; what was trained on is never recommended: remove them from one of the files"
+        )
+    return Split(train, test)
+
+
+def _places(known: npt.NDArray[Any], column: Any) -> tuple[npt.NDArray[np.int32], int]:
+    """Each raw id's index, ids that are not known after those that are; and how many there are in all."""
+    places = {str(raw): index for index, raw in enumerate(known.tolist())}
+    codes = column.cat.remove_unused_categories()
+    of_code = [places.setdefault(str(raw), len(places)) for raw in codes.cat.categories.tolist()]
+    return np.array(of_code, dtype=np.int32)[codes.cat.codes.to_numpy()], len(places)

@@ -1,0 +1,165 @@
+"""What evaluations say, side by side: means over seeds, tests, reference recommenders, and sweeps."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks import artifacts
+from tasks.core.accuracy import AccuracyTest, adjusted, compare_accuracy
+from tasks.core.config import AlsConfig, ExperimentConfig
+from tasks.core.evaluation import Evaluation, evaluate
+from tasks.core.overlap import Values
+from tasks.core.plan import EVALUATION, MODEL, split_seed
+from tasks.core.recommenders import MOST_ITEMS, REFERENCES
+from tasks.core.splits import Split
+from tasks.core.sweep import FEWEST_POINTS, Point, Sweep, estimated, steadiness, varying
+from tasks.core.verdict import Matrix
+from tasks.result import Accuracy
+from tasks.runs import RunRef
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+
+TESTED = ("ndcg", "recall", "precision", "map")
+"""Metrics whose differences are tested, at one cutoff; the first is named in sentences."""
+
+
+def means(client: "MlflowClient", runs: Sequence[RunRef]) -> list[Accuracy]:
+    """Each model's held-out metrics over its seeds."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        if run.role == EVALUATION:
+            for metric, value in client.get_run(run.run_id).data.metrics.items():
+                if "_at_" in metric or metric == "auc":
+                    found.setdefault((run.model, metric), []).append(value)
+    return [
+        Accuracy(model, metric, float(np.mean(values)), _sd(values), len(values))
+        for (model, metric), values in sorted(found.items())
+    ]
+
+
+def references(config: ExperimentConfig, split: Split) -> dict[str, Evaluation]:
+    """The reference recommenders on the split; EASE only where the catalogue fits."""
+    assert config.evaluation is not None, "a split comes with evaluation"
+    seed = split_seed(config)
+    fitting = {name: make for name, make in REFERENCES.items() if name != "ease" or split.train.shape[1] <= MOST_ITEMS}
+    return {name: evaluate(make(split.train, seed), split, config.evaluation.cutoffs) for name, make in fitting.items()}
+
+
+def tested_metrics(config: ExperimentConfig) -> list[str]:
+    """The metrics whose differences are tested: at cutoff 10, or the first where there is no 10."""
+    cutoffs = config.evaluation.cutoffs if config.evaluation else ()
+    at = 10 if 10 in cutoffs else next(iter(cutoffs), 0)
+    return [f"{name}_at_{at}" for name in TESTED]
+
+
+def measured(client: "MlflowClient", runs: Sequence[RunRef]) -> "dict[str, list[pd.DataFrame]]":
+    """Per-user metrics of each model's evaluations, a frame a seed."""
+    import pandas as pd
+
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for run in runs:
+        if run.role == EVALUATION:
+            path = artifacts.read_artifact(client, run.run_id, "accuracy.parquet")
+            frames.setdefault(run.model, []).append(pd.read_parquet(path))
+    return frames
+
+
+def _of_seeds(frames: "Sequence[pd.DataFrame]", metric: str) -> Values:
+    """(S, T): a metric by seed and user."""
+    return np.stack([frame[metric].to_numpy(np.float64) for frame in frames])
+
+
+def tests(
+    config: ExperimentConfig, measured: "dict[str, list[pd.DataFrame]]", pairs: Sequence[tuple[str, str]]
+) -> list[AccuracyTest]:
+    """The tests of every compared pair on the metrics that a paper would name."""
+    return adjusted(
+        [
+            compare_accuracy(
+                metric, a, b, _of_seeds(measured[a], metric), _of_seeds(measured[b], metric), seed=config.seed
+            )
+            for a, b in pairs
+            for metric in tested_metrics(config)
+            if measured and len(measured[a][0]) > 1  # users
+        ]
+    )
+
+
+def beside_popularity(
+    config: ExperimentConfig, measured: "dict[str, list[pd.DataFrame]]", beside: dict[str, Evaluation]
+) -> list[AccuracyTest]:
+    """Every model against popularity, on the first of the tested metrics."""
+    metric = tested_metrics(config)[0]
+    return [
+        compare_accuracy(
+            metric,
+            "popularity",
+            model,
+            beside["popularity"].per_user[metric][None, :],
+            _of_seeds(frames, metric),
+            seed=config.seed,
+        )
+        for model, frames in measured.items()
+        if beside and len(frames[0]) > 1
+    ]
+
+
+def tuning(config: ExperimentConfig) -> str:
+    """Which settings of the models were chosen by measuring."""
+    if config.evaluation and config.evaluation.part == "validation":
+        return "Accuracy is measured on the validation part, for choosing settings; the test part was not looked at."
+    if config.tuned is None:
+        return "No setting was tuned: the models are as the config gives them."
+    others = [key for key in AlsConfig.model_fields if key not in config.tuned.settings]
+    return f"Tuned by {config.tuned.by}: {', '.join(config.tuned.settings)}. Not tuned: {', '.join(others)}."
+
+
+def along(
+    client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef], matrices: Sequence[Matrix]
+) -> Sweep | None:
+    """How the models do along what varies between them, where there are three at least."""
+    models = {name: settings.model_dump() for name, settings in config.models.items()}
+    if len(models) < FEWEST_POINTS or not (keys := varying(models)):
+        return None
+    metric = tested_metrics(config)[0]
+    users = next(matrix for matrix in matrices if matrix.target == "users")
+    overlap, owners = np.array(users.overlap), [name.rpartition(" #")[0] for name in users.runs]
+    metrics: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for run in runs:
+        metrics.setdefault((run.model, run.role), []).append(client.get_run(run.run_id).data.metrics)
+    points = []
+    for name, settings in models.items():
+        chosen = [place for place, owner in enumerate(owners) if owner == name]
+        found = [each[metric] for each in metrics.get((name, EVALUATION), []) if metric in each]
+        points.append(
+            Point(
+                model=name,
+                varied={key: settings[key] for key in keys},
+                accuracy=estimated(found) if found else None,
+                steadiness=steadiness(overlap[np.ix_(chosen, chosen)]),
+                seconds=estimated([each["fit_seconds"] for each in metrics[name, MODEL]]),
+                megabytes=4 * settings["factors"] * sum(_sides(metrics[name, MODEL][0])) / 1e6,
+            )
+        )
+    return Sweep(keys, metric, users.n, points)
+
+
+def _sides(metrics: dict[str, float]) -> tuple[float, float]:
+    return metrics["summary_users"], metrics["summary_items"]
+
+
+def sweep_row(point: Point) -> dict[str, Any]:
+    """A point as a row of plain values."""
+    row: dict[str, Any] = {"model": point.model, **point.varied}
+    for name in ("accuracy", "steadiness", "seconds"):
+        found = getattr(point, name)
+        row |= {name: found and found.mean, f"{name}_low_95": found and found.low_95}
+        row |= {f"{name}_high_95": found and found.high_95}
+    return {**row, "megabytes": point.megabytes}
+
+
+def _sd(values: list[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
