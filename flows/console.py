@@ -106,7 +106,8 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
         out.print(_sweep_table(result.sweep))
     pairs = dict.fromkeys((answer.a, answer.b) for answer in result.answers if every_depth or answer.verdict)
     for a, b in pairs:
-        out.print(_verdict_table([answer for answer in result.answers if (answer.a, answer.b) == (a, b)]))
+        judged = [answer for answer in result.answers if (answer.a, answer.b) == (a, b)]
+        out.print(_verdict_table(judged, explained=(a, b) == list(pairs)[-1]))
     if result.factorial:
         out.print(_factorial_table(result.factorial))
     for query in result.queries:
@@ -124,7 +125,7 @@ def _titled(title: str, table: Table, note: str = "") -> Group:
     return Group(Text(title, "bold"), table, *([Text(note, "dim")] if note else []), "")
 
 
-def _verdict_table(answers: "Sequence[Answer]") -> Group:
+def _verdict_table(answers: "Sequence[Answer]", *, explained: bool) -> Group:
     """One line an endpoint: within each model, between them, the excess Δ with its interval, p, the verdict."""
     table = Table(**_STYLE)
     for column in ("lists", "n", "in A", "in B", "A&B", "Δ", "95% interval", "n·Δ", "p"):
@@ -142,7 +143,7 @@ def _verdict_table(answers: "Sequence[Answer]") -> Group:
         "p: exact permutation of run labels" + (", after Holm where there is a verdict." if judged else ".")
     )
     title = f"{answers[0].a} (A) against {answers[0].b} (B)"
-    return _titled(title, table, "\n".join([*lines, note]))
+    return _titled(title, table, "\n".join([*lines, note] if explained else lines))
 
 
 def _factorial_table(found: "Factorial") -> Group:
@@ -189,15 +190,15 @@ def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]
         for name in names:
             found = [cells.get((name, metric)) for metric in columns.values()]
             told = ["-" if f is None else f"{f.mean:.4g}" if f.mean >= 1 else f"{f.mean:.4f}" for f in found]
-            spread = ["" if f is None or f.sd is None else f" ±{f.sd:.2g}" for f in found]
+            spread = ["" if f is None or f.sd is None else f"±{f.sd:.4f}".replace("±0.", "±.") for f in found]
             table.add_row(name, *(value + sd for value, sd in zip(told, spread, strict=True)))
         title = f"{kind} at {cutoff}: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
         yield _titled(title, table, _split_note(result) if cutoff == shown[0] and kind == next(iter(_METRICS)) else "")
 
 
 _METRICS = {
-    "Held-out accuracy": ("ndcg", "recall", "precision", "map", "auc"),
-    "Variants": ("hit_rate", "mrr", "ndcg_all", "recall_capped"),
+    "Held-out accuracy": ("ndcg", "recall", "precision", "map"),
+    "Further accuracy": ("hit_rate", "mrr", "ndcg_all", "recall_capped", "auc"),
     "Beyond accuracy": ("coverage", "gini", "entropy", "novelty", "arp", "intra_list_similarity"),
 }
 """Which metrics stand in one table: so many that a terminal of 80 columns holds them."""

@@ -36,7 +36,7 @@ def means(client: "MlflowClient", runs: Sequence[RunRef]) -> list[Accuracy]:
                     found.setdefault((run.model, metric), []).append(value)
     return [
         Accuracy(model, metric, float(np.mean(values)), _sd(values), len(values))
-        for (model, metric), values in sorted(found.items())
+        for (model, metric), values in found.items()
     ]
 
 

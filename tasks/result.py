@@ -137,7 +137,11 @@ class Result:
             for test in self.beside_popularity
             if test.mean_b < test.mean_a
         ]
-        settled = [each.warning for each in self.convergence]
+        unsettled = [each for each in self.convergence if each.warning]
+        settled = [each.warning for each in unsettled]
+        if len(unsettled) > 2:
+            others = ", ".join(each.model for each in unsettled[1:])
+            settled = [f"{settled[0]}; nor have the fits of {others} settled"]
         return [text for text in (self.cannot_reject, *losing, *settled) if text]
 
     @property

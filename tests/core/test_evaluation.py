@@ -72,7 +72,9 @@ def test_users_that_get_no_list_count_as_misses_and_have_no_novelty() -> None:
     assert np.isfinite(list(found.means().values())).all()
 
 
-def test_memory_does_not_grow_with_users_times_items() -> None:
+def test_memory_does_not_grow_with_users_times_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 << 20)
+
     def peak(users: int, items: int = 2_000) -> int:
         stream = np.random.default_rng(0)
         pairs = np.repeat(np.arange(users), 6), stream.integers(0, items, 6 * users)
@@ -86,8 +88,8 @@ def test_memory_does_not_grow_with_users_times_items() -> None:
         tracemalloc.stop()
         return found
 
-    few, many = peak(10_000), peak(30_000)
-    assert many - few < 0.1 * 4 * 20_000 * 2_000
+    few, many = peak(2_000), peak(6_000)
+    assert many - few < 0.1 * 4 * 4_000 * 2_000
 
 
 class TestReferences:

@@ -141,7 +141,7 @@ def test_the_sentence_says_where_it_is_best() -> None:
             {"factors": k},
             Estimated(a, None, None),
             Estimated(s, None, None),
-            Estimated(1, None, None),
+            one,
             k,
         )
         for k, a, s in ((16, 0.25, 0.4), (32, 0.27, 0.5), (64, 0.2, 0.6))
