@@ -35,6 +35,9 @@ _TOLD = 20  # faults at once
 LIST_LENGTH = 100
 """Neighbours and recommendations kept a user or item: what depths and query lengths cannot exceed."""
 
+REFERENCES = ("popularity", "item-knn", "ease", "random")
+"""The reference recommenders, whose metrics stand beside the models' under these names."""
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -470,6 +473,9 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         if isinstance(baseline, str) and baseline not in models:
             found = f"found {baseline!r}; the models are {', '.join(map(str, models))}"
             yield ("comparison", "baseline"), found + _nearest(baseline, models)
+    for name in models if isinstance(models, dict) else ():
+        if name in REFERENCES:
+            yield ("models", name), "is the name of a reference recommender; choose another"
     for path in (("snapshots",), ("comparison", "depths"), ("evaluation", "cutoffs")):
         node = _at(value, path)
         numbers = node if isinstance(node, list | tuple) and all(isinstance(each, int) for each in node) else ()

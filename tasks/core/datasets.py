@@ -186,8 +186,10 @@ def _read_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFrame"
     users: list[str] = []
     items: list[str] = []
     for number, line in enumerate(lines, start=1):
-        user, *listed = line.split(separator) if separator is None or line.strip() else [""]
-        if not (user.strip() and all(map(str.strip, listed))) and line.strip():
+        if not line.strip():
+            continue
+        user, *listed = line.split(separator)
+        if not (user.strip() and all(map(str.strip, listed))):
             raise DataError(f"{name}:{number}: an id is empty; expected `user item item ...`")
         users += [user] * len(listed)
         items += listed

@@ -97,7 +97,7 @@ queries: {users: [1, -1], n: 101}
         assert all(word in line for word in words), line
 
 
-@pytest.mark.parametrize("value", ["true", '"50"', ".inf", ".nan", "50.5", "50.0", "null", "[50]", "fifty"])
+@pytest.mark.parametrize("value", ["true", '"50"', ".inf", ".nan", "50.5", "50.0", "null", "[]", "fifty"])
 def test_a_count_is_a_whole_number_and_nothing_like_it(value: str, faults: Faults) -> None:
     (line,) = faults(SMALL, f"models.k2.factors={value}")
     assert "models.k2.factors: found" in line
@@ -148,7 +148,7 @@ def test_a_value_out_of_range_is_refused_where_it_was_set(key: str, value: str, 
     [
         ("dataset: {name: file}\n", "c.yaml:4: dataset: `name: file` needs a `path`"),
         ("dataset: {name: x, header: false}\n", "c.yaml:4: dataset.header: is for `name: file` only"),
-        ("evaluation: {k: 5}\n", "c.yaml:4: evaluation.k: unknown key; known here: split, replicates, cutoffs"),
+        ("evaluation: {k: 5}\n", "c.yaml:4: evaluation.k: unknown key; known here: split, part, replicates, cutoffs"),
         (
             "dataset: {name: file, path: r.csv, columns: {usr: 0}}\n",
             "c.yaml:4: dataset.columns.usr: unknown key; did you mean 'user'?",
@@ -319,3 +319,56 @@ def test_the_schema_is_a_schema_and_refuses_what_the_models_refuse() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     with pytest.raises(jsonschema.ValidationError, match="factrs"):
         jsonschema.validate({"name": "x", "models": {"k": {"factrs": 1, "iterations": 1}}}, schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("evaluation: {split: {strategy: tim}}", ["evaluation.split.strategy: found 'tim'", "did you mean 'time'"]),
+        ("evaluation: {split: {strategy: time, test_count: 3}}", ["evaluation.split.test_count: unknown key"]),
+        ("evaluation: {split: {strategy: random_user, test_fraction: 0.2, test_count: 1}}", ["both"]),
+        ("evaluation: {split: {strategy: files}}", ["evaluation.split.test: is missing"]),
+        (
+            "evaluation: {split: {strategy: files, test: a.tsv}, part: validation}",
+            ["no validation part"],
+        ),
+        ("evaluation: {split: {strategy: files, test: a, columns: {usr: 1}}}", ["split.columns.usr", "'user'"]),
+        (
+            "evaluation: {split: {strategy: files, test: a, layout: lists, header: true}}",
+            ["header: is for `layout: pairs`"],
+        ),
+        ("evaluation: {split: 0.2}", ["evaluation.split: found 0.2; expected keys and values"]),
+        ("dataset: {layout: lists}", ["dataset.layout: is for `name: file` only"]),
+        (
+            "dataset: {name: file, path: a, layout: lists, columns: {user: 0}}",
+            ["dataset.columns: is for"],
+        ),
+        ("preprocess: {confidence: ratng}", ["confidence: found 'ratng'", "did you mean 'rating'"]),
+        ("preprocess: {confidence: {transform: linear}}", ["preprocess.confidence.alpha: is missing"]),
+        ("preprocess: {confidence: {transform: linear, alpha: 0}}", ["alpha: found 0; expected greater than 0"]),
+        ("preprocess: {confidence: {transform: log, alpha: 1}}", ["needs an `epsilon`"]),
+        (
+            "preprocess: {confidence: {transform: linear, alpha: 1, epsilon: 1}}",
+            ["is for `transform: log` only"],
+        ),
+        ("preprocess: {k_core: 0}", ["preprocess.k_core: found 0"]),
+        ("tuned: {settings: [alpa], by: x.yaml}", ["tuned.settings.0: found 'alpa'", "did you mean 'alpha'"]),
+    ],
+)
+def test_an_evaluation_that_cannot_be_is_told_in_one_line(text: str, words: list[str], faults: Faults) -> None:
+    (line,) = faults(f"{SMALL}\n{text}\n")
+    assert all(word in line for word in words), line
+
+
+def test_the_tuned_config_has_what_its_sweep_may_have_chosen() -> None:
+    """Its settings are among those swept, for each k; only those that it calls tuned differ from the sweep's others."""
+    tuned, sweep = (load_config(CONFIGS / name) for name in ("ml-100k-tuned.yaml", "ml-100k-tune.yaml"))
+    assert tuned.tuned is not None
+    assert (CONFIGS.parent / tuned.tuned.by).samefile(CONFIGS / "ml-100k-tune.yaml")
+    assert tuned.tuned.settings == ("regularization", "alpha")
+    for name, model in tuned.models.items():
+        assert model in [other for member, other in sweep.models.items() if member.startswith(f"{name}-")]
+    assert sweep.evaluation is not None
+    assert tuned.evaluation is not None
+    assert (sweep.evaluation.part, tuned.evaluation.part) == ("validation", "test")
+    assert (sweep.evaluation.split, sweep.seed) == (tuned.evaluation.split, tuned.seed)

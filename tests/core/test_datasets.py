@@ -210,6 +210,35 @@ class TestOwnFile:
             read(config, located)
 
 
+class TestLists:
+    def test_a_line_a_user(self, own: ReadOwn) -> None:
+        found = own("7 3 1\n5\n\n6\t3   9\n", "lists.txt", layout="lists")
+        assert columns(found) == {"user": [7, 7, 6, 6], "item": [3, 1, 3, 9]}
+
+    def test_a_separator_is_taken_as_it_is(self, own: ReadOwn) -> None:
+        found = own("a b;x y;z\n", "lists.txt", layout="lists", separator=";")
+        assert columns(found) == {"user": ["a b", "a b"], "item": ["x y", "z"]}
+
+    def test_a_user_may_have_several_lines(self, own: ReadOwn) -> None:
+        assert columns(own("1 2\n1 3\n", "l", layout="lists"))["item"] == [2, 3]
+
+    @pytest.mark.parametrize(
+        ("content", "settings", "message"),
+        [
+            ("", {}, "no interactions; expected a line a user"),
+            ("1\n2\n", {}, "no interactions; expected a line a user"),
+            ("1;2;;3\n", {"separator": ";"}, "l:1: an id is empty; expected `user item item ...`"),
+            ("1;2\n;3\n", {"separator": ";"}, "l:2: an id is empty"),
+            (b"1 2\n1 \xff\n", {}, "l:2: not UTF-8 text"),
+        ],
+    )
+    def test_what_is_no_list_is_refused(
+        self, own: ReadOwn, content: str, settings: dict[str, str], message: str
+    ) -> None:
+        with pytest.raises(DataError, match=message):
+            own(content, "l", layout="lists", **settings)
+
+
 @pytest.fixture
 def catalogued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data set `tiny` whose archive holds two pinned members."""

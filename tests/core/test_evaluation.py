@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from tasks.core import neighbours, recommenders
 from tasks.core.als import Factors
+from tasks.core.config import REFERENCES as RESERVED
 from tasks.core.config import RandomSplit
 from tasks.core.evaluation import evaluate
 from tasks.core.interactions import Interactions
@@ -93,6 +94,9 @@ def test_memory_does_not_grow_with_users_times_items(monkeypatch: pytest.MonkeyP
 
 
 class TestReferences:
+    def test_their_names_are_no_model_s(self) -> None:
+        assert tuple(REFERENCES) == RESERVED
+
     @pytest.mark.parametrize("name", ["popularity", "item-knn", "ease", "random"])
     def test_each_gives_rows_of_scores(self, name: str) -> None:
         split = blocks()
