@@ -198,8 +198,10 @@ def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]
 
 _METRICS = {
     "Held-out accuracy": ("ndcg", "recall", "precision", "map"),
-    "Further accuracy": ("hit_rate", "mrr", "ndcg_all", "recall_capped", "auc"),
-    "Beyond accuracy": ("coverage", "gini", "entropy", "novelty", "arp", "intra_list_similarity"),
+    "Further accuracy": ("hit_rate", "mrr", "auc"),
+    "Variants": ("ndcg_all", "recall_capped"),
+    "The catalogue": ("coverage", "gini", "entropy"),
+    "The lists": ("novelty", "arp", "intra_list_similarity"),
 }
 """Which metrics stand in one table: so many that a terminal of 80 columns holds them."""
 
@@ -220,14 +222,14 @@ def _sweep_table(found: "Sweep") -> Group:
     table = Table(**_STYLE)
     for key in found.settings:
         table.add_column(key, no_wrap=True)
-    for column in (found.metric, "95% interval", "steadiness", "95% interval", "fit s", "MB"):
+    for column in (found.metric, "95%", "steadiness", "95%", "fit s", "MB"):
         table.add_column(column, justify="right", no_wrap=True)
     for point in found.points:
         cells = []
         for each in (point.accuracy, point.steadiness):
             cells.append("-" if each is None else f"{each.mean:.4f}")
             known = each is not None and each.low_95 is not None
-            cells.append(f"{each.low_95:.3f} {each.high_95:.3f}" if each and known else "-")
+            cells.append(f"{each.low_95:.3f} {each.high_95:.3f}".replace("0.", ".") if each and known else "-")
         values = [f"{value:g}" if isinstance(value, float) else str(value) for value in point.varied.values()]
         table.add_row(*values, *cells, f"{point.seconds.mean:.2f}", f"{point.megabytes:.1f}")
     note = f"Steadiness: overlap@{found.n} of all users' lists between two seeds of one model."

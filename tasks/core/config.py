@@ -111,7 +111,7 @@ Confidence = Annotated[
 class PreprocessConfig(_Section):
     """From ratings to the matrix of interactions."""
 
-    min_rating: float | None = 4
+    min_rating: float | None = 4.0
     """Keep ratings of at least this; null keeps all."""
     duplicates: Literal["error", "last"] = "error"
     """Where a user rated an item twice: refuse the file, or keep the last (by timestamp where there
@@ -274,7 +274,7 @@ class ExecutionConfig(_Section):
     isolate: bool = True
     """Fit in a process of its own, so that a crash there is a failed fit and no more. A Dask cluster's workers are
     such processes anyway."""
-    checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30
+    checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
     """Time between two checkpoints of a fit, from which it goes on after a crash."""
     system_metrics: bool = True
     """Log the machine's CPU, memory, disk and network use while a fit runs (every 10 s)."""

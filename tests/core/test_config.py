@@ -372,3 +372,10 @@ def test_the_tuned_config_has_what_its_sweep_may_have_chosen() -> None:
     assert tuned.evaluation is not None
     assert (sweep.evaluation.part, tuned.evaluation.part) == ("validation", "test")
     assert (sweep.evaluation.split, sweep.seed) == (tuned.evaluation.split, tuned.seed)
+
+
+def test_a_default_and_the_same_value_said_outright_are_one_config(load: Load) -> None:
+    config = load(SMALL)
+    again = ExperimentConfig.model_validate_json(config.model_dump_json())
+    assert again.model_dump_json() == config.model_dump_json()
+    assert again.digest() == config.digest() == load(f"{SMALL}preprocess: {{min_rating: 4}}\n").digest()

@@ -492,7 +492,7 @@ def test_a_user_or_item_that_is_not_there_is_told_with_how_many_there_are(
         pytest.param(
             3,
             "evaluation={split: {test_fraction: 0.001}}",
-            "leaves one side empty; change evaluation.split",
+            "one part is empty; change evaluation.split",
         ),
         (
             6,

@@ -140,7 +140,7 @@ class TestSweep:
         assert shown.returncode == 0, shown.stderr
         assert "Along factors" in shown.stdout
         assert "Held out: 40 interactions of 40 users" in shown.stdout
-        assert "Beyond accuracy at 5" in shown.stdout
+        assert "The lists at 5" in shown.stdout
         assert "…" not in shown.stdout.partition("Held-out accuracy")[2]
         assert max(map(len, shown.stdout.splitlines())) <= 80
 
@@ -188,7 +188,7 @@ def test_a_published_split_in_lists(workdir: Path, command_env: dict[str, str]) 
         ({"evaluation.split": {"strategy": "files", "test": "empty.csv"}}, 3, "empty.csv: empty"),
         ({"evaluation.split": {"strategy": "files", "test": "low.csv"}}, 3, "no interaction that counts"),
         ({"evaluation.split": {"strategy": "random", "test_fraction": 1e-9}}, 3, "one part is empty"),
-        ({"evaluation.split": {"strategy": "last"}}, 2, "did you mean 'leave_last'"),
+        ({"evaluation.split": {"strategy": "leavelast"}}, 2, "did you mean 'leave_last'"),
         ({"evaluation.cutoffs": [0]}, 2, "evaluation.cutoffs.0: found 0"),
         ({"models.popularity": {"factors": 2, "iterations": 2}}, 2, "is the name of a reference"),
     ],

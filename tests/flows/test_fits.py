@@ -17,7 +17,7 @@ from flows.experiment import experiment
 from tasks import artifacts, progress, runs, tracking
 from tasks.core.config import ExperimentConfig
 from tasks.core.errors import ConfigError, OrchestrationError, TrainingError
-from tasks.core.plan import MODEL, PARENT, planned_runs
+from tasks.core.plan import MODEL, PARENT
 from tasks.result import Result
 
 pytestmark = pytest.mark.usefixtures("api_url")
@@ -61,8 +61,7 @@ def check_same(config: ExperimentConfig, other: ExperimentConfig, client: Mlflow
     assert all(found[key].equals(expected[key]) for key in expected)
     complete = [run for run in runs.our_runs(client) if runs.is_complete(run) and runs.run_ref(run).role != PARENT]
     identities = [run.data.tags["latentlab.identity"] for run in complete]
-    data = complete[0].data.tags["latentlab.data_sha256"]
-    assert sorted(identities) == sorted(run.identity for run in planned_runs(config, data))
+    assert sorted(identities) == sorted(run.identity for run in outcome.result.runs)
 
 
 def test_two_threads_give_the_same_lists(

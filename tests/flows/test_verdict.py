@@ -115,7 +115,8 @@ def test_prefect_shows_the_answer(done: Done) -> None:
 
 def test_accuracy_is_tested_over_users_and_seeds(done: Done) -> None:
     tests = {(each["metric"], each["b"]): each for each in done.printed["accuracy_tests"]}
-    assert set(tests) == {(metric, b) for metric in ("ndcg_at_10", "recall_at_10") for b in ("k12", "same")}
+    metrics = ("ndcg_at_10", "recall_at_10", "precision_at_10", "map_at_10")
+    assert set(tests) == {(metric, b) for metric in metrics for b in ("k12", "same")}
     means = {(row["model"], row["metric"]): row["mean"] for row in done.printed["accuracy"]}
     for (metric, b), each in tests.items():
         assert each["mean_b"] == pytest.approx(means[b, metric])
