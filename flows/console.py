@@ -112,7 +112,7 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
         out.print(_factorial_table(result.factorial))
     for query in result.queries:
         out.print(query_table(query))
-    if every_depth or not result.answers:
+    if every_depth or not (result.answers or result.sweep):
         out.print(_agreement_table(result, every_depth=every_depth))
     if result.accuracy:
         for part in _accuracy_tables(result, every_metric=every_depth):
@@ -190,8 +190,9 @@ def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]
         for name in names:
             found = [cells.get((name, metric)) for metric in columns.values()]
             told = ["-" if f is None else f"{f.mean:.4g}" if f.mean >= 1 else f"{f.mean:.4f}" for f in found]
-            spread = ["" if f is None or f.sd is None else f"±{f.sd:.4f}".replace("±0.", "±.") for f in found]
-            table.add_row(name, *(value + sd for value, sd in zip(told, spread, strict=True)))
+            known = [None if f is None or max(map(len, names)) > 20 else f.sd for f in found]  # where there is room
+            spread = ["" if sd is None else f"±{sd:.4f}".replace("±0.", "±.") for sd in known]
+            table.add_row(name, *(value + more for value, more in zip(told, spread, strict=True)))
         title = f"{kind} at {cutoff}: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
         yield _titled(title, table, _split_note(result) if cutoff == shown[0] and kind == next(iter(_METRICS)) else "")
 
@@ -222,17 +223,21 @@ def _sweep_table(found: "Sweep") -> Group:
     table = Table(**_STYLE)
     for key in found.settings:
         table.add_column(key, no_wrap=True)
-    for column in (found.metric, "95%", "steadiness", "95%", "fit s", "MB"):
+    judged = [("accuracy", found.metric), ("steadiness", "steadiness")]
+    judged = [(name, head) for name, head in judged if any(getattr(point, name) for point in found.points)]
+    for column in (*(head for _, name in judged for head in (name, "95%")), "fit s", "MB"):
         table.add_column(column, justify="right", no_wrap=True)
     for point in found.points:
         cells = []
-        for each in (point.accuracy, point.steadiness):
+        for each in (getattr(point, name) for name, _ in judged):
             cells.append("-" if each is None else f"{each.mean:.4f}")
             known = each is not None and each.low_95 is not None
             cells.append(f"{each.low_95:.3f} {each.high_95:.3f}".replace("0.", ".") if each and known else "-")
         values = [f"{value:g}" if isinstance(value, float) else str(value) for value in point.varied.values()]
         table.add_row(*values, *cells, f"{point.seconds.mean:.2f}", f"{point.megabytes:.1f}")
-    note = f"Steadiness: overlap@{found.n} of all users' lists between two seeds of one model."
+    note = ""
+    if len(judged) == 2:
+        note = f"Steadiness: overlap@{found.n} of all users' lists between two seeds of one model."
     return _titled(f"Along {' and '.join(found.settings)}", table, note)
 
 

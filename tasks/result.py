@@ -122,9 +122,9 @@ class Result:
         """The answer to the question, and whether the better model can be told."""
         if len(self.models) < 2:
             return "One model: its lists are described. A comparison needs two; add another under models."
-        if not self.answers:
-            return "One run a model: described, not tested. What differs may be the seed; set replicates to 2 or more."
-        told = [self.answers[0].sentence, *(test.sentence for test in self.accuracy_tests[:1])]
+        told = ["One run a model: described, not tested. What differs may be the seed; set replicates to 2 or more."]
+        if self.answers:
+            told = [self.answers[0].sentence, *(test.sentence for test in self.accuracy_tests[:1])]
         more = [each.sentence for each in (self.factorial, self.sweep) if each]
         return " ".join([*told, *more])
 
