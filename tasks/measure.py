@@ -32,7 +32,8 @@ def means(client: "MlflowClient", runs: Sequence[RunRef]) -> list[Accuracy]:
     for run in runs:
         if run.role == EVALUATION:
             for metric, value in client.get_run(run.run_id).data.metrics.items():
-                if "_at_" in metric or metric == "auc":
+                # what follows the fit along its iterations has a dot: overlap_final.users_at_5
+                if metric == "auc" or ("_at_" in metric and "." not in metric):
                     found.setdefault((run.model, metric), []).append(value)
     return [
         Accuracy(model, metric, float(np.mean(values)), _sd(values), len(values))

@@ -32,6 +32,8 @@ def draw(result: Result) -> list[Drawing]:
     """The figures of an experiment, the headline first. Of several pairs of models, the first is drawn."""
     drawings = []
     pair = _first_pair(result)
+    if result.sweep:
+        drawings.append(plots.sweep(result.sweep))
     if result.answers:
         drawings.append(plots.intervals([each for each in result.answers if (each.a, each.b) == pair]))
     drawings += [plots.candidates(query, *pair) for query in result.queries if query.target == "users" and pair]
@@ -46,7 +48,6 @@ def draw(result: Result) -> list[Drawing]:
             if row.metric in METRICS and (row.model in drawn or row.model not in result.models):
                 found.setdefault(row.metric, {})[row.model] = (row.mean, row.sd)
         drawings += [plots.accuracy({metric: found[metric] for metric in METRICS if metric in found})] if found else []
-    drawings += [plots.sweep(result.sweep)] if result.sweep else []
     settled = {each.model: each.settled for each in result.convergence if each.settled}
     drawings += [plots.trajectory(settled)] if settled else []
     return [*drawings, plots.objective({each.model: each.objective for each in result.convergence})]
@@ -109,8 +110,8 @@ def _accuracy(result: Result) -> dict[str, list[tuple[str, list[str]]]]:
     metrics = list(dict.fromkeys(row.metric for row in result.accuracy))
     tables: dict[str, list[tuple[str, list[str]]]] = {}
     for cutoff in sorted({int(metric.rpartition("_at_")[2]) for metric in metrics if "_at_" in metric}):
-        columns = [metric for metric in metrics if metric.endswith(f"_at_{cutoff}")]
-        rows = [("model", [metric.rpartition("_at_")[0] for metric in columns])]
+        columns = [metric for metric in metrics if metric.endswith(f"_at_{cutoff}") or metric == "auc"]
+        rows = [("model", [metric.partition("_at_")[0] for metric in columns])]
         for name in names:
             found = [cells.get((name, metric)) for metric in columns]
             rows.append((name, ["-" if f is None else _with_spread(f.mean, f.sd) for f in found]))

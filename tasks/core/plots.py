@@ -90,7 +90,7 @@ def runs(matrix: Matrix, models: Sequence[str]) -> Drawing:
         shown = left.imshow(overlap, vmin=0, vmax=1, cmap="cividis")
         left.figure.colorbar(shown, ax=left, shrink=0.75, label="overlap")
         first = [owners.index(model) for model in models]
-        left.set_xticks(first, models, ha="left")
+        left.set_xticks(first, models if len(models) < 3 else [""] * len(models), ha="left")  # more would overlap
         left.set_yticks(first, models)
         left.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         points = scaled(1 - overlap)
@@ -225,7 +225,7 @@ def _short(found: Sweep) -> list[str]:
 def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
     """The objective along the iterations, relative to its end: model -> (iteration, objective)."""
     title = "How settled the fits are: the objective above its last value"
-    with _figure(title, height=2.8) as (axes, done):
+    with _figure(title, height=2.4 + 0.2 * len(values)) as (axes, done):
         drawn = 0
         for place, (model, points) in enumerate(values.items()):
             end = points[-1][1]
@@ -249,7 +249,7 @@ def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
 def trajectory(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
     """Overlap of users' lists with the final ones along the iterations: model -> (iteration, overlap)."""
     title = "When the lists settle: overlap with each run's own final lists"
-    with _figure(title, height=2.8) as (axes, done):
+    with _figure(title, height=2.4 + 0.2 * len(values)) as (axes, done):
         for place, (model, points) in enumerate(values.items()):
             color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
             axes.plot(*zip(*points, strict=True), marker, ls="-", color=color, label=model)

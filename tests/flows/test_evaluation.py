@@ -87,6 +87,10 @@ class TestSweep:
         (found,) = [row["mean"] for row in result["accuracy"] if (row["model"], row["metric"]) == (model, metric)]
         return float(found)
 
+    def test_accuracy_is_what_was_measured_on_the_split_alone(self, done: Any) -> None:
+        result, _, _ = done
+        assert {row["metric"] for row in result["accuracy"]} == {row["metric"] for row in result["reference_accuracy"]}
+
     def test_the_split_is_the_last_of_each_user(self, done: Any) -> None:
         held = done[0]["held_out"]
         assert held["test_interactions"] == held["evaluated_users"] == 40
