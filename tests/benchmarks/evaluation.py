@@ -1,7 +1,7 @@
 """What evaluation costs: python tests/benchmarks/evaluation.py --data DIR_OR_ZIP (MovieLens 100K)
 
-One model on its held-out split, every metric at cutoffs 5, 10 and 20, on MovieLens 100K and on 5,479 users x 3,000 items;
-each reference likewise, its fit included. Best of three.
+One model on its held-out split, every metric at cutoffs 5, 10 and 20, on MovieLens 100K and on 5,479 users x 3,000
+items; each reference likewise, its fit included. Best of three.
 """
 
 import argparse
