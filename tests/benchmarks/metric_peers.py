@@ -1,8 +1,8 @@
 """Our metrics beside LensKit's: python tests/benchmarks/metric_peers.py PYTHON
 
 PYTHON is an interpreter of an environment of its own with `lenskit` (2025), which needs an older pandas, and PyTorch.
-Random lists of 25 for 300 users over 400 items, 1 to 40 of them relevant, measured by both at cutoffs 5, 10 and 20. LensKit's nDCG discounts the first
-two ranks alike unless it is told otherwise; here it is told to discount by log2(rank + 1).
+Random lists of 25 for 300 users over 400 items, 1 to 40 of them relevant, measured by both at cutoffs 5, 10 and 20.
+LensKit's nDCG discounts the first two ranks alike unless it is told otherwise: here, to discount by log2(rank + 1).
 """
 
 import json
