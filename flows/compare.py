@@ -63,6 +63,14 @@ def compare(a: str, b: str, uri: str) -> Result:
         )
     runs = [replace(run, model=label) for label, each in labelled.items() for run in each.runs]
     kept = [run for run in runs if run.role == MODEL or config.evaluation is not None]
+    for run in kept:
+        split = client.get_run(run.run_id).data.tags.get("latentlab.split_sha256") if run.role == EVALUATION else None
+        if split is not None and data.held_out and split != data.held_out.sha256:
+            raise DataError(
+                f"{run.model}: its held-out split is not the one that the config of {first.place} gives now "
+                f"({split[:12]}, {data.held_out.sha256[:12]}): the test file or the timestamps have changed; put the "
+                "old data back, or run its config again"
+            )
     place = Place(uri, tracking.open_experiment(client, uri, config.name), identity(config, data))
     with lease(f"comparison-{place.identity}", f"comparison {config.name}"):
         result = lookup.known_result(client, place.experiment_id, place.identity, kept)

@@ -200,7 +200,7 @@ def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]
 _METRICS = {
     "Held-out accuracy": ("ndcg", "recall", "precision", "map"),
     "Further accuracy": ("hit_rate", "mrr", "auc"),
-    "Variants": ("ndcg_all", "recall_capped"),
+    "Variants": ("ndcg_all", "map_all", "recall_capped"),
     "The catalogue": ("coverage", "gini", "entropy"),
     "The lists": ("novelty", "arp", "intra_list_similarity"),
 }

@@ -56,7 +56,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
     raw = raw_neighbours(loaded, n=config.queries.n) if tested else {}
     split = load_split(data.held_out) if data.held_out else None
     beside = measure.references(config, split) if split else {}
-    measured = measure.measured(client, runs)
+    measured = measure.measured(client, config, runs)
     result = Result(
         experiment=config.name,
         parent_id=where.parent_id,
@@ -104,7 +104,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
             for name, target, index in asked
         ],
         accuracy=measure.means(client, runs),
-        accuracy_tests=measure.tests(config, measured, tested),
+        accuracy_tests=measure.tests(config, measured),
         held_out=split.counts() if split else {},
         reference_accuracy=[
             Accuracy(name, metric, value, None, 1)
@@ -188,9 +188,9 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
     }
     if result.answers and result.answers[0].verdict:
         verdicts["latentlab.verdict"] = result.answers[0].verdict
-    described = (
-        f"**{result.sentence}**\n\n{client.get_run(result.parent_id).data.tags.get('latentlab.description', '')}"
-    )
+    asked = client.get_run(result.parent_id).data.tags.get("latentlab.description", "")
+    warned = "\n".join(f"- {told}." for told in result.warnings)
+    described = "\n\n".join([f"**{result.sentence}**", *filter(None, [warned, asked])])
     tracking.set_tags(client, result.parent_id, {**verdicts, "mlflow.note.content": described})
     folder = Path(tempfile.mkdtemp(prefix="latentlab-"))
     try:

@@ -1,6 +1,6 @@
 """What evaluations say, side by side: means over seeds, tests, reference recommenders, and sweeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from tasks import artifacts
 from tasks.core.accuracy import AccuracyTest, adjusted, compare_accuracy
 from tasks.core.config import AlsConfig, ExperimentConfig
+from tasks.core.errors import DataError
 from tasks.core.evaluation import Evaluation, evaluate
 from tasks.core.overlap import Values
 from tasks.core.plan import EVALUATION, MODEL, split_seed
@@ -19,7 +20,6 @@ from tasks.result import Accuracy
 from tasks.runs import RunRef
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
 
 TESTED = ("ndcg", "recall", "precision", "map")
@@ -56,41 +56,50 @@ def tested_metrics(config: ExperimentConfig) -> list[str]:
     return [f"{name}_at_{at}" for name in TESTED]
 
 
-def measured(client: "MlflowClient", runs: Sequence[RunRef]) -> "dict[str, list[pd.DataFrame]]":
-    """Per-user metrics of each model's evaluations, a frame a seed."""
+def measured(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef]) -> dict[str, dict[str, Values]]:
+    """Model -> metric -> (S, T) values of its S seeds and the T users of the split, of the metrics that are tested.
+
+    Raises
+    ------
+    DataError
+        The evaluations are of different users.
+    """
     import pandas as pd
 
+    names = tested_metrics(config)
     frames: dict[str, list[pd.DataFrame]] = {}
+    users = None
     for run in runs:
         if run.role == EVALUATION:
             path = artifacts.read_artifact(client, run.run_id, "accuracy.parquet")
-            frames.setdefault(run.model, []).append(pd.read_parquet(path))
-    return frames
+            frame = pd.read_parquet(path, columns=["index", *names])
+            index = frame["index"].to_numpy()
+            users = index if users is None else users
+            if not np.array_equal(index, users):
+                raise DataError(f"{run.model}: evaluated on other users than the first model; run its config again")
+            frames.setdefault(run.model, []).append(frame)
+    return {
+        model: {name: np.stack([frame[name].to_numpy(np.float64) for frame in found]) for name in names}
+        for model, found in frames.items()
+    }
 
 
-def _of_seeds(frames: "Sequence[pd.DataFrame]", metric: str) -> Values:
-    """(S, T): a metric by seed and user."""
-    return np.stack([frame[metric].to_numpy(np.float64) for frame in frames])
-
-
-def tests(
-    config: ExperimentConfig, measured: "dict[str, list[pd.DataFrame]]", pairs: Sequence[tuple[str, str]]
-) -> list[AccuracyTest]:
-    """The tests of every compared pair on the metrics that a paper would name."""
+def tests(config: ExperimentConfig, measured: Mapping[str, Mapping[str, Values]]) -> list[AccuracyTest]:
+    """The baseline against each other model, on the metrics that a paper would name."""
+    base = config.baseline
     return adjusted(
         [
-            compare_accuracy(
-                metric, a, b, _of_seeds(measured[a], metric), _of_seeds(measured[b], metric), seed=config.seed
-            )
-            for a, b in pairs
-            for metric in tested_metrics(config)
-            if measured and len(measured[a][0]) > 1  # users
+            compare_accuracy(metric, base, other, measured[base][metric], values, seed=config.seed)
+            for other, metrics in measured.items()
+            if other != base
+            for metric, values in metrics.items()
+            if values.shape[1] > 1  # users
         ]
     )
 
 
 def beside_popularity(
-    config: ExperimentConfig, measured: "dict[str, list[pd.DataFrame]]", beside: dict[str, Evaluation]
+    config: ExperimentConfig, measured: Mapping[str, Mapping[str, Values]], beside: Mapping[str, Evaluation]
 ) -> list[AccuracyTest]:
     """Every model against popularity, on the first of the tested metrics."""
     metric = tested_metrics(config)[0]
@@ -100,11 +109,11 @@ def beside_popularity(
             "popularity",
             model,
             beside["popularity"].per_user[metric][None, :],
-            _of_seeds(frames, metric),
+            found[metric],
             seed=config.seed,
         )
-        for model, frames in measured.items()
-        if beside and len(frames[0]) > 1
+        for model, found in measured.items()
+        if found[metric].shape[1] > 1  # users
     ]
 
 

@@ -1,17 +1,22 @@
 """Step 2: ratings -> interactions and their held-out split, kept in the store under the digest of their origin."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from prefect import task
 
 from tasks.core import datasets, interactions, splits
 from tasks.core.config import DatasetConfig, ExperimentConfig, FilesSplit, PreprocessConfig
+from tasks.core.errors import DataError
 from tasks.core.interactions import Interactions, Summary
 from tasks.core.plan import split_seed
 from tasks.core.splits import Split
 from tasks.core.store import StoredFile, combined_sha256, put, recall, remember
 
 FOLDER, SPLITS = "interactions", "splits"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,26 +77,33 @@ def hold_out(config: ExperimentConfig, data: Prepared, ratings: StoredFile) -> P
     published = located = None
     if isinstance(split, FilesSplit):
         published = DatasetConfig(name="file", path=split.test, **split.model_dump(exclude={"strategy", "test"}))
-        located = datasets.locate(published)
+        located = _told(lambda: datasets.locate(published))
     seed = split_seed(config)
     # the ratings hold the timestamps, and what the rules on ratings make of them holds for a published test part too
-    origin = (data.sha256, ratings.sha256, config.preprocess.model_dump(), located and located.sha256)
+    reading = config.dataset.model_dump(exclude={"path"})
+    origin = (data.sha256, ratings.sha256, reading, config.preprocess.model_dump(), located and located.sha256)
     key = combined_sha256(*origin, split.model_dump(exclude={"test"}), part, seed, splits.ALGORITHM)
-    train, test = (recall(SPLITS, f"{key}-{name}") for name in ("train", "test"))
-    if train is None or test is None:
-        test_ratings = datasets.read(published, located) if published and located else None
-        made = splits.hold_out(
-            load(data.file),
-            split,
-            seed=seed,
-            validation=part == "validation",
-            published=test_ratings and splits.published_test(test_ratings, config.preprocess),
-        )
-        train = put(SPLITS, ".npz", lambda path: interactions.save_matrix(made.train, path))
-        test = put(SPLITS, ".npz", lambda path: interactions.save_matrix(made.test, path))
-        remember(SPLITS, f"{key}-train", train)
-        remember(SPLITS, f"{key}-test", test)
-    return replace(data, held_out=HeldOut(train, test, key))
+    parts = [recall(SPLITS, f"{key}-{name}") for name in ("train", "test")]
+    if None in parts:
+        test = None
+        if published and located:
+            test = _told(lambda: splits.published_test(datasets.read(published, located), config.preprocess))
+        made = splits.hold_out(load(data.file), split, seed=seed, validation=part == "validation", published=test)
+        parts = []
+        for name, matrix in (("train", made.train), ("test", made.test)):
+            stored = put(SPLITS, ".npz", partial(interactions.save_matrix, matrix))
+            remember(SPLITS, f"{key}-{name}", stored)
+            parts.append(stored)
+    train, held = (file for file in parts if file is not None)
+    return replace(data, held_out=HeldOut(train, held, key))
+
+
+def _told(step: Callable[[], T]) -> T:
+    """Do a step on a published test file; what is wrong with it is told of that key."""
+    try:
+        return step()
+    except DataError as error:
+        raise DataError(f"evaluation.split.test: {str(error).removeprefix('dataset.path: ')}") from None
 
 
 def load(file: StoredFile) -> Interactions:

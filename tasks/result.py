@@ -124,7 +124,8 @@ class Result:
             return "One model: its lists are described. A comparison needs two; add another under models."
         told = ["One run a model: described, not tested. What differs may be the seed; set replicates to 2 or more."]
         if self.answers:
-            told = [self.answers[0].sentence, *(test.sentence for test in self.accuracy_tests[:1])]
+            told = [self.answers[0].sentence]
+        told += [test.sentence for test in self.accuracy_tests[:1]]
         more = [each.sentence for each in (self.factorial, self.sweep) if each]
         return " ".join([*told, *more])
 

@@ -48,6 +48,8 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
     """
     client = tracking.open_store(where.uri)
     tags = {"mlflow.parentRunId": where.parent_id, "latentlab.data_sha256": data.sha256, **where.tags}
+    if data.held_out and run.role == EVALUATION:
+        tags["latentlab.split_sha256"] = data.held_out.sha256
     run_id = tracking.start_fit(client, where.experiment_id, run, tags)
     with alive(client, run_id):
         log_data(client, run_id, config, data)

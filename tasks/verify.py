@@ -13,6 +13,7 @@ from tasks.core import checkpoint
 from tasks.core.catalogue import catalogue
 from tasks.core.errors import DataError
 from tasks.core.store import TEMPORARY, file_sha256, home
+from tasks.preprocess import FOLDER, SPLITS
 from tasks.runs import is_complete
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _home() -> _Check:
     for stored in staging.stored_files():
         path = Path(stored.path)
         check.digest(str(path.relative_to(home())), path, stored.sha256)
-    for path in sorted((home() / "interactions").glob("*")):
+    for path in sorted(path for folder in (FOLDER, SPLITS) for path in (home() / folder).glob("*")):
         if path.is_file() and path.suffix != ".npz" and not path.name.startswith(TEMPORARY):
             check.note(str(path.relative_to(home())), "extra")
     return check
@@ -158,12 +159,12 @@ def _expected() -> Iterator[tuple[Path, str]]:
         name = known.archive.urls[0].rpartition("/")[2] if known.archive else known.ratings.member
         if digest and (path := home() / "datasets" / name).exists():
             yield path, digest
-    folder = home() / "interactions"
-    names = {path.name for path in folder.glob("*.npz") if not path.name.startswith(TEMPORARY)}
-    for note in sorted((folder / "made-from").glob("*.json")):
-        try:
-            names.add(Path(json.loads(note.read_text(encoding="utf-8"))["name"]).name)
-        except (OSError, ValueError, KeyError, TypeError):
-            yield note, ""
-    for name in sorted(names):
-        yield folder / name, name.partition(".")[0]
+    for folder in (home() / FOLDER, home() / SPLITS):
+        names = {path.name for path in folder.glob("*.npz") if not path.name.startswith(TEMPORARY)}
+        for note in sorted((folder / "made-from").glob("*.json")):
+            try:
+                names.add(Path(json.loads(note.read_text(encoding="utf-8"))["name"]).name)
+            except (OSError, ValueError, KeyError, TypeError):
+                yield note, ""
+        for name in sorted(names):
+            yield folder / name, name.partition(".")[0]

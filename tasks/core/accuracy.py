@@ -16,6 +16,8 @@ EQUIVALENCE = 0.02
 """Share of the baseline's mean within which two models count as equally accurate."""
 DRAWS = 9_999
 FEWEST_SEEDS = 5
+BLOCK_VALUES = 2_000_000
+"""Values of users that are drawn at once."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class AccuracyTest:
     low_95, high_95 : bootstrap interval of the difference over users and seeds at once
     p_users_t, p_users_flip : paired t test, and randomisation of signs, over users
     p_seeds : exact permutation of run labels, two-sided; None below 5 seeds a model
-    p_holm : `p` after Holm over all metrics and pairs of models that are tested; None for a test that is by itself
+    p_holm : `p` after Holm over the metrics of this pair of models; None for a test that is by itself
     p_equivalent : two one-sided t tests over users against ±2% of a's mean: small where the models are equally accurate
     """
 
@@ -47,7 +49,7 @@ class AccuracyTest:
 
     @property
     def p(self) -> float:
-        """Of a difference over users *and* over seeds: the largest of its p (intersection-union, Berger 1982)."""
+        """Of a difference over users *and*, from five seeds on, over seeds: the largest p (intersection-union test)."""
         return max(p for p in (self.p_users_t, self.p_users_flip, self.p_seeds) if p is not None)
 
     @property
@@ -59,13 +61,20 @@ class AccuracyTest:
         if (self.p if self.p_holm is None else self.p_holm) > 0.05:
             return f"Which of {self.a} and {self.b} is more accurate cannot be told ({self.metric} {values})."
         better, worse = (self.b, self.a) if self.difference > 0 else (self.a, self.b)
-        return f"{better} is more accurate than {worse} ({self.metric} {values})."
+        alone = "" if self.p_seeds is not None else f"; over users alone: {FEWEST_SEEDS} seeds would be tested too"
+        return f"{better} is more accurate than {worse} ({self.metric} {values}{alone})."
 
 
 def adjusted(tests: Sequence[AccuracyTest]) -> list[AccuracyTest]:
-    """The tests with their p after Holm over all of them."""
-    values = holm([test.p for test in tests]).tolist() if tests else []
-    return [replace(test, p_holm=p) for test, p in zip(tests, values, strict=True)]
+    """The tests with their p after Holm over the metrics of each pair of models."""
+    pairs: dict[tuple[str, str], list[AccuracyTest]] = {}
+    for test in tests:
+        pairs.setdefault((test.a, test.b), []).append(test)
+    return [
+        replace(test, p_holm=p)
+        for found in pairs.values()
+        for test, p in zip(found, holm([test.p for test in found]).tolist(), strict=True)
+    ]
 
 
 def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values, *, seed: int) -> AccuracyTest:
@@ -119,7 +128,7 @@ def _sign_flip(differences: Values, rng: np.random.Generator) -> float:
     """Two-sided randomisation: under the null each user's difference is as likely of either sign."""
     observed = abs(float(differences.sum()))
     hits = 0
-    for size in [1000] * (DRAWS // 1000) + [DRAWS % 1000]:
+    for size in _sizes(DRAWS, len(differences)):
         signs = rng.integers(0, 2, (size, len(differences)), dtype=np.int8) * 2 - 1
         hits += int((np.abs(signs @ differences) >= observed * (1 - 1e-12)).sum())
     return (hits + 1) / (DRAWS + 1)
@@ -137,12 +146,20 @@ def _run_labels(of_a: Values, of_b: Values, rng: np.random.Generator) -> float:
 
 def _crossed_bootstrap(of_a: Values, of_b: Values, rng: np.random.Generator, draws: int = 2000) -> tuple[float, float]:
     """Percentile interval of the difference of means, users and seeds drawn anew together (Owen 2007)."""
-    users = of_a.shape[1]
-    of_users = rng.multinomial(users, np.full(users, 1 / users), size=draws).T / users  # (U, B)
-    means = []
-    for values in (of_a, of_b):
-        seeds = len(values)
-        of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws).T / seeds  # (S, B)
-        means.append(((values @ of_users) * of_seeds).sum(axis=0))
-    low, high = np.quantile(means[1] - means[0], [0.025, 0.975])
+    users, found = of_a.shape[1], []
+    for size in _sizes(draws, users):
+        of_users = rng.multinomial(users, np.full(users, 1 / users), size=size).T / users  # (U, B)
+        means = []
+        for values in (of_a, of_b):
+            seeds = len(values)
+            of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=size).T / seeds  # (S, B)
+            means.append(((values @ of_users) * of_seeds).sum(axis=0))
+        found.append(means[1] - means[0])
+    low, high = np.quantile(np.concatenate(found), [0.025, 0.975])
     return float(low), float(high)
+
+
+def _sizes(draws: int, users: int) -> list[int]:
+    """Draws in parts that stay within `BLOCK_VALUES` values each."""
+    part = max(1, min(draws, BLOCK_VALUES // users))
+    return [part] * (draws // part) + [draws % part] * (draws % part > 0)

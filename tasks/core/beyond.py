@@ -4,6 +4,7 @@ Lists are (T, n) int32 item indexes, best first, -1 where one ends early. How of
 popularity.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ Counts = npt.NDArray[np.int64]
 
 MOST_DISTINCT = 4096
 """Items whose similarities are held at once."""
+MOST_LISTS = 2000
 
 
 def of_all_lists(lists: Ids, n_items: int) -> dict[str, float]:
@@ -27,14 +29,19 @@ def of_all_lists(lists: Ids, n_items: int) -> dict[str, float]:
     return {"coverage": coverage(shown), "gini": gini(shown), "entropy": entropy(shown)}
 
 
-def of_each_list(lists: Ids, train: "csr_array") -> dict[str, Values]:
-    """Metrics of one list each, (T,): `novelty`, `arp`, `intra_list_similarity`; not a number for an empty list."""
+def of_each_list(lists: Ids, train: "csr_array", cutoffs: Sequence[int]) -> dict[str, Values]:
+    """Metrics of one list each, such as `novelty_at_10`, (T,): `novelty`, `arp`, `intra_list_similarity`.
+
+    Not a number for an empty list.
+    """
     popularity = np.bincount(train.indices, minlength=train.shape[1])
-    return {
-        "novelty": novelty(lists, popularity, train.shape[0]),
-        "arp": recommendation_popularity(lists, popularity),
-        "intra_list_similarity": intra_list_similarity(lists, train),
-    }
+    found: dict[str, Values] = {}
+    for cutoff, alike in zip(cutoffs, intra_list_similarity(lists, train, cutoffs), strict=True):
+        first = lists[:, :cutoff]
+        found[f"novelty_at_{cutoff}"] = novelty(first, popularity, train.shape[0])
+        found[f"arp_at_{cutoff}"] = recommendation_popularity(first, popularity)
+        found[f"intra_list_similarity_at_{cutoff}"] = alike
+    return found
 
 
 def coverage(shown: Counts) -> float:
@@ -70,34 +77,37 @@ def recommendation_popularity(lists: Ids, popularity: Counts) -> Values:
     return _means(lists, popularity.astype(np.float64))
 
 
-def intra_list_similarity(lists: Ids, train: "csr_array") -> Values:
-    """Mean cosine of two items of a list, by who has them (Ziegler et al. 2005, as a mean, not a sum).
+def intra_list_similarity(lists: Ids, train: "csr_array", cutoffs: Sequence[int]) -> list[Values]:
+    """Mean cosine of two items of a list, by who has them (Ziegler et al. 2005, as a mean, not a sum); (T,) a cutoff.
 
-    Of lists with fewer than two items it is not a number. Memory is bounded: similarities are held of at most
-    `MOST_DISTINCT` items at a time, or of one list's.
+    Of lists with fewer than two items it is not a number. Where the lists name more than `MOST_DISTINCT` items, it is
+    of `MOST_LISTS` lists at even distances, and not a number of the others: time and memory stay bounded.
     """
     from scipy.sparse import csc_array, diags_array
 
-    owned = csc_array((np.ones(train.nnz), train.tocsc().indices, train.tocsc().indptr), shape=train.shape)
-    unit = (owned @ diags_array(1 / np.sqrt(np.maximum(np.diff(owned.indptr), 1)))).tocsc()
-    found = np.full(len(lists), np.nan)
-    few = len(np.unique(lists)) <= MOST_DISTINCT
-    step = len(lists) if few else max(MOST_DISTINCT // max(lists.shape[1], 1), 1)
-    for start in range(0, len(lists), max(step, 1)):
-        block = lists[start : start + step]
-        listed = block >= 0
-        items = np.unique(block[listed])
-        chosen = unit[:, items]
-        cosines = (chosen.T @ chosen).toarray()
-        places = np.where(listed, np.searchsorted(items, block), len(items))
-        padded = np.pad(cosines, (0, 1))  # an entry that is not there is like nothing
-        for first in range(0, len(block), 1024):
-            at = places[first : first + 1024]
-            sums = padded[at[:, :, None], at[:, None, :]].sum(axis=(1, 2))
-            sizes = listed[first : first + 1024].sum(axis=1)
-            pairs = sizes * (sizes - 1)
-            means = np.divide(sums - sizes, pairs, out=np.full(len(at), np.nan), where=pairs > 0)
-            found[start + first : start + first + len(at)] = means
+    columns = train.tocsc()
+    owned = csc_array((np.ones(train.nnz, dtype=np.float32), columns.indices, columns.indptr), shape=train.shape)
+    owners = np.diff(owned.indptr)
+    unit = csc_array(owned @ diags_array((1 / np.sqrt(np.maximum(owners, 1))).astype(np.float32)))
+    found = [np.full(len(lists), np.nan) for _ in cutoffs]
+    chosen, step = np.arange(len(lists)), len(lists)
+    if len(np.unique(lists)) > MOST_DISTINCT:
+        chosen = np.unique(np.linspace(0, len(lists) - 1, MOST_LISTS).astype(np.int64))
+        step = max(MOST_DISTINCT // max(lists.shape[1], 1), 1)
+    for start in range(0, len(chosen), max(step, 1)):
+        rows = chosen[start : start + step]
+        items = np.unique(lists[rows][lists[rows] >= 0])
+        some = unit[:, items]
+        cosines = np.pad((some.T @ some).toarray(), (0, 1))  # an entry that is not there is like nothing
+        for part in np.array_split(rows, -(-len(rows) // 1024)):
+            listed = lists[part] >= 0
+            places = np.where(listed, np.searchsorted(items, lists[part]), len(items))
+            alike = cosines[places[:, :, None], places[:, None, :]]
+            for values, cutoff in zip(found, cutoffs, strict=True):
+                sizes = listed[:, :cutoff].sum(axis=1)
+                sums = alike[:, :cutoff, :cutoff].sum(axis=(1, 2), dtype=np.float64) - sizes
+                pairs = sizes * (sizes - 1)
+                values[part] = np.divide(sums, pairs, out=np.full(len(part), np.nan), where=pairs > 0)
     return found
 
 

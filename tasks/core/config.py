@@ -169,7 +169,7 @@ class ComparisonConfig(_Section):
 
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class RandomSplit(_Section):
@@ -226,8 +226,8 @@ SPLITS: dict[str, type[_Section]] = {
 }
 
 
-def _strategy(value: Any) -> Any:
-    return value.get("strategy", "random") if isinstance(value, dict) else getattr(value, "strategy", "random")
+def _strategy(value: Any) -> str:
+    return str(value.get("strategy", "random") if isinstance(value, dict) else getattr(value, "strategy", "random"))
 
 
 SplitConfig = Annotated[
@@ -314,7 +314,10 @@ class ExperimentConfig(_Section):
     @classmethod
     def _sweeps_stand_for_their_models(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(value.get("models"), dict):
-            return {**value, "models": {name: settings for name, settings, _, _ in _members(value["models"])}}
+            models, problems = _expanded(value["models"])
+            if problems:
+                raise ValueError("; ".join(f"models.{name}: {told}" for name, told in problems))
+            return {**value, "models": {name: settings for name, (settings, _, _) in models.items()}}
         return value
 
     @model_validator(mode="after")
@@ -404,14 +407,25 @@ def _read(path: Path) -> Source:
     return parse(text, str(path))
 
 
-def _members(models: dict[Any, Any]) -> Iterator[tuple[Any, Any, Any, dict[str, int]]]:
-    """Each model's name and settings, sweeps expanded; its name in the file, and which entries of the lists it has."""
+Members = dict[Any, tuple[Any, Any, dict[str, int]]]
+
+
+def _expanded(models: dict[Any, Any]) -> tuple[Members, list[tuple[Any, str]]]:
+    """Each model's settings, its name in the file and which entries of the lists it has; and what is wrong, by name."""
+    found: Members = {}
+    problems = []
     for name, settings in models.items():
-        if isinstance(name, str) and isinstance(settings, dict):
-            for member in islice(expand(name, settings), MOST_MODELS + 1):
-                yield member.name, member.settings, name, member.entries
-        else:
-            yield name, settings, name, {}
+        if not (isinstance(name, str) and isinstance(settings, dict)):
+            found[name] = settings, name, {}
+            continue
+        members = list(islice(expand(name, settings), MOST_MODELS + 1))
+        if len(members) > MOST_MODELS:
+            problems.append((name, f"its lists stand for more than {MOST_MODELS} models; expected that many at most"))
+        for member in members[:MOST_MODELS]:
+            if member.name in found:
+                problems.append((name, f"stands for the model {member.name} twice; expected values that differ"))
+            found[member.name] = member.settings, name, member.entries
+    return found, problems
 
 
 def _expand_sweeps(source: Source) -> None:
@@ -419,17 +433,10 @@ def _expand_sweeps(source: Source) -> None:
     models = source.value.get("models")
     if not isinstance(models, dict):
         return
-    members = list(_members(models))
-    if len(members) > MOST_MODELS and len(members) > len(models):
-        told = f"the lists stand for more than {MOST_MODELS} models; expected that many at most"
-        source.problems.append(Problem(source.place(("models",)), ("models",), told))
-        members = members[:MOST_MODELS]
-    source.value["models"] = {}
-    for name, settings, of, entries in members:
-        if name in source.value["models"]:
-            told = f"stands for the model {name} twice; expected values that differ"
-            source.problems.append(Problem(source.place(("models", of)), ("models", of), told))
-        source.value["models"][name] = settings
+    members, problems = _expanded(models)
+    source.problems += [Problem(source.place(("models", of)), ("models", of), told) for of, told in problems]
+    source.value["models"] = {name: settings for name, (settings, _, _) in members.items()}
+    for name, (settings, of, entries) in members.items():
         if name != of:
             source.places[("models", name)] = source.place(("models", of))
             for key in settings:
@@ -637,7 +644,7 @@ def _literals(expected: str) -> list[str]:
 
 
 def _nearest(found: str, known: Iterable[Any]) -> str:
-    close = difflib.get_close_matches(found, [str(name) for name in known], n=1)
+    close = difflib.get_close_matches(found, [str(name) for name in known], n=1) if found else []
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

@@ -1,8 +1,6 @@
 """Scores of items for users -> every metric on a held-out split. One pass over blocks of users."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +10,6 @@ from tasks.core.als import Floats
 from tasks.core.metrics import Values
 from tasks.core.neighbours import Scores
 from tasks.core.splits import Split
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,6 @@ def evaluate(scores: Scores, split: Split, cutoffs: tuple[int, ...]) -> Evaluati
     overall: dict[str, float] = {}
     for cutoff in cutoffs:
         per_user |= metrics.accuracy(hits, relevant[users], cutoff)
-        per_user |= _at(cutoff, beyond.of_each_list(lists[:, :cutoff], split.train))
-        overall |= _at(cutoff, beyond.of_all_lists(lists[:, :cutoff], n_items))
-    return Evaluation(users, per_user, overall)
-
-
-def _at(cutoff: int, values: Mapping[str, T]) -> dict[str, T]:
-    return {f"{name}_at_{cutoff}": value for name, value in values.items()}
+        shown = beyond.of_all_lists(lists[:, :cutoff], n_items)
+        overall |= {f"{name}_at_{cutoff}": value for name, value in shown.items()}
+    return Evaluation(users, per_user | beyond.of_each_list(lists, split.train, cutoffs), overall)

@@ -16,7 +16,7 @@ from tasks.core.neighbours import Ids
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Part of an evaluation's identity; raised whenever metrics are added, or the same factors would give other values."""
 
 Values = npt.NDArray[np.float64]
@@ -38,12 +38,12 @@ def accuracy(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64], cutof
 
 
 def precision(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
-    """Hits / K."""
+    """Hits / K (trec_eval's P)."""
     return np.asarray(hits.sum(axis=1) / hits.shape[1])
 
 
 def recall(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
-    """Hits / relevant."""
+    """Hits / relevant (trec_eval's recall)."""
     return np.asarray(hits.sum(axis=1) / relevant)
 
 
@@ -61,24 +61,29 @@ def ndcg(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values
 
 
 def ndcg_all(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
-    """As `ndcg`, but over the gain of *all* relevant items at the top, beyond K too."""
+    """As `ndcg`, but over the gain of *all* relevant items at the top, beyond K too (Järvelin and Kekäläinen 2002)."""
     return (hits @ _discounts(hits.shape[1])) / _ideal(relevant)
 
 
 def average_precision(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
-    """Mean over min(K, relevant) of the precision at each hit."""
+    """Mean over min(K, relevant) of the precision at each hit (Kaggle's and LensKit's MAP@K)."""
     ranks = np.arange(1, hits.shape[1] + 1)
     precisions = np.cumsum(hits, axis=1) / ranks
     return np.asarray((precisions * hits).sum(axis=1) / np.minimum(hits.shape[1], relevant))
 
 
+def average_precision_all(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
+    """As `average_precision`, but the mean over *all* relevant items, beyond K too (trec_eval's map_cut)."""
+    return average_precision(hits, relevant) * np.minimum(hits.shape[1], relevant) / relevant
+
+
 def reciprocal_rank(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
-    """1 / rank of the first hit, 0 without one."""
+    """1 / rank of the first hit, 0 without one (trec_eval's recip_rank, within K)."""
     return np.asarray(hits.any(axis=1) / (hits.argmax(axis=1) + 1))
 
 
 def hit_rate(hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> Values:
-    """1 where there is a hit, else 0."""
+    """1 where there is a hit, else 0 (trec_eval's success)."""
     return np.asarray(hits.any(axis=1), dtype=np.float64)
 
 
@@ -89,6 +94,7 @@ METRICS = {
     "ndcg": ndcg,
     "ndcg_all": ndcg_all,
     "map": average_precision,
+    "map_all": average_precision_all,
     "mrr": reciprocal_rank,
     "hit_rate": hit_rate,
 }

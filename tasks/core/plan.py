@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tasks.core import als, metrics, neighbours
 from tasks.core.config import AlsConfig, ExperimentConfig
+from tasks.core.recommenders import MOST_ITEMS
 from tasks.core.store import combined_sha256
 
 MODEL, EVALUATION, PARENT = "model", "evaluation", "parent"
@@ -59,7 +60,7 @@ class Estimate:
 
     gflop : of all fits, see `als.gflop`
     memory_bytes : at the peak: the matrix and its transpose, the largest model's factors three times (themselves,
-        the previous sweep's, the lists' unit vectors), and the blocks of scores
+        the previous sweep's, the lists' unit vectors), and the blocks of scores; or EASE, where that is more
     """
 
     fits: int
@@ -73,6 +74,8 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     runs = planned_runs(config, "")
     factors = max(settings.factors for settings in config.models.values())
     memory = 4 * (2 * 2 * n_interactions + 3 * (users + items) * factors) + 4 * neighbours.BLOCK_BYTES
+    if config.evaluation and items <= MOST_ITEMS:
+        memory = max(memory, 32 * items**2)  # EASE: four I x I arrays of float64
     work = sum(als.gflop((users, items), n_interactions, run.settings) for run in runs)
     return Estimate(len(runs), sum(run.settings.iterations for run in runs), work, memory)
 

@@ -191,7 +191,11 @@ def sweep(found: Sweep) -> Drawing:
         ("seconds a fit", [point.seconds for point in found.points]),
         ("factors, MB", [Estimated(point.megabytes, None, None) for point in found.points]),
     ]
-    with _figure(title, height=4.4, columns=2, rows=2) as (axes, done):
+    parts = [(what, values) for what, values in parts if any(values)]
+    rows = -(-len(parts) // 2)
+    with _figure(title, height=0.4 + 2 * rows, columns=2, rows=rows) as (axes, done):
+        for unused in axes.flat[len(parts) :]:
+            unused.set_axis_off()
         for place, (what, values) in enumerate(parts):
             panel = axes.flat[place]
             drawn = [(x, each) for x, each in zip(xs, values, strict=True) if each]

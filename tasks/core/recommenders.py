@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 NEIGHBOURS = 20
-"""Of an item in item-kNN: implicit's default."""
+"""Of an item in item-kNN, beside itself: implicit's default."""
 PENALTY = 250.0
 """EASE's L2 penalty, in the middle of what its paper found best (200 to 1000)."""
 MOST_ITEMS = 8_000
@@ -29,11 +29,11 @@ def popularity(train: "csr_array", seed: int) -> Scores:
 
 
 def item_knn(train: "csr_array", seed: int) -> Scores:
-    """The sum of the cosines of an item with those that a user has, over each one's nearest items (implicit's)."""
+    """An item's cosines with what a user has, summed by confidence over each one's nearest items (implicit's)."""
     from implicit.nearest_neighbours import CosineRecommender
     from scipy.sparse import csr_matrix
 
-    model = CosineRecommender(K=NEIGHBOURS)
+    model = CosineRecommender(K=NEIGHBOURS + 1)  # which counts the item itself
     with warnings.catch_warnings():  # implicit warns of a format of its own making
         warnings.simplefilter("ignore")
         model.fit(csr_matrix(train, dtype=np.float64), show_progress=False)

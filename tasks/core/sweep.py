@@ -101,7 +101,7 @@ def described(values: Mapping[str, Any]) -> str:
 def estimated(values: Sequence[float]) -> Estimated:
     """The mean over seeds, with Student's interval."""
     mean, size = float(np.mean(values)), len(values)
-    if size < 2:
+    if size < 2 or np.ptp(values) == 0:  # no variation is no certainty
         return Estimated(mean, None, None)
     half = _t(size - 1) * float(np.std(values, ddof=1)) / size**0.5
     return Estimated(mean, mean - half, mean + half)
@@ -119,7 +119,7 @@ def steadiness(overlap: Values) -> Estimated | None:
     of_run = overlap.sum(axis=1) - 1
     total = of_run.sum()
     mean = float(total / (size * (size - 1)))
-    if size < 3:
+    if size < 3 or np.ptp(of_run) == 0:
         return Estimated(mean, None, None)
     without = (total - 2 * of_run) / ((size - 1) * (size - 2))
     error = float(np.sqrt((size - 1) / size * ((without - without.mean()) ** 2).sum()))
@@ -135,5 +135,5 @@ def _t(degrees: int) -> float:
 
 def _text(value: object) -> str:
     """A value as a part of a model's name."""
-    shown = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    shown = str(value).removesuffix(".0") if isinstance(value, int | float) else str(value)
     return shown.replace(".", "_").replace("+", "")

@@ -64,31 +64,40 @@ class TestIntraListSimilarity:
         # items 0 and 1 have one of two owners each in common with 2, none with one another; 3 is as 2
         owned = csr_array(np.array([[1, 0, 1, 1], [0, 1, 1, 1]], dtype=np.float32))
         lists = np.array([[0, 1, -1], [0, 1, 2], [2, 3, -1], [2, -1, -1]], dtype=np.int32)
-        found = intra_list_similarity(lists, owned)
+        found = intra_list_similarity(lists, owned, (3,))[0]
         assert found[:3] == pytest.approx([0, (0 + 2 / np.sqrt(2)) / 3, 1])
         assert np.isnan(found[3])
 
     def test_the_values_of_interactions_do_not_count(self) -> None:
         owned = csr_array(np.array([[1, 5], [3, 2]], dtype=np.float32))
-        assert intra_list_similarity(np.array([[0, 1]], dtype=np.int32), owned) == pytest.approx([1])
+        assert intra_list_similarity(np.array([[0, 1]], dtype=np.int32), owned, (2,))[0] == pytest.approx([1])
 
     @pytest.mark.parametrize("most", [10, 4096])
-    def test_it_is_the_mean_over_pairs_in_blocks_too(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    def test_it_is_the_mean_over_pairs_at_each_cutoff(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
         monkeypatch.setattr(beyond, "MOST_DISTINCT", most)
         stream = np.random.default_rng(1)
         dense = (stream.random((30, 40)) < 0.3).astype(np.float32)
         lists = np.argsort(stream.random((25, 40)), axis=1)[:, :6].astype(np.int32)
         lists[3, 4:] = -1
-        found = intra_list_similarity(lists, csr_array(dense))
         norms = np.linalg.norm(dense, axis=0)
-        for row, entries in enumerate(lists):
-            pairs = list(combinations([item for item in entries if item >= 0], 2))
-            cosines = [dense[:, a] @ dense[:, b] / max(norms[a] * norms[b], 1) for a, b in pairs]
-            assert found[row] == pytest.approx(np.mean(cosines), abs=1e-6)
+        cutoffs = (2, 4, 6)
+        for cutoff, found in zip(cutoffs, intra_list_similarity(lists, csr_array(dense), cutoffs), strict=True):
+            for row, entries in enumerate(lists[:, :cutoff]):
+                pairs = list(combinations([item for item in entries if item >= 0], 2))
+                cosines = [dense[:, a] @ dense[:, b] / max(norms[a] * norms[b], 1) for a, b in pairs]
+                assert found[row] == pytest.approx(np.mean(cosines), abs=1e-6)
+
+    def test_of_very_many_items_it_is_of_some_lists(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(beyond, "MOST_DISTINCT", 10)
+        monkeypatch.setattr(beyond, "MOST_LISTS", 5)
+        lists = np.argsort(np.random.default_rng(1).random((25, 40)), axis=1)[:, :6].astype(np.int32)
+        (found,) = intra_list_similarity(lists, csr_array(np.ones((3, 40), dtype=np.float32)), (6,))
+        assert np.flatnonzero(np.isfinite(found)).tolist() == [0, 6, 12, 18, 24]
 
 
 def test_per_list_metrics_have_a_value_a_list() -> None:
     owned = csr_array(np.eye(5, dtype=np.float32))
-    found = beyond.of_each_list(LISTS, owned)
+    found = beyond.of_each_list(LISTS, owned, (2, 3))
     assert {name: values.shape for name, values in found.items()} == dict.fromkeys(found, (2,))
-    assert found["novelty"] == pytest.approx([log2(5), log2(5)])
+    assert set(found) == {f"{m}_at_{k}" for m in ("novelty", "arp", "intra_list_similarity") for k in (2, 3)}
+    assert found["novelty_at_3"] == pytest.approx([log2(5), log2(5)])

@@ -65,6 +65,12 @@ class TestConfig:
     def test_the_models_of_a_flow_s_parameters_too(self) -> None:
         config = ExperimentConfig.model_validate({"name": "s", "models": {"als": {"factors": [4, 8], "iterations": 2}}})
         assert list(config.models) == ["als-factors4", "als-factors8"]
+        for factors, told in (([4, 4], "twice"), (list(range(1, MOST_MODELS + 2)), "more than")):
+            with pytest.raises(ValueError, match=f"models.als: .*{told}"):
+                ExperimentConfig.model_validate({"name": "s", "models": {"als": {"factors": factors, "iterations": 2}}})
+
+    def test_values_that_hardly_differ_are_two_models(self) -> None:
+        assert len(set(names(alpha=[0.12345671, 0.12345672]))) == 2
 
     @pytest.mark.parametrize(
         ("models", "message"),
@@ -79,7 +85,7 @@ class TestConfig:
             ("  als: {factors: [4, 8], iteration: 2}", r"unknown key; did you mean 'iterations'"),
             (
                 f"  als: {{factors: {list(range(1, MOST_MODELS + 2))}, iterations: 2}}",
-                f"stand for more than {MOST_MODELS} models",
+                f"its lists stand for more than {MOST_MODELS} models",
             ),
         ],
     )
@@ -102,7 +108,7 @@ class TestEstimates:
         found = estimated([1.0, 2.0, 3.0])
         half = 4.302653 * 1 / np.sqrt(3)  # t(0.975, 2)
         assert (found.mean, found.low_95, found.high_95) == pytest.approx((2, 2 - half, 2 + half))
-        assert estimated([7.0]) == Estimated(7.0, None, None)
+        assert estimated([7.0]) == estimated([7.0, 7.0, 7.0]) == Estimated(7.0, None, None)
 
     def test_steadiness_is_the_mean_over_pairs(self) -> None:
         overlap = np.array([[1, 0.2, 0.4], [0.2, 1, 0.6], [0.4, 0.6, 1]])
@@ -130,6 +136,7 @@ class TestEstimates:
 
     def test_few_seeds_have_no_interval(self) -> None:
         assert steadiness(np.ones((1, 1))) is None
+        assert steadiness(np.ones((4, 4))) == Estimated(1.0, None, None)
         assert steadiness(np.array([[1, 0.5], [0.5, 1]])) == Estimated(0.5, None, None)
 
 
