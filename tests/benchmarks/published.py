@@ -29,7 +29,7 @@ def published() -> dict[tuple[str, str, str], tuple[str, str]]:
 
 
 def measured(config: Path, options: list[str], metrics: set[str]) -> Iterator[tuple[str, str, str]]:
-    """(model, metric, mean ± sd over seeds) of one config, references after models; relative paths are of the project."""
+    """(model, metric, mean ± sd over seeds) of one config, references last; relative paths are of the project."""
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
         run = [sys.executable, "-m", "flows", "run", str(config), "--json", *options]
