@@ -92,7 +92,8 @@ def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str |
             result = known_result(client, place.experiment_id, place.identity, used)
         if result is None:
             with opened(place, config, data) as where:
-                complete |= train_all(config, data, missing, where, complete)
+                with progress.interruptible():
+                    complete |= train_all(config, data, missing, where, complete)
                 result = compare_models(config, data, [complete[run.identity] for run in planned], where)
         publish(result, place)
     registered = registry.register(client, result.runs, register_as) if register_as is not None else {}

@@ -66,6 +66,7 @@ def fits(
                 return found
             try:
                 staged = evaluate(config, data, run, train(config, data, run, where, workers), where)
+                progress.check()
                 return upload(run, staged, where, replaced.get(run.identity))
             except DataError:
                 # this process was thought gone, and another has taken the fit up, completed it and tidied behind it

@@ -1,9 +1,11 @@
 """How far long work is, told to whoever listens: the command line's bars, or nobody."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Event
+from threading import Event, current_thread, main_thread
+from types import FrameType
 from typing import Protocol
 
 from tasks.core.errors import Stopped
@@ -21,6 +23,8 @@ class Listener(Protocol):
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _stop: ContextVar[Event | None] = ContextVar("stop", default=None)
+_struck: list[int] = []
+"""The signal that interrupts the process, from when it comes until the exception that it raised has arrived."""
 
 
 @contextmanager
@@ -63,7 +67,36 @@ def step(label: str, done: int, total: int) -> None:
         listener.step(label, done, total)
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """See to it that Ctrl-C and SIGTERM end the block, at its next step at the latest.
+
+    Python drops the exception that a signal's handler raises where it strikes in a finaliser or in a weak reference's
+    callback, of which SQLAlchemy has many: whoever logs much would miss one interrupt in a few.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def strike(number: int, frame: FrameType | None) -> None:
+        _struck[:] = [number]
+        handlers[signal.Signals(number)](number, frame)  # type: ignore[misc, operator]
+
+    replaced = [number for number, handler in handlers.items() if callable(handler)]
+    try:
+        for number in replaced:
+            signal.signal(number, strike)
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, handlers[number])
+        _struck.clear()
+
+
 def check(message: str = "") -> None:
-    """Raise `Stopped` if the work was called off."""
+    """Raise `Stopped` if the work was called off, and an interrupt again that was lost; see `interruptible`."""
+    if _struck and current_thread() is main_thread():
+        signal.raise_signal(_struck[0])
     if (stop := _stop.get()) and stop.is_set():
         raise Stopped(message)

@@ -1,0 +1,80 @@
+"""Interrupts that are lost, and how they are found again."""
+
+import os
+import signal
+import threading
+import weakref
+
+import pytest
+
+from tasks import progress
+
+
+class Thing:
+    """Something that can be weakly referred to."""
+
+
+def swallowed(number: int) -> None:
+    """Have a signal strike in a weak reference's callback, where Python drops what its handler raises."""
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), number) or [None for _ in range(1000)])
+    del thing
+    assert kept() is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_was_swallowed_ends_the_next_step() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), progress.interruptible():  # noqa: PT012
+        swallowed(signal.SIGINT)
+        progress.step("train", 1, 2)
+    assert signal.getsignal(signal.SIGINT) is before
+    progress.check()  # and none after
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_so_does_a_sigterm_by_whatever_its_handler_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        with pytest.raises(SystemExit) as ended, progress.interruptible():  # noqa: PT012
+            swallowed(signal.SIGTERM)
+            progress.check()
+        assert ended.value.code == 143
+        assert signal.getsignal(signal.SIGTERM) is leave
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_one_that_arrives_is_raised_once() -> None:
+    with pytest.raises(KeyboardInterrupt), progress.interruptible():  # noqa: PT012
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            with pytest.raises(KeyboardInterrupt):
+                progress.check()  # nobody has let go of it yet
+            raise
+    progress.check()
+
+
+def test_what_is_ignored_stays_ignored_and_other_threads_leave_handlers_alone() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with progress.interruptible():
+            os.kill(os.getpid(), signal.SIGINT)
+            progress.check()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    def elsewhere() -> None:
+        with progress.interruptible():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    seen: list[object] = []
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [before]
