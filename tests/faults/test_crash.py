@@ -76,7 +76,6 @@ STEPS: dict[str, Callable[[Lab], Callable[[], object]]] = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_kill_9_at_each_step(lab: Lab, undisturbed: Digests) -> None:
     """One after the other on one store: each start finds what all those before it have left."""
