@@ -25,6 +25,8 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _stop: ContextVar[Event | None] = ContextVar("stop", default=None)
 _struck: list[int] = []
 """The signal that interrupts the process, from when it comes until the exception that it raised has arrived."""
+_held: list[bool] = []
+"""Not empty while interrupts wait."""
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def interruptible() -> Iterator[None]:
     """See to it that Ctrl-C and SIGTERM end the block, at its next step at the latest.
 
     Python drops the exception that a signal's handler raises where it strikes in a finaliser or in a weak reference's
-    callback, of which SQLAlchemy has many: whoever logs much would miss one interrupt in a few.
+    callback, of which SQLAlchemy has many: whoever logs much would miss one interrupt in a few. See also `undisturbed`.
     """
     if current_thread() is not main_thread():
         yield
@@ -81,7 +83,8 @@ def interruptible() -> Iterator[None]:
 
     def strike(number: int, frame: FrameType | None) -> None:
         _struck[:] = [number]
-        handlers[signal.Signals(number)](number, frame)  # type: ignore[misc, operator]
+        if not _held:
+            handlers[signal.Signals(number)](number, frame)  # type: ignore[misc, operator]
 
     replaced = [number for number, handler in handlers.items() if callable(handler)]
     try:
@@ -92,6 +95,20 @@ def interruptible() -> Iterator[None]:
         for number in replaced:
             signal.signal(number, handlers[number])
         _struck.clear()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within `interruptible`, have an interrupt wait for the block's end: for what is short and must not stop half-way."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    _held.append(True)
+    try:
+        yield
+    finally:
+        _held.pop()
+    check()
 
 
 def check(message: str = "") -> None:

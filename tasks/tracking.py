@@ -10,12 +10,13 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from tasks import progress
 from tasks.core.errors import Stopped, TrackingError, without_logins
 from tasks.core.plan import PlannedRun
 from tasks.core.process import this_process
@@ -236,9 +237,11 @@ class StepMetrics:
 
         if self.answers:
             try:
-                send_metrics(self.client, self.run_id, self.noted[self.n_sent :])
-                self.n_sent = len(self.noted)
-                status = self.client.get_run(self.run_id).info.status
+                # an interrupted transaction would keep a database in a file locked; a server's answer may take long
+                with nullcontext() if self.client.tracking_uri.startswith("http") else progress.undisturbed():
+                    send_metrics(self.client, self.run_id, self.noted[self.n_sent :])
+                    self.n_sent = len(self.noted)
+                    status = self.client.get_run(self.run_id).info.status
             except MlflowException as error:
                 log.warning(
                     "MLflow does not answer (%s); the training goes on, and its metrics are kept", first_line(error)

@@ -78,3 +78,13 @@ def test_what_is_ignored_stays_ignored_and_other_threads_leave_handlers_alone() 
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_an_interrupt_waits_for_the_end_of_what_must_not_stop_half_way() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), progress.interruptible():  # noqa: PT012
+        with progress.undisturbed():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("the rest")
+        done.append("what comes after")
+    assert done == ["the rest"]
