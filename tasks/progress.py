@@ -99,7 +99,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Within `interruptible`, have an interrupt wait for the end of a block that is short and must not stop half-way."""
+    """Within `interruptible`, have an interrupt wait for the end of a block that is short and must not be cut."""
     if current_thread() is not main_thread():
         yield
         return
