@@ -271,7 +271,7 @@ def child_of(process: subprocess.Popen[str]) -> psutil.Process:
     return until(found, process)
 
 
-def until(condition: Callable[[], Any], process: subprocess.Popen[str], seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], process: subprocess.Popen[str], seconds: float = 120) -> Any:
     """What a condition gives once it gives something, asked as often as possible while the command runs."""
     end = time.monotonic() + seconds
     while not (found := condition()):
