@@ -234,3 +234,22 @@ class TestRunSeed:
 )
 def test_work_by_hand(changes: dict[str, Any], expected: float) -> None:
     assert gflop((60, 40), 1000, settings(factors=10, iterations=10, **changes)) == pytest.approx(expected / 1e9)
+
+
+def test_ials_with_a_weight_on_the_unobserved_is_the_same_model_at_another_scale() -> None:
+    """What docs/evaluation.md says of Rendle et al. 2022: its optimum is a fixed point of their alternating steps."""
+    observed = (np.random.default_rng(0).random((30, 20)) < 0.3).astype(np.float32)
+    weight, penalty, k = 0.5, 0.3, 3
+    settings = AlsConfig(
+        factors=k,
+        iterations=3000,
+        regularization=penalty * (1 + weight) / weight,
+        alpha=1 + 1 / weight,
+        solver="cholesky",
+    )
+    found = fit(csr_array(observed), settings, seed=1)
+    users, items = (side.astype(np.float64) / np.sqrt(1 + weight) for side in (found.users, found.items))
+    for rows, columns, seen in ((users, items, observed), (items, users, observed.T)):
+        common = weight * columns.T @ columns + penalty * np.eye(k)
+        solved = [np.linalg.solve(common + (c := columns[row > 0]).T @ c, c.sum(axis=0)) for row in seen]
+        np.testing.assert_allclose(rows, np.stack(solved), atol=1e-5)
