@@ -175,13 +175,13 @@ def summary_table(dataset: str, summary: "Summary") -> Group:
 
 def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]:
     """A table a cutoff: a line a model, then a line a reference recommender."""
-    cells = {(row.model, row.metric): row for row in (*result.accuracy, *result.reference_accuracy)}
+    from tasks.result import usual_cutoff
+
+    cells, cutoffs = result.accuracy_cells, result.cutoffs
     names = list(dict.fromkeys(model for model, _ in cells))
-    metrics = list(dict.fromkeys(row.metric for row in result.accuracy))
-    cutoffs = sorted({int(metric.rpartition("_at_")[2]) for metric in metrics if "_at_" in metric})
     seeds = max(row.replicates for row in result.accuracy)
-    shown = cutoffs if every_metric else [10 if 10 in cutoffs else cutoffs[0]]
-    for cutoff, kind in product(shown, _METRICS if every_metric else list(_METRICS)[:1]):
+    wanted = cutoffs if every_metric else [usual_cutoff(cutoffs)]
+    for cutoff, kind in product(wanted, _METRICS if every_metric else list(_METRICS)[:1]):
         table = Table(**_STYLE)
         table.add_column("model", no_wrap=True)
         columns = {metric: f"{metric}_at_{cutoff}" if metric != "auc" else metric for metric in _METRICS[kind]}
@@ -194,7 +194,7 @@ def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]
             spread = ["" if sd is None else f"±{sd:.4f}".replace("±0.", "±.") for sd in known]
             table.add_row(name, *(value + more for value, more in zip(told, spread, strict=True)))
         title = f"{kind} at {cutoff}: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
-        yield _titled(title, table, _split_note(result) if cutoff == shown[0] and kind == next(iter(_METRICS)) else "")
+        yield _titled(title, table, _split_note(result) if cutoff == wanted[0] and kind == next(iter(_METRICS)) else "")
 
 
 _METRICS = {
@@ -220,6 +220,8 @@ def _split_note(result: "Result") -> str:
 
 def _sweep_table(found: "Sweep") -> Group:
     """A line a model, along what varies: accuracy, steadiness, time of a fit, size."""
+    from tasks.core.sweep import shown
+
     table = Table(**_STYLE)
     for key in found.settings:
         table.add_column(key, no_wrap=True)
@@ -233,8 +235,7 @@ def _sweep_table(found: "Sweep") -> Group:
             cells.append("-" if each is None else f"{each.mean:.4f}")
             known = each is not None and each.low_95 is not None
             cells.append(f"{each.low_95:.3f} {each.high_95:.3f}".replace("0.", ".") if each and known else "-")
-        values = [f"{value:g}" if isinstance(value, float) else str(value) for value in point.varied.values()]
-        table.add_row(*values, *cells, f"{point.seconds.mean:.2f}", f"{point.megabytes:.1f}")
+        table.add_row(*map(shown, point.varied.values()), *cells, f"{point.seconds.mean:.2f}", f"{point.megabytes:.1f}")
     note = ""
     if len(judged) == 2:
         note = f"Steadiness: overlap@{found.n} of all users' lists between two seeds of one model."

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
     split = load_split(data.held_out) if data.held_out else None
     beside = measure.references(config, split) if split else {}
     measured = measure.measured(client, config, runs)
+    metrics_of = cache(lambda run_id: dict(client.get_run(run_id).data.metrics))
     result = Result(
         experiment=config.name,
         parent_id=where.parent_id,
@@ -103,7 +105,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
             )
             for name, target, index in asked
         ],
-        accuracy=measure.means(client, runs),
+        accuracy=measure.means(metrics_of, runs),
         accuracy_tests=measure.tests(config, measured),
         held_out=split.counts() if split else {},
         reference_accuracy=[
@@ -114,7 +116,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
         left_out={name: f"more than {MOST_ITEMS:,} items" for name in REFERENCES if split and name not in beside},
         beside_popularity=measure.beside_popularity(config, measured, beside),
         tuning=measure.tuning(config),
-        sweep=measure.along(client, config, runs, matrices),
+        sweep=measure.along(metrics_of, config, runs, matrices),
         convergence=_convergence(client, config, runs),
         runs=list(runs),
     )

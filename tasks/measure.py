@@ -1,6 +1,6 @@
 """What evaluations say, side by side: means over seeds, tests, reference recommenders, and sweeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tasks.core.recommenders import MOST_ITEMS, REFERENCES
 from tasks.core.splits import Split
 from tasks.core.sweep import FEWEST_POINTS, Point, Sweep, estimated, steadiness, varying
 from tasks.core.verdict import Matrix
-from tasks.result import Accuracy
+from tasks.result import Accuracy, usual_cutoff
 from tasks.runs import RunRef
 
 if TYPE_CHECKING:
@@ -26,12 +26,16 @@ TESTED = ("ndcg", "recall", "precision", "map")
 """Metrics whose differences are tested, at one cutoff; the first is named in sentences."""
 
 
-def means(client: "MlflowClient", runs: Sequence[RunRef]) -> list[Accuracy]:
+MetricsOf = Callable[[str], dict[str, float]]
+"""A run's id -> its metrics."""
+
+
+def means(metrics_of: MetricsOf, runs: Sequence[RunRef]) -> list[Accuracy]:
     """Each model's held-out metrics over its seeds."""
     found: dict[tuple[str, str], list[float]] = {}
     for run in runs:
         if run.role == EVALUATION:
-            for metric, value in client.get_run(run.run_id).data.metrics.items():
+            for metric, value in metrics_of(run.run_id).items():
                 # what follows the fit along its iterations has a dot: overlap_final.users_at_5
                 if metric == "auc" or ("_at_" in metric and "." not in metric):
                     found.setdefault((run.model, metric), []).append(value)
@@ -52,7 +56,7 @@ def references(config: ExperimentConfig, split: Split) -> dict[str, Evaluation]:
 def tested_metrics(config: ExperimentConfig) -> list[str]:
     """The metrics whose differences are tested: at cutoff 10, or the first where there is no 10."""
     cutoffs = config.evaluation.cutoffs if config.evaluation else ()
-    at = 10 if 10 in cutoffs else next(iter(cutoffs), 0)
+    at = usual_cutoff(cutoffs) if cutoffs else 0
     return [f"{name}_at_{at}" for name in TESTED]
 
 
@@ -128,7 +132,7 @@ def tuning(config: ExperimentConfig) -> str:
 
 
 def along(
-    client: "MlflowClient", config: ExperimentConfig, runs: Sequence[RunRef], matrices: Sequence[Matrix]
+    metrics_of: MetricsOf, config: ExperimentConfig, runs: Sequence[RunRef], matrices: Sequence[Matrix]
 ) -> Sweep | None:
     """How the models do along what varies between them, where there are three at least."""
     models = {name: settings.model_dump() for name, settings in config.models.items()}
@@ -139,7 +143,7 @@ def along(
     overlap, owners = np.array(users.overlap), [name.rpartition(" #")[0] for name in users.runs]
     metrics: dict[tuple[str, str], list[dict[str, float]]] = {}
     for run in runs:
-        metrics.setdefault((run.model, run.role), []).append(client.get_run(run.run_id).data.metrics)
+        metrics.setdefault((run.model, run.role), []).append(metrics_of(run.run_id))
     points = []
     for name, settings in models.items():
         chosen = [place for place, owner in enumerate(owners) if owner == name]

@@ -105,11 +105,11 @@ def _references(result: Result) -> list[dict[str, str]]:
 
 def _accuracy(result: Result) -> dict[str, list[tuple[str, list[str]]]]:
     """Of each family of metrics a table: its head, then a line a model and a reference recommender."""
-    cells = {(row.model, row.metric): row for row in (*result.accuracy, *result.reference_accuracy)}
+    cells = result.accuracy_cells
     names = list(dict.fromkeys(model for model, _ in cells))
     metrics = list(dict.fromkeys(row.metric for row in result.accuracy))
     tables: dict[str, list[tuple[str, list[str]]]] = {}
-    for cutoff in sorted({int(metric.rpartition("_at_")[2]) for metric in metrics if "_at_" in metric}):
+    for cutoff in result.cutoffs:
         columns = [metric for metric in metrics if metric.endswith(f"_at_{cutoff}") or metric == "auc"]
         rows = [("model", [metric.partition("_at_")[0] for metric in columns])]
         for name in names:

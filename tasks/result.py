@@ -1,6 +1,7 @@
 """What an experiment found, as one record: `result.json` of the parent run."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,11 @@ from tasks.runs import RunRef
 RESULT = "result.json"
 SETTLED_CHANGE = 1e-3
 SETTLED_IMBALANCE = 0.1
+
+
+def usual_cutoff(cutoffs: Sequence[int]) -> int:
+    """The one that sentences and first tables are at: 10, or the first where there is no 10."""
+    return 10 if 10 in cutoffs else cutoffs[0]
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,16 @@ class Result:
         told += [test.sentence for test in self.accuracy_tests[:1]]
         more = [each.sentence for each in (self.factorial, self.sweep) if each]
         return " ".join([*told, *more])
+
+    @property
+    def accuracy_cells(self) -> dict[tuple[str, str], Accuracy]:
+        """(model, metric) -> its accuracy, models in their order and references after them."""
+        return {(row.model, row.metric): row for row in (*self.accuracy, *self.reference_accuracy)}
+
+    @property
+    def cutoffs(self) -> list[int]:
+        """At which accuracy was measured."""
+        return sorted({int(row.metric.rpartition("_at_")[2]) for row in self.accuracy if "_at_" in row.metric})
 
     @property
     def warnings(self) -> list[str]:

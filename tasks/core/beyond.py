@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.metrics import Values
 from tasks.core.neighbours import Ids
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 MOST_DISTINCT = 4096

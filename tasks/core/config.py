@@ -498,8 +498,7 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             for key in ("layout", "separator", "header", "columns"):
                 if dataset.get(key) is not None:
                     yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
-    preprocess = value.get("preprocess")
-    confidence = preprocess.get("confidence") if isinstance(preprocess, dict) else None
+    confidence = _at(value, ("preprocess", "confidence"))
     if isinstance(confidence, dict):
         is_log, epsilon = confidence.get("transform") == "log", confidence.get("epsilon")
         if is_log and epsilon is None:
@@ -529,7 +528,7 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _split_disagreements(evaluation: Any) -> Iterator[tuple[KeyPath, str]]:
-    split = evaluation.get("split") if isinstance(evaluation, dict) else None
+    split = _at(evaluation, ("split",))
     if not isinstance(split, dict):
         return
     strategy = split.get("strategy")

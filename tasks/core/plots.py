@@ -12,7 +12,7 @@ import numpy as np
 from tasks.core.comparison import Curve, QueryLists
 from tasks.core.overlap import Values
 from tasks.core.references import PerUser
-from tasks.core.sweep import Estimated, Sweep, described
+from tasks.core.sweep import Estimated, Sweep, described, shown
 from tasks.core.verdict import Answer, Matrix
 
 A, B, BETWEEN, CHANCE = "#0072b2", "#d55e00", "#444444", "#999999"
@@ -206,7 +206,7 @@ def sweep(found: Sweep) -> Drawing:
             if along:
                 panel.set_xscale("log")
             panel.xaxis.minorticks_off()
-            panel.set_xticks(xs, [f"{value:g}" for value in numbers] if along else _short(found), rotation=90)
+            panel.set_xticks(xs, [", ".join(map(shown, point.varied.values())) for point in found.points], rotation=90)
             panel.set_ylim(bottom=0)
             panel.set_title(what, fontsize=10)
             if place > 1:
@@ -217,13 +217,6 @@ def sweep(found: Sweep) -> Drawing:
         for place, point in enumerate(found.points)
     )
     return done("sweep", f"{told}.")
-
-
-def _short(found: Sweep) -> list[str]:
-    return [
-        ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in p.varied.values())
-        for p in found.points
-    ]
 
 
 def objective(values: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:

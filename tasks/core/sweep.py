@@ -93,9 +93,12 @@ def varying(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def described(values: Mapping[str, Any]) -> str:
     """Settings in words: `factors 16, alpha 1`."""
-    return ", ".join(
-        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
-    )
+    return ", ".join(f"{key} {shown(value)}" for key, value in values.items())
+
+
+def shown(value: object) -> str:
+    """A setting's value as people write it: 30, not 30.0."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def estimated(values: Sequence[float]) -> Estimated:
