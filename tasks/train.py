@@ -73,6 +73,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
                     elapsed_seconds=step.elapsed,
                     objective=step.objective,
                     imbalance=step.imbalance,
+                    steady_overlap=step.overlap,
                 )
             progress.step(f"train {run.label}", steps[-1].iteration, run.settings.iterations)
 
@@ -91,8 +92,10 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
             fitted = isolation.perform(order, staging.factors_path(run.identity, run_id), tell)
         for iteration, values in fitted.overlaps:
             metrics.add(iteration, **values)
-        metrics.add(0, fit_seconds=fitted.seconds, iterations_run=run.settings.iterations)
-        log.info("%s: %d iterations in %.1f s", run.label, run.settings.iterations, fitted.seconds)
+        progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations)
+        metrics.add(0, fit_seconds=fitted.seconds, iterations_run=fitted.iterations)
+        ended = "" if fitted.iterations == run.settings.iterations else ", steady by then"
+        log.info("%s: %d iterations in %.1f s%s", run.label, fitted.iterations, fitted.seconds, ended)
         staged = Staged(run.identity, run_id, metrics.noted, fitted.factors.sha256)
         staging.keep(staged)
         metrics.finish()

@@ -4,6 +4,7 @@ Letters: U users, I items, k factors.
 """
 
 import os
+import time
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.balance import EVERY, balance, imbalance
 from tasks.core.config import AlsConfig
 from tasks.core.errors import OUT_OF_MEMORY, TrainingError
 
@@ -58,10 +60,10 @@ class Iteration:
     """What one sweep over both sides did.
 
     iteration : from 1
-    seconds : of this sweep
-    factor_change : Frobenius norm of the change of all factors, relative to their norm; not a number after
-        the first, whose start is not kept
-    objective, imbalance : at the snapshots, else None; see `objective` and `imbalance`
+    seconds : of this sweep, with the balancing step after it where there is one
+    factor_change : Frobenius norm of the change of all factors by the sweep, relative to their norm; not a number
+        after the first, whose start is not kept
+    objective, imbalance : at the snapshots, else None; see `objective` and `tasks.core.balance.imbalance`
     factors : the live arrays, which the next sweep overwrites
     """
 
@@ -71,6 +73,9 @@ class Iteration:
     objective: float | None
     imbalance: float | None
     factors: Factors
+
+
+OnIteration = Callable[[Iteration], bool | None]
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,14 @@ def fit(
     *,
     seed: int,
     snapshots: Collection[int] = (),
-    on_iteration: Callable[[Iteration], None] | None = None,
+    on_iteration: OnIteration | None = None,
     threads: int | None = None,
     start: Start | None = None,
 ) -> Factors:
     """Train one model from one random start, with implicit on all cores and BLAS on one.
+
+    With `acceleration: balanced` the factors are balanced after every fifth sweep and after the last: the scores stay
+    as they are, and the objective can only fall.
 
     Parameters
     ----------
@@ -100,7 +108,7 @@ def fit(
     seed : int
         Of the random start: equal seeds give bit-identical factors.
     snapshots : iterations after which objective and imbalance are computed; always at nine tenths and the last
-    on_iteration : called after each sweep; what it raises ends the fit
+    on_iteration : called after each sweep; the fit ends there where it returns True, and with what it raises
     threads : implicit's, by default one a core; the factors are bit-identical for any number
     start : an iteration of this fit to go on from; the factors are bit-identical to those of an undisturbed fit
 
@@ -141,6 +149,8 @@ def fit(
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 model.fit(oriented, show_progress=False, callback=watch)
+        except _Enough:
+            pass
         except MemoryError as error:
             raise TrainingError(f"iteration {watch.done + 1} of {config.iterations}: {OUT_OF_MEMORY}") from error
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
@@ -185,15 +195,19 @@ def one_blas_thread() -> Iterator[None]:
                 _blas_limit.restore_original_limits()
 
 
+class _Enough(Exception):
+    """The fit ends here, as it is."""
+
+
 class _Watch:
-    """implicit's callback: measures a sweep, and stops a fit that has diverged."""
+    """implicit's callback: balances and measures a sweep, and stops a fit that has diverged or is to end."""
 
     def __init__(
         self,
         oriented: "csr_matrix",
         config: AlsConfig,
         snapshots: Collection[int],
-        on_iteration: Callable[[Iteration], None] | None,
+        on_iteration: OnIteration | None,
         model: object,
     ) -> None:
         self.oriented, self.config, self.model = oriented, config, model
@@ -227,13 +241,15 @@ class _Watch:
             for before, now in zip(self.previous, current, strict=True):
                 np.subtract(now, before, out=before)
             change = _norm(self.previous) / norm if norm else 0.0
+        seconds += self._balance(*current)
+        if self.previous:
             for before, now in zip(self.previous, current, strict=True):
                 np.copyto(before, now)
         else:
             self.previous = [array.copy() for array in current]
         at_snapshot = self.done in self.snapshots
         if self.on_iteration:
-            self.on_iteration(
+            enough = self.on_iteration(
                 Iteration(
                     self.done,
                     seconds,
@@ -243,6 +259,16 @@ class _Watch:
                     Factors(*(reversed(current) if self.transposed else current)),
                 )
             )
+            if enough:
+                raise _Enough
+
+    def _balance(self, rows: Floats, columns: Floats) -> float:
+        """Balance the factors where it is their turn; the seconds that it took."""
+        if self.config.acceleration == "none" or (self.done % EVERY and self.done < self.config.iterations):
+            return 0.0
+        begun = time.perf_counter()
+        balance(rows, columns)
+        return time.perf_counter() - begun
 
     def _objective(self, rows: Floats, columns: Floats) -> float:
         if self.weighted is None:
@@ -257,17 +283,6 @@ def objective(matrix: "csr_array", factors: Factors, config: AlsConfig) -> float
     interaction, c = 1 and p = 0 elsewhere, plus regularization times the squared norms of all factors.
     """
     return _loss_sum(_weighted(matrix, config.alpha), factors.users, factors.items, config.regularization)
-
-
-def imbalance(users: Floats, items: Floats) -> float:
-    """How far the two sides are from sharing the scale: norm(UᵀU - VᵀV) / norm(UᵀU), Frobenius.
-
-    Zero at every stationary point of the regularised objective (regularization above 0).
-    """
-    gram_users = users.T @ users  # (k, k)
-    gram_items = items.T @ items
-    size = float(np.linalg.norm(gram_users))
-    return float(np.linalg.norm(gram_users - gram_items)) / size if size else 0.0
 
 
 def run_seed(root: int, model: str, replicate: int, role: str) -> int:

@@ -10,7 +10,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tasks.core.store import home, replacing
 log = logging.getLogger(__name__)
 
 KEPT = 2
-_DIGEST, _LISTS = "sha256", "lists/"
+_DIGEST, _LISTS, _CHECKED = "sha256", "lists/", "checked/"
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -37,6 +37,7 @@ class Checkpoint:
     steps : (iteration, n) float64, a row for each iteration from the first; what `tasks.core.training` notes of them
     following : which lists are followed, `Trajectory.what`
     lists : iteration of a snapshot -> target -> ids, see `tasks.core.trajectory`
+    checked : target -> ids at the last check of the stopping rule, see `tasks.core.steady`
     """
 
     iteration: int
@@ -44,6 +45,7 @@ class Checkpoint:
     steps: npt.NDArray[np.float64]
     following: str
     lists: dict[int, dict[str, npt.NDArray[np.int32]]]
+    checked: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
 
 
 def save(identity: str, checkpoint: Checkpoint) -> Path:
@@ -63,6 +65,7 @@ def save(identity: str, checkpoint: Checkpoint) -> Path:
     }
     for iteration, lists in checkpoint.lists.items():
         arrays |= {f"{_LISTS}{iteration}/{target}": ids for target, ids in lists.items()}
+    arrays |= {f"{_CHECKED}{target}": ids for target, ids in checkpoint.checked.items()}
     path = folder(identity) / f"{checkpoint.iteration}.npz"
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: _digest(arrays)})
@@ -100,11 +103,12 @@ def read(path: Path) -> Checkpoint:
             raise DataError(f"{path}: the checkpoint is another fit's")
         factors = Factors(arrays.pop("user_factors"), arrays.pop("item_factors"))
         steps, following = arrays.pop("steps"), arrays.pop("following").tobytes().decode()
+        checked = {name.removeprefix(_CHECKED): arrays.pop(name) for name in list(arrays) if name.startswith(_CHECKED)}
         lists: dict[int, dict[str, npt.NDArray[np.int32]]] = {}
         for name, ids in arrays.items():
             iteration, _, target = name.removeprefix(_LISTS).partition("/")
             lists.setdefault(int(iteration), {})[target] = ids
-        return Checkpoint(len(steps), factors, steps, following, lists)
+        return Checkpoint(len(steps), factors, steps, following, lists, checked)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise DataError(f"{path}: the checkpoint is damaged: {error}") from None
 

@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from tasks.core.balance import EVERY
 from tasks.core.errors import ConfigError
 from tasks.core.source import KeyPath, Problem, Source, parse, scalar
 from tasks.core.sweep import MOST_MODELS, expand
@@ -123,6 +124,25 @@ class PreprocessConfig(_Section):
     """Drop users and items with fewer interactions, again and again until every one left has as many."""
 
 
+class SteadyStop(_Section):
+    """End a fit early, once it is steady: a rule for stopping, and no proof that it has converged.
+
+    Every so many iterations the objective and the neighbour lists of a hundred users and a hundred items are compared
+    with those of the check before.
+    """
+
+    when: Literal["steady"]
+    every: Annotated[int, Field(ge=1)] = 25
+    """Iterations between two checks."""
+    patience: Annotated[int, Field(ge=1)] = 3
+    """Checks in a row that must be steady."""
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.03
+    """A check is steady where the relative change of the objective is below this, and so is 1 - overlap@n of the users'
+    lists and of the items'."""
+    n: Depth = 5
+    """Neighbours in the lists."""
+
+
 class AlsConfig(_Section):
     """One implicit-feedback ALS model (Hu, Koren, Volinsky 2008)."""
 
@@ -138,6 +158,18 @@ class AlsConfig(_Section):
     orientation: Literal["user_item", "item_user"] = "user_item"
     """Which side is solved first. item_user is what passing the transposed matrix to implicit does;
     users stay users in whatever is reported."""
+    acceleration: Literal["none", "balanced"] = "none"
+    """balanced: after every fifth sweep the factors are replaced by those of the same scores and the least penalty, so
+    that the optimum is near after tens of sweeps instead of thousands; the lists follow, see docs/convergence.md."""
+    stop: SteadyStop | None = None
+    """null: all iterations are run. Else they are the most that are run."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides a fit's result. Settings that came later are named only where they are used, so that fits of
+        before are still found."""
+        settings = self.model_dump()
+        unused = {"acceleration": "none", "stop": None}
+        return {key: value for key, value in settings.items() if key not in unused or value != unused[key]}
 
 
 Margin = Annotated[float, Field(gt=0, lt=1)]
@@ -483,6 +515,10 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     for name in models if isinstance(models, dict) else ():
         if name in REFERENCES:
             yield ("models", name), "is the name of a reference recommender; choose another"
+        every = _at(models, (name, "stop", "every"))
+        if _at(models, (name, "acceleration")) == "balanced" and isinstance(every, int) and every % EVERY:
+            told = f"found {every}; expected a multiple of {EVERY}, the sweeps after which factors are balanced"
+            yield ("models", name, "stop", "every"), told
     for path in (("snapshots",), ("comparison", "depths"), ("evaluation", "cutoffs")):
         node = _at(value, path)
         numbers = node if isinstance(node, list | tuple) and all(isinstance(each, int) for each in node) else ()
@@ -626,7 +662,7 @@ def _known_keys(loc: Sequence[int | str]) -> list[str]:
     if path[:2] == ("evaluation", "split") and len(path) > 2:
         model: Any = Columns if path[3:] else SPLITS[str(path[2])]
     elif path[:1] == ("models",):
-        model = AlsConfig
+        model = SteadyStop if path[2:] == ("stop",) else AlsConfig
     elif path[:2] == ("preprocess", "confidence"):
         model = Transform
     else:

@@ -90,5 +90,5 @@ def _planned(
 ) -> PlannedRun:
     seed = als.run_seed(config.seed, name, replicate, role)
     measured = (config.evaluation.cutoffs, metrics.ALGORITHM) if config.evaluation and role == EVALUATION else None
-    identity = combined_sha256(*data, settings.model_dump(), seed, als.ALGORITHM, measured)
+    identity = combined_sha256(*data, settings.identity(), seed, als.ALGORITHM, measured)
     return PlannedRun(name, replicate, role, settings, seed, identity)

@@ -4,7 +4,7 @@ Runs in the process that asks for it or in a child of it (`tasks.isolation`); kn
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,9 +16,10 @@ import numpy as np
 from tasks.core import als, checkpoint
 from tasks.core.als import Factors
 from tasks.core.checkpoint import Checkpoint
-from tasks.core.config import AlsConfig
+from tasks.core.config import AlsConfig, SteadyStop
 from tasks.core.errors import DataError, Stopped
 from tasks.core.interactions import load_matrix
+from tasks.core.steady import Check, Lists, steady
 from tasks.core.store import StoredFile, file_sha256, replacing
 from tasks.core.trajectory import Trajectory
 
@@ -54,6 +55,7 @@ class Step(NamedTuple):
 
     elapsed : seconds of training up to its end
     at : its end, in milliseconds since 1970
+    overlap : at a check of the stopping rule, see `tasks.core.steady.Check`
     """
 
     iteration: int
@@ -62,6 +64,7 @@ class Step(NamedTuple):
     objective: float
     imbalance: float
     at: float
+    overlap: float = np.nan
 
 
 Tell = Callable[[list[Step]], None]
@@ -73,11 +76,13 @@ class Fitted:
     """A fit's factors in a file, and what was seen on the way to them.
 
     seconds : of training, in all processes that took part
+    iterations : that were run
     overlaps : (iteration, metrics) at the snapshots, see `tasks.core.trajectory`
     """
 
     factors: StoredFile
     seconds: float
+    iterations: int
     overlaps: list[tuple[int, dict[str, float]]]
 
 
@@ -99,6 +104,8 @@ def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
     matrix = train_matrix(order.data)
     followed = Trajectory(*matrix.shape, queries=order.queries, n=order.n)
     kept = checkpoint.latest(order.identity)
+    rule = order.settings.stop
+    checked = Lists(rule, *matrix.shape, last=kept.checked if kept else None) if rule else None
     steps: list[Step] = []
     start = None
     if kept is not None:
@@ -113,18 +120,21 @@ def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
     def keep(at: als.Iteration) -> None:
         nonlocal due
         begun = time.monotonic()
-        state = Checkpoint(at.iteration, at.factors, np.array(steps), followed.what, followed.lists)
+        lists = checked.last if checked else {}
+        state = Checkpoint(at.iteration, at.factors, np.array(steps), followed.what, followed.lists, lists)
         checkpoint.save(order.identity, state)
         now = time.monotonic()
         due = now + max(order.checkpoint_seconds, (now - begun) / _SHARE)
 
-    def on_iteration(at: als.Iteration) -> None:
+    def on_iteration(at: als.Iteration) -> bool:
         nonlocal elapsed
         elapsed += at.seconds
         if at.objective is not None:
             followed.add(at.iteration, at.factors)
         objective, imbalance = (np.nan if value is None else value for value in (at.objective, at.imbalance))
-        steps.append(Step(at.iteration, elapsed, at.factor_change, objective, imbalance, time.time_ns() // 1_000_000))
+        overlap = checked.overlap(at.factors) if rule and checked and at.iteration % rule.every == 0 else np.nan
+        now = time.time_ns() // 1_000_000
+        steps.append(Step(at.iteration, elapsed, at.factor_change, objective, imbalance, now, overlap))
         if time.monotonic() > due:
             keep(at)
         try:
@@ -133,17 +143,29 @@ def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
             with suppress(DataError):
                 keep(at)
             raise
+        return is_steady(rule, steps)
 
-    factors = als.fit(
-        matrix,
-        order.settings,
-        seed=order.seed,
-        snapshots=order.snapshots,
-        on_iteration=on_iteration,
-        threads=order.threads,
-        start=start,
-    )
-    return Fitted(_written(factors, target), elapsed, list(followed.metrics()))
+    if start and is_steady(rule, steps):
+        factors = start.factors
+    else:
+        checks = range(rule.every, order.settings.iterations + 1, rule.every) if rule else ()
+        factors = als.fit(
+            matrix,
+            order.settings,
+            seed=order.seed,
+            snapshots=(*order.snapshots, *checks),
+            on_iteration=on_iteration,
+            threads=order.threads,
+            start=start,
+        )
+    return Fitted(_written(factors, target), elapsed, len(steps), list(followed.metrics()))
+
+
+def is_steady(rule: SteadyStop | None, steps: Sequence[Step]) -> bool:
+    """Whether the fit ends with the last step because it is steady by its rule."""
+    if rule is None or not steps or len(steps) % rule.every:
+        return False
+    return steady(rule, [Check(step.objective, step.overlap) for step in steps[rule.every - 1 :: rule.every]])
 
 
 @lru_cache(maxsize=1)

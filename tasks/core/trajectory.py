@@ -21,15 +21,19 @@ class Trajectory:
         self.what = f"{n} nearest of a sample and of users {self.queries}"
         self.lists: dict[int, dict[str, Ids]] = {}
 
-    def add(self, iteration: int, factors: Factors) -> None:
-        """Note the lists after an iteration."""
+    def at(self, factors: Factors) -> dict[str, Ids]:
+        """The lists that factors give: target -> (sample, n) ids."""
         found = {
             "users": similar(factors.users, n=self.n, rows=self.rows["users"]).ids,
             "items": similar(factors.items, n=self.n, rows=self.rows["items"]).ids,
         }
         for user in self.queries:
             found[f"user_{user}"] = similar(factors.users, n=self.n, rows=np.array([user], dtype=np.int32)).ids
-        self.lists[iteration] = found
+        return found
+
+    def add(self, iteration: int, factors: Factors) -> None:
+        """Note the lists after an iteration."""
+        self.lists[iteration] = self.at(factors)
 
     def metrics(self) -> Iterator[tuple[int, dict[str, float]]]:
         """(iteration, values): `overlap_final.TARGET_at_N`, and from the second on `overlap_previous.TARGET_at_N`."""

@@ -11,7 +11,8 @@ import threadpoolctl
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_array, csr_matrix
 
-from tasks.core.als import Factors, Iteration, fit, gflop, imbalance, objective, run_seed
+from tasks.core.als import Factors, Iteration, fit, gflop, objective, run_seed
+from tasks.core.balance import imbalance
 from tasks.core.config import AlsConfig
 from tasks.core.errors import TrainingError
 from tasks.core.neighbours import recommend
