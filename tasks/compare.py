@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -151,24 +151,39 @@ def _convergence(client: "MlflowClient", config: ExperimentConfig, runs: Sequenc
     found = []
     for model, settings in config.models.items():
         ids = [run.run_id for run in runs if run.role == MODEL and run.model == model]
-        objective = _mean_history(client, ids, "objective")
-        settled = _mean_history(client, ids, f"overlap_final.users_at_{config.queries.n}")
+        objectives = [tracking.metric_history(client, run_id, "objective") for run_id in ids]
+        settled = [
+            tracking.metric_history(client, run_id, f"overlap_final.users_at_{config.queries.n}") for run_id in ids
+        ]
         imbalances = [list(tracking.metric_history(client, run_id, "imbalance").values())[-1] for run_id in ids]
-        since = max((step for step in objective if step <= 0.9 * settings.iterations), default=min(objective))
-        fall = objective[since] / objective[max(objective)] - 1
+        ends = [max(history) for history in objectives]
+        since = [_since(history) for history in objectives]
+        fallen = [history[step] for history, step in zip(objectives, since, strict=True)]
+        final = [history[step] for history, step in zip(objectives, ends, strict=True)]
         found.append(
             Convergence(
-                model, settings.iterations, since, fall, max(imbalances), list(objective.items()), list(settled.items())
+                model,
+                settings.iterations,
+                min(since),
+                sum(fallen) / sum(final) - 1,
+                max(imbalances),
+                _mean_history(objectives),
+                _mean_history(settled),
+                ends,
             )
         )
     return found
 
 
-def _mean_history(client: "MlflowClient", run_ids: Sequence[str], key: str) -> dict[int, float]:
+def _since(history: Mapping[int, float]) -> int:
+    """The iteration from which a fit's last change counts: noted ones at nine tenths of all, or before."""
+    return max((step for step in history if step <= 0.9 * max(history)), default=min(history))
+
+
+def _mean_history(histories: Sequence[Mapping[int, float]]) -> list[tuple[int, float]]:
     """A metric's mean over runs, at the iterations that all of them have."""
-    histories = [tracking.metric_history(client, run_id, key) for run_id in run_ids]
     steps = sorted(set.intersection(*(set(history) for history in histories)))
-    return {step: float(np.mean([history[step] for history in histories])) for step in steps}
+    return [(step, float(np.mean([history[step] for history in histories]))) for step in steps]
 
 
 def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> None:

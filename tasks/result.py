@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tasks.core.accuracy import AccuracyTest
@@ -44,6 +44,7 @@ class Convergence:
     imbalance : norm(UᵀU - VᵀV) / norm(UᵀU) at the end; 0 at a stationary point
     objective : (iteration, mean objective over the replicates) at the snapshots
     settled : (iteration, mean overlap of some users' lists with the final ones); empty for runs that have not noted it
+    ran : iterations that each replicate ran, fewer than `iterations` where it was stopped as steady
     """
 
     model: str
@@ -53,6 +54,25 @@ class Convergence:
     imbalance: float
     objective: list[tuple[int, float]]
     settled: list[tuple[int, float]]
+    ran: list[int] = field(default_factory=list)
+
+    @property
+    def iterations_run(self) -> str:
+        """How many, over the replicates: `1500`, or `375 to 425 of 1500`."""
+        low, high = min(self.ran, default=self.iterations), max(self.ran, default=self.iterations)
+        if low == self.iterations:
+            return str(self.iterations)
+        return f"{low if low == high else f'{low} to {high}'} of {self.iterations}"
+
+    @property
+    def stopped(self) -> str:
+        """What the stopping rule did; empty where all iterations were run."""
+        if min(self.ran, default=self.iterations) == self.iterations:
+            return ""
+        return (
+            f"{self.model} was stopped after {self.iterations_run} iterations, as steady by the rule of its config: "
+            "that is no proof of convergence"
+        )
 
     @property
     def warning(self) -> str:
@@ -65,7 +85,7 @@ class Convergence:
         if not reasons:
             return ""
         found = " and ".join(reasons)
-        return f"{self.model}: after {self.iterations} iterations {found}; its lists depend on when one stops"
+        return f"{self.model}: after {self.iterations_run} iterations {found}; its lists depend on when one stops"
 
 
 @dataclass(frozen=True)
@@ -159,7 +179,8 @@ class Result:
         if len(unsettled) > 2:
             others = ", ".join(each.model for each in unsettled[1:])
             settled = [f"{settled[0]}; nor have the fits of {others} settled"]
-        return [text for text in (self.cannot_reject, *losing, *settled) if text]
+        stopped = [each.stopped for each in self.convergence]
+        return [text for text in (self.cannot_reject, *losing, *settled, *stopped) if text]
 
     @property
     def cannot_reject(self) -> str:

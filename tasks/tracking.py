@@ -20,6 +20,7 @@ from tasks import progress
 from tasks.core.errors import Stopped, TrackingError, without_logins
 from tasks.core.plan import PlannedRun
 from tasks.core.process import this_process
+from tasks.core.sweep import shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -197,7 +198,13 @@ def start_fit(client: "MlflowClient", experiment_id: str, run: PlannedRun, tags:
             "latentlab.replicate": str(run.replicate),
             **tags,
         },
-        params={**settings.model_dump(), "seed": run.seed, "model": run.model, "replicate": run.replicate},
+        params={
+            **settings.model_dump(),
+            "stop": shown(settings.stop and settings.stop.model_dump()),
+            "seed": run.seed,
+            "model": run.model,
+            "replicate": run.replicate,
+        },
         description=f"ALS, k={settings.factors}, {settings.iterations} iterations, seed {run.seed}.",
     )
 

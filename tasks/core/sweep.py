@@ -98,7 +98,9 @@ def described(values: Mapping[str, Any]) -> str:
 
 def shown(value: object) -> str:
     """A setting's value as people write it: 30, not 30.0."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, dict):
+        return f"({described(value)})"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def estimated(values: Sequence[float]) -> Estimated:

@@ -144,6 +144,8 @@ def test_a_fit_keeps_its_hyperparameters_and_place(client: MlflowClient, fit: Fi
         "alpha": "1.0",
         "solver": "cg",
         "orientation": "user_item",
+        "acceleration": "none",
+        "stop": "none",
         "seed": "7",
         "model": "k2",
         "replicate": "3",
