@@ -11,7 +11,7 @@ from tasks import progress, tracking
 from tasks.core import als
 from tasks.core.config import ExecutionConfig, ExperimentConfig
 from tasks.core.errors import ConfigError, DataError, OrchestrationError
-from tasks.core.plan import PlannedRun
+from tasks.core.plan import PlannedRun, fit_bytes
 from tasks.evaluate import evaluate
 from tasks.isolation import isolated
 from tasks.lease import lease
@@ -51,10 +51,10 @@ def fits(
         The Dask cluster cannot be reached, or has no workers.
     """
     execution = config.execution
-    workers = min(execution.workers, als.cores(), max(len(runs), 1))
     if execution.runner == "dask":
         yield from _on_dask(config, data, runs, where, replaced)
         return
+    workers = at_a_time(config, data, runs)
 
     def completed(run: PlannedRun) -> RunRef | None:
         """What another process has made of it meanwhile."""
@@ -77,9 +77,27 @@ def fits(
 
     with isolated(workers if execution.isolate and runs else 0):
         if workers > 1:
-            yield from _in_threads(fit, runs, workers)
+            size = (data.summary.users, data.summary.items), data.summary.interactions
+            longest_first = sorted(runs, key=lambda run: -als.gflop(*size, run.settings))
+            yield from _in_threads(fit, longest_first, workers)
         else:
             yield from map(fit, runs)
+
+
+def at_a_time(config: ExperimentConfig, data: Prepared, runs: Sequence[PlannedRun]) -> int:
+    """How many fits share this machine.
+
+    With `workers: auto` one a core: threads of one fit wait for each other in every sweep, fits do not, and one's lists
+    and uploads are made while another trains. Never more than there are fits, nor than half the free memory holds.
+    """
+    import psutil
+
+    workers = config.execution.workers
+    if workers == "auto":
+        size = data.summary.users, data.summary.items, data.summary.interactions
+        each = max((fit_bytes(*size, run.settings.factors) for run in runs), default=1)
+        workers = psutil.virtual_memory().available // 2 // each
+    return max(min(workers, als.cores(), len(runs)), 1)
 
 
 def _in_threads(fit: Callable[[PlannedRun], RunRef], runs: Sequence[PlannedRun], workers: int) -> Iterator[RunRef]:

@@ -299,8 +299,9 @@ class ExecutionConfig(_Section):
 
     runner: Literal["threads", "dask"] = "threads"
     """threads: in this process. dask: on a Dask cluster that exists already (needs the extra `dask`)."""
-    workers: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Fits at a time with `threads`, which share the cores; a Dask cluster has workers of its own."""
+    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    """Fits at a time with `threads`, which share the cores. auto: one a core, and fewer where there are fewer fits or
+    too little memory. A Dask cluster has workers of its own."""
     address: str | None = None
     """For `dask`: the scheduler's address, such as tcp://scheduler:8786."""
     isolate: bool = True
@@ -557,7 +558,7 @@ def _disagreements(value: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         on_dask, address = execution.get("runner") == "dask", execution.get("address")
         if on_dask and address is None:
             yield ("execution",), "`runner: dask` needs the `address` of a scheduler, such as tcp://scheduler:8786"
-        elif on_dask and execution.get("workers", 1) != 1:
+        elif on_dask and execution.get("workers", "auto") not in (1, "auto"):
             yield ("execution", "workers"), "is for `runner: threads` only; a Dask cluster has workers of its own"
         elif not on_dask and address is not None:
             yield ("execution", "address"), "is for `runner: dask` only"

@@ -69,6 +69,12 @@ class Estimate:
     memory_bytes: int
 
 
+def fit_bytes(users: int, items: int, n_interactions: int, factors: int) -> int:
+    """Memory of one fit: the matrix and its transpose, and the factors three times (themselves, the previous sweep's,
+    and what they are computed from)."""
+    return 2 * 8 * n_interactions + 3 * 4 * (users + items) * factors
+
+
 def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: int) -> Estimate:
     """Work and memory of a config on data of a given size."""
     runs = planned_runs(config, "")

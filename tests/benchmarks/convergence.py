@@ -78,11 +78,9 @@ def compare(matrix: object, k: int, seeds: tuple[int, ...]) -> dict[str, Course]
     stop = min(1500, lengths["none"])
     target, slow = next((value, seconds) for step, seconds, value in plain.steps if step == stop)
     step, fast, value = next(each for each in balanced.steps if each[2] <= target)
-    sooner, fewer = slow / fast, stop / step
     print(f"  plain ALS has {target:,.1f} after {stop:,} iterations and {slow:.1f} s")
-    print(
-        f"  balanced ALS has {value:,.1f} after {step} and {fast:.2f} s: {sooner:.1f} times sooner, {fewer:.0f} times fewer"
-    )
+    print(f"  balanced ALS has {value:,.1f} after {step} iterations and {fast:.2f} s")
+    print(f"  {slow / fast:.1f} times sooner, in {stop / step:.0f} times fewer iterations")
     for kind, pair in found.items():
         if len(seeds) > 1:
             one, other = pair
