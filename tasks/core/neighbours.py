@@ -22,6 +22,8 @@ Scores = Callable[[int, int], Floats]
 
 BLOCK_BYTES = 64 << 20
 """Scores held at once."""
+_GROUP = 64
+"""Columns of which only the best score is looked at, to find what the n best must reach."""
 
 
 @dataclass(frozen=True)
@@ -159,17 +161,40 @@ def score(users: Floats, items: Floats) -> Floats:
 def best(scores: Scores, n_rows: int, n_columns: int, n: int) -> Lists:
     """The n best columns of each row. `scores` is called once for each block of rows, in their order."""
     n = min(n, n_columns)
-    ids, highest = np.empty((n_rows, n), dtype=np.int32), np.empty((n_rows, n), dtype=np.float32)
+    ids = np.full((n_rows, n), -1, dtype=np.int32)
+    highest = np.full((n_rows, n), np.nan, dtype=np.float32)
     step = max(1, BLOCK_BYTES // (4 * max(n_columns, 1)))
-    for start in range(0, n_rows, step):
-        stop = min(start + step, n_rows)
-        block = scores(start, stop)
-        chosen = np.argpartition(block, n_columns - n, axis=1)[:, n_columns - n :]
-        values = np.take_along_axis(block, chosen, axis=1)
-        order = np.lexsort((chosen, -values), axis=1)
-        ids[start:stop] = np.take_along_axis(chosen, order, axis=1)
-        highest[start:stop] = np.take_along_axis(values, order, axis=1)
-    nothing = np.isneginf(highest)
-    ids[nothing], highest[nothing] = -1, np.nan
-    longest = max(int((~nothing).sum(axis=1).max(initial=0)), 1) if n else 0
+    for start in range(0, n_rows if n else 0, step):
+        block = scores(start, min(start + step, n_rows))
+        rows, columns = _candidates(block, n)
+        values = block[rows, columns]
+        order = np.lexsort((columns, -values, rows))
+        rows, columns, values = rows[order], columns[order], values[order]
+        ends = np.cumsum(np.bincount(rows, minlength=len(block)))
+        ranks = np.arange(len(rows)) - np.concatenate(([0], ends[:-1]))[rows]
+        listed = ranks < n
+        places = start + rows[listed], ranks[listed]
+        ids[places], highest[places] = columns[listed], values[listed]
+    longest = max(int((ids >= 0).sum(axis=1).max(initial=0)), 1) if n else 0
     return Lists(ids[:, :longest], highest[:, :longest])
+
+
+def _candidates(block: Floats, n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows and columns of a block's cells among which are the n best of each row; none of them is -inf.
+
+    The columns are put into groups: the n-th largest of a row's group maxima is no more than its n-th largest score,
+    and what is at least that is little more than n cells. That reads a block twice, where a partition moves it about.
+    """
+    n_rows, n_columns = block.shape
+    size = min(_GROUP, n_columns // (4 * n))
+    if size > 1:
+        groups = n_columns // size
+        highest = block[:, : groups * size].reshape(n_rows, size, groups).max(axis=1)
+        floor = np.partition(highest, groups - n, axis=1)[:, groups - n]
+        chosen = block >= np.maximum(floor, np.finfo(np.float32).min)[:, None]
+        if np.count_nonzero(chosen) <= 4 * n * n_rows:
+            return np.divmod(np.flatnonzero(chosen), n_columns)
+    columns = np.argpartition(block, n_columns - n, axis=1)[:, n_columns - n :]  # few columns, or many equal scores
+    rows = np.repeat(np.arange(n_rows), n)
+    finite = ~np.isneginf(block[rows, columns.ravel()])
+    return rows[finite], columns.ravel()[finite]

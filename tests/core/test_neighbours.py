@@ -109,6 +109,32 @@ def test_blocks_do_not_change_the_lists(monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
+@pytest.mark.parametrize("columns", [30, 100, 1000, 5003])
+@pytest.mark.parametrize("kind", ["distinct", "some equal", "most equal", "few candidates", "none"])
+def test_the_best_are_those_that_sorting_everything_puts_first(columns: int, kind: str) -> None:
+    stream = np.random.default_rng(columns)
+    scores = floats(stream.normal(size=(23, columns)))
+    if kind == "some equal":
+        scores = np.round(scores, 2)
+    elif kind == "most equal":
+        scores[stream.random(scores.shape) < 0.99] = 0
+    elif kind == "few candidates":
+        scores[:, 3:] = -np.inf
+    elif kind == "none":
+        scores[:] = -np.inf
+    found = neighbours.best(lambda start, stop: scores[start:stop].copy(), 23, columns, 7)
+    sorted_scores = -np.sort(-scores, axis=1)[:, :7]
+    expected = np.where(np.isneginf(sorted_scores), np.nan, sorted_scores)[:, : found.scores.shape[1]]
+    np.testing.assert_array_equal(found.scores, expected)
+    for row, (ids, values) in enumerate(zip(found.ids, found.scores, strict=True)):
+        listed = ids[ids >= 0].tolist()
+        assert len(set(listed)) == len(listed) == np.isfinite(values).sum()
+        assert scores[row, listed].tolist() == values[: len(listed)].tolist()
+        assert listed == sorted(listed, key=lambda each: (-scores[row, each], each))
+        if kind in ("distinct", "some equal") and columns >= 1000:  # the first of those that are as good as the last
+            assert listed == sorted(range(columns), key=lambda each: (-scores[row, each], each))[:7]
+
+
 class TestFrame:
     LISTS = Lists(
         np.array([[2, 0, -1], [-1, -1, -1], [1, 0, 3], [0, -1, -1]], dtype=np.int32),
