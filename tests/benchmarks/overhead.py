@@ -1,19 +1,26 @@
-"""What `latentlab run` costs beside its fits: python tests/benchmarks/overhead.py [CONFIG]
+"""What `latentlab run` costs beside its fits: python tests/benchmarks/overhead.py [CONFIG] [--data DIR] [--server]
 
-Each line is a fresh process: a bare Prefect flow of as many empty tasks on the embedded server, the run from nothing,
-and the same run again, which finds everything complete.
+Each line is a fresh process: a bare loop of the same fits with implicit on all cores and BLAS capped to one thread
+(the time of the fits alone), a bare Prefect flow of as many empty tasks on the embedded server, the run from nothing,
+and the same run again, which finds everything complete. --server: with a Prefect server that is up already, the run
+from nothing against the bare loop alone.
 """
 
+import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-BARE = """
+FLOW = """
 from flows import environment
 environment.prepare()
 from prefect import flow, task
@@ -24,6 +31,31 @@ def bare():
     for _ in range({tasks}): nothing()
 bare()
 """
+LOOP = """
+import json, sys, time
+import threadpoolctl
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+from tasks.core import datasets
+from tasks.core.config import load_config
+from tasks.core.plan import MODEL, planned_runs
+from tasks.preprocess import hold_out, load, load_split, prepare
+config = load_config(sys.argv[1], sys.argv[2:])
+ratings = datasets.locate(config.dataset)
+data = hold_out(config, prepare(config.dataset, config.preprocess, ratings), ratings)
+whole = csr_matrix(load(data.file).matrix)
+part = csr_matrix(load_split(data.held_out).train) if data.held_out else None
+runs, seconds = planned_runs(config, ""), 0.0
+with threadpoolctl.threadpool_limits(1, "blas"):
+    for run in runs:
+        als = run.settings
+        model = AlternatingLeastSquares(factors=als.factors, regularization=als.regularization, alpha=als.alpha,
+            iterations=als.iterations, use_cg=als.solver == "cg", random_state=run.seed)
+        start = time.perf_counter()
+        model.fit(whole if run.role == MODEL else part, show_progress=False)
+        seconds += time.perf_counter() - start
+print(json.dumps([len(runs), seconds]))
+"""
 
 
 def seconds(command: list[str], env: dict[str, str], cwd: str) -> tuple[float, str]:
@@ -33,28 +65,58 @@ def seconds(command: list[str], env: dict[str, str], cwd: str) -> tuple[float, s
     return time.perf_counter() - start, done.stdout
 
 
-def main() -> None:
-    """Print the three times, and what is left of each beside the fits and the bare flow."""
-    config = str(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "configs/quickstart.yaml").absolute())
-    with tempfile.TemporaryDirectory() as folder:
-        env = {**os.environ, "PREFECT_HOME": f"{folder}/prefect"}
-        env = {key: value for key, value in env.items() if key not in {"PREFECT_API_URL", "MLFLOW_TRACKING_URI"}}
-        run = [sys.executable, "-m", "flows", "run", config, "--json"]
-        seconds([sys.executable, "-c", BARE.format(tasks=1)], env, folder)  # makes the server's database
-        cold, printed = seconds(run, env, folder)
-        warm, again = seconds(run, env, folder)
-        fits = json.loads(printed)["trained"]
-        assert json.loads(again)["trained"] == 0, "the second run trains nothing"
-        bare, _ = seconds([sys.executable, "-c", BARE.format(tasks=3 * fits + 3)], env, folder)
-        sys.path.insert(0, str(ROOT))
-        from tasks import runs, tracking
+@contextmanager
+def server(env: dict[str, str], cwd: str) -> Iterator[str]:
+    """A Prefect server that answers; its API's address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, env=env, cwd=cwd, stdout=quiet, stderr=quiet) as process:
+        try:
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health").close()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/api"
+        finally:
+            process.terminate()
 
-        client = tracking.open_store(f"sqlite:///{folder}/mlflow.db")
-        training = sum(run.data.metrics.get("fit_seconds", 0.0) for run in runs.our_runs(client))
-    rest = cold - training - bare
-    print(f"bare flow of {3 * fits + 3} tasks  {bare:6.1f} s")
-    print(f"run from nothing        {cold:6.1f} s: {training:.1f} s of fits, {rest:+.1f} s over the bare flow")
-    print(f"run again               {warm:6.1f} s: {warm - bare:+.1f} s over the bare flow")
+
+def main() -> None:
+    """Print the times, and what is left of each beside the fits and the bare flow."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", nargs="?", type=Path, default=ROOT / "configs/quickstart.yaml")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--server", action="store_true")
+    arguments = parser.parse_args()
+    config = str(arguments.config.absolute())
+    overrides = [f"dataset.path={arguments.data.absolute()}"] if arguments.data else []
+    with tempfile.TemporaryDirectory() as folder:
+        env = {key: value for key, value in os.environ.items() if key not in {"PREFECT_API_URL", "MLFLOW_TRACKING_URI"}}
+        env |= {"PREFECT_HOME": f"{folder}/prefect", "PYTHONPATH": str(ROOT)}
+        run = [sys.executable, "-m", "flows", "run", config, "--json"]
+        run += [word for override in overrides for word in ("--set", override)]
+        loop = [sys.executable, "-c", LOOP, config, *overrides]
+        fits, training = json.loads(seconds(loop, env | {"LATENTLAB_HOME": f"{folder}/loop"}, folder)[1])
+        print(f"bare loop of {fits} fits          {training:6.1f} s")
+        if arguments.server:
+            with server(env, folder) as api:
+                cold, _ = seconds(run, env | {"PREFECT_API_URL": api}, folder)
+            print(f"run, with a server that is up  {cold:6.1f} s: {cold / training:.3f} times the bare loop")
+            return
+        tasks = 3 * fits + 3
+        seconds([sys.executable, "-c", FLOW.format(tasks=1)], env, folder)  # makes the server's database
+        cold, _ = seconds(run, env, folder)
+        warm, again = seconds(run, env, folder)
+        assert json.loads(again)["trained"] == 0, "the second run trains nothing"
+        bare, _ = seconds([sys.executable, "-c", FLOW.format(tasks=tasks)], env, folder)
+    print(f"bare flow of {tasks} tasks          {bare:6.1f} s")
+    print(f"run from nothing               {cold:6.1f} s: {cold - training - bare:+.1f} s over both")
+    print(f"run again                      {warm:6.1f} s: {warm - bare:+.1f} s over the bare flow")
 
 
 if __name__ == "__main__":
