@@ -91,7 +91,7 @@ def similar(factors: Floats, *, n: int, rows: Ids | None = None) -> Lists:
     return best(scores, len(asked), len(unit), n)
 
 
-def similar_raw(matrix: "csr_array", *, n: int) -> Lists:
+def similar_raw(matrix: "csr_array", *, n: int, rows: Ids | None = None) -> Lists:
     """The n nearest rows of each row by the cosine of their interactions; only rows that share a column count.
 
     What a model that had memorised the interactions would list.
@@ -99,20 +99,28 @@ def similar_raw(matrix: "csr_array", *, n: int) -> Lists:
     Parameters
     ----------
     matrix : (R, C) CSR float32
+    rows : those whose lists are wanted; all by default
     """
     from scipy.sparse import diags_array
 
+    asked = np.arange(matrix.shape[0], dtype=np.int32) if rows is None else rows
     norms = np.sqrt(matrix.multiply(matrix).sum(axis=1))
     unit = (diags_array(1 / np.where(norms > 0, norms, 1)) @ matrix).tocsr()
     turned = unit.T.tocsr()
 
     def scores(start: int, stop: int) -> Floats:
-        block: Floats = (unit[start:stop] @ turned).toarray().astype(np.float32)
+        chosen = asked[start:stop]
+        block: Floats = (unit[chosen] @ turned).toarray().astype(np.float32)
         block[block <= 0] = -np.inf
-        block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
+        block[np.arange(stop - start), chosen] = -np.inf
         return block
 
-    return best(scores, unit.shape[0], unit.shape[0], n)
+    return best(scores, len(asked), unit.shape[0], n)
+
+
+def spread(entities: int, most: int) -> Ids:
+    """Indexes of at most so many entities, spread evenly over all."""
+    return np.unique(np.linspace(0, entities - 1, min(most, entities)).astype(np.int32))
 
 
 def recommend(factors: Factors, liked: "csr_array", *, n: int) -> Lists:

@@ -86,18 +86,19 @@ def shared_by_depth(a: Ids, b: Ids) -> npt.NDArray[np.int64]:
     depth = max(a.shape[1], b.shape[1])
     if not depth or not len(a):
         return np.zeros((len(a), depth), dtype=np.int64)
-    names = int(max(a.max(), b.max())) + 1
-    step = max(1, (32 << 20) // (2 * (names + 1)))
+    place = np.arange(2 * depth)
+    step = max(1, (32 << 20) // (16 * depth))
     parts = []
     for start in range(0, len(a), step):
         left, right = a[start : start + step], b[start : start + step]
-        rank_in_right = np.full((len(left), names + 1), depth, dtype=np.int16)  # the last column takes the filling
-        ranks = np.arange(depth, dtype=np.int16)
-        np.put_along_axis(rank_in_right, np.where(right < 0, names, right), ranks[None, : right.shape[1]], axis=1)
-        rank_in_right[:, names] = depth
-        found = np.take_along_axis(rank_in_right, np.where(left < 0, names, left), axis=1)
-        rows, columns = np.nonzero(found < depth)
-        first_shared = np.maximum(found[rows, columns], columns)
+        keys = np.full((len(left), 2 * depth), -1, dtype=np.int64)
+        keys[:, : left.shape[1]], keys[:, depth : depth + right.shape[1]] = left, right
+        keys *= 2 * depth
+        keys += place
+        keys.sort(axis=1)  # the two entries of an id that both list stand side by side, a's first
+        ids, places = np.divmod(keys, 2 * depth)
+        rows, columns = np.nonzero((ids[:, 1:] == ids[:, :-1]) & (ids[:, 1:] >= 0))
+        first_shared = np.maximum(places[rows, columns], places[rows, columns + 1] - depth)
         counts = np.bincount(rows * depth + first_shared, minlength=len(left) * depth)
         parts.append(np.cumsum(counts.reshape(len(left), depth), axis=1))
     return np.concatenate(parts)

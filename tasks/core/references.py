@@ -8,11 +8,13 @@ import numpy as np
 
 from tasks.core import inference
 from tasks.core.interactions import Interactions
-from tasks.core.neighbours import Ids, Lists, similar_raw
+from tasks.core.neighbours import Ids, Lists, similar_raw, spread
 from tasks.core.overlap import Counts, Pair, overlap_counts_by_entity
 
 MOST_USERS = 20_000
 """Users tested one by one; beyond, as many are drawn."""
+MOST_RAW = 2_000
+"""Users and items whose neighbours by raw cosine are sought; beyond, as many are spread over all."""
 BINS = 40
 FLOOR_PAIRS = 9
 
@@ -31,6 +33,18 @@ class Reference:
     b: str
     floor: float
     raw: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Neighbours by raw interaction cosine of some users or items.
+
+    rows : (R,) whose lists they are
+    lists : of R
+    """
+
+    rows: Ids
+    lists: Lists
 
 
 @dataclass(frozen=True)
@@ -58,16 +72,17 @@ class PerUser:
     queries: dict[str, float]
 
 
-def raw_neighbours(loaded: Interactions, *, n: int) -> dict[str, Lists]:
-    """Neighbours by raw interaction cosine, of users and of items."""
+def raw_neighbours(loaded: Interactions, *, n: int) -> dict[str, Raw]:
+    """Neighbours by raw interaction cosine, of users and of items: of all, or of `MOST_RAW` spread over them."""
+    sides = {"users": loaded.matrix, "items": loaded.matrix.T.tocsr()}
     return {
-        "users": similar_raw(loaded.matrix, n=n),
-        "items": similar_raw(loaded.matrix.T.tocsr(), n=n),
+        side: Raw(rows := spread(matrix.shape[0], MOST_RAW), similar_raw(matrix, n=n, rows=rows))
+        for side, matrix in sides.items()
     }
 
 
 def reference(
-    target: str, n: int, a: str, b: str, lists: Mapping[str, Sequence[Ids]], raw: Lists | None, *, seed: int
+    target: str, n: int, a: str, b: str, lists: Mapping[str, Sequence[Ids]], raw: Raw | None, *, seed: int
 ) -> Reference:
     """The references of `a` against `b` on one target; `lists` are each model's runs', (E, >= 0) int32."""
     entities = len(lists[a][0])
@@ -78,7 +93,7 @@ def reference(
     remembered = {}
     if raw is not None:
         for model in (a, b):
-            found = [Pair.of(run[:, :n], raw.ids[:, :n]).at(n).overlap for run in lists[model]]
+            found = [Pair.of(run[raw.rows, :n], raw.lists.ids[:, :n]).at(n).overlap for run in lists[model]]
             remembered[model] = float(np.mean(found))
     return Reference(target, n, a, b, float(np.mean(floor)), remembered)
 

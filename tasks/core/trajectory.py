@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tasks.core.als import Factors
-from tasks.core.neighbours import Ids, similar
+from tasks.core.neighbours import Ids, similar, spread
 from tasks.core.overlap import Pair
 
 SAMPLE = 100
@@ -17,7 +17,7 @@ class Trajectory:
 
     def __init__(self, users: int, items: int, *, queries: Sequence[int], n: int) -> None:
         self.n, self.queries = n, tuple(queries)
-        self.rows = {"users": _spread(users), "items": _spread(items)}
+        self.rows = {"users": spread(users, SAMPLE), "items": spread(items, SAMPLE)}
         self.what = f"{n} nearest of a sample and of users {self.queries}"
         self.lists: dict[int, dict[str, Ids]] = {}
 
@@ -47,7 +47,3 @@ class Trajectory:
                         overlap = Pair.of(ids, others[target]).at(self.n).overlap
                         values[f"overlap_{name}.{target}_at_{self.n}"] = overlap
             yield step, values
-
-
-def _spread(entities: int) -> Ids:
-    return np.unique(np.linspace(0, entities - 1, min(SAMPLE, entities)).astype(np.int32))

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from tasks.core import references
+from tasks.core.interactions import Interactions
 from tasks.core.neighbours import Lists, similar_raw
-from tasks.core.references import BINS, per_user, reference
+from tasks.core.references import BINS, Raw, per_user, reference
 
 
 def ids(*rows: list[int]) -> np.ndarray:
@@ -32,7 +34,20 @@ def test_the_floor_is_what_hubs_alone_share():
 def test_memorising_is_overlap_with_the_raw_neighbours():
     raw = Lists(ids([1, 2], [0, 2], [0, 1]), np.ones((3, 2), np.float32))
     lists = {"a": [raw.ids, raw.ids], "b": [ids([5, 6], [5, 6], [5, 6])] * 2}
-    assert reference("users", 2, "a", "b", lists, raw, seed=1).raw == {"a": 1.0, "b": 0.0}
+    everybody = np.arange(3, dtype=np.int32)
+    assert reference("users", 2, "a", "b", lists, Raw(everybody, raw), seed=1).raw == {"a": 1.0, "b": 0.0}
+    some = Raw(ids([2, 0])[0], Lists(raw.ids[[2, 0]], raw.scores[[2, 0]]))
+    assert reference("users", 2, "a", "b", lists, some, seed=1).raw == {"a": 1.0, "b": 0.0}
+
+
+def test_of_many_users_some_are_compared_with_their_raw_neighbours(monkeypatch):
+    matrix = csr_array((np.random.default_rng(3).random((30, 12)) < 0.4).astype(np.float32))
+    loaded = Interactions(matrix, np.arange(30), np.arange(12), None)
+    monkeypatch.setattr(references, "MOST_RAW", 12)
+    found = references.raw_neighbours(loaded, n=4)
+    assert found["users"].rows.tolist() == [0, 2, 5, 7, 10, 13, 15, 18, 21, 23, 26, 29]
+    np.testing.assert_array_equal(found["users"].lists.ids, similar_raw(matrix, n=4).ids[found["users"].rows])
+    np.testing.assert_array_equal(found["items"].lists.ids, similar_raw(matrix.T.tocsr(), n=4).ids)
 
 
 def test_users_one_by_one():
