@@ -1,7 +1,9 @@
-"""The embedded data set: the same bytes everywhere, with the shape of real ratings."""
+"""What is made from a seed: the same bytes everywhere, with the shape of real ratings."""
 
 import hashlib
 import math
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
 from tasks.core.catalogue import catalogue
-from tasks.core.synthetic import N_ITEMS, N_USERS, RANK, Ints, _log2, titles, write_ratings
+from tasks.core.synthetic import N_ITEMS, N_USERS, RANK, Ints, _log2, titles, write_large, write_ratings
 
 PINNED = catalogue()["synthetic-100k"]
 
@@ -97,3 +99,78 @@ def test_log2_is_within_one_unit_in_the_last_place() -> None:
     found = _log2(np.array(numbers, dtype=np.uint64))
     expected = [math.floor(math.log2(number) * 65536) for number in numbers]
     assert np.abs(found - expected).max() <= 1
+
+
+def large(folder: Path, users: int, items: int, ratings: int, **how: int) -> bytes:
+    path = folder / "large.csv"
+    write_large(path, users=users, items=items, ratings=ratings, **how)
+    return path.read_bytes()
+
+
+def parsed(data: bytes) -> tuple[Ints, Ints, np.ndarray, Ints]:
+    """User, item, rating, timestamp of each line."""
+    header, *lines = data.decode().splitlines()
+    assert header == "userId,movieId,rating,timestamp"
+    user, item, rating, at = zip(*(line.split(",") for line in lines), strict=True)
+    return np.array(user, dtype=int), np.array(item, dtype=int), np.array(rating, dtype=float), np.array(at, dtype=int)
+
+
+class TestLarge:
+    def test_the_bytes_are_the_same_everywhere(self, tmp_path: Path) -> None:
+        found = hashlib.sha256(large(tmp_path, 300, 500, 9000, seed=7)).hexdigest()
+        assert found == "2defe31a512f752fb4eacd497510d901821234a769eb8c34cc0c25678c366e05"
+
+    @pytest.mark.parametrize("chunk", [1, 100, 8999])
+    def test_they_do_not_depend_on_the_chunk(self, tmp_path: Path, chunk: int) -> None:
+        assert large(tmp_path, 300, 500, 9000, chunk=chunk) == large(tmp_path, 300, 500, 9000)
+
+    def test_they_follow_the_seed(self, tmp_path: Path) -> None:
+        assert large(tmp_path, 30, 50, 200, seed=1) != large(tmp_path, 30, 50, 200, seed=2)
+
+    @pytest.mark.parametrize(
+        ("users", "items", "ratings"),
+        [
+            pytest.param(300, 500, 9000, id="more items than users"),
+            pytest.param(500, 300, 9000, id="more users than items"),
+            pytest.param(10, 95, 100, id="as few as there can be"),
+            pytest.param(10, 95, 950, id="every pair"),
+            pytest.param(10, 95, 949, id="every pair but one"),
+            pytest.param(1, 1, 1, id="one"),
+        ],
+    )
+    def test_users_items_and_ratings_are_as_many_as_asked(
+        self, tmp_path: Path, users: int, items: int, ratings: int
+    ) -> None:
+        user, item, rating, at = parsed(large(tmp_path, users, items, ratings))
+        assert len(user) == ratings == len(set(zip(user.tolist(), item.tolist(), strict=True)))
+        assert np.unique(user).tolist() == list(range(1, users + 1))
+        assert np.unique(item).tolist() == list(range(1, items + 1))
+        assert set(rating) <= {half / 2 for half in range(1, 11)}
+        assert (np.diff(user) >= 0).all()
+        assert (np.diff(at)[np.diff(user) == 0] >= 0).all()
+
+    @pytest.mark.parametrize("ratings", [99, 951])
+    def test_what_cannot_be_shared_out_is_refused(self, tmp_path: Path, ratings: int) -> None:
+        with pytest.raises(ValueError, match="expected from 100 to 950"):
+            large(tmp_path, 10, 95, ratings)
+
+    def test_activity_and_popularity_have_long_tails(self, tmp_path: Path) -> None:
+        user, item, rating, _ = parsed(large(tmp_path, 5000, 4000, 200_000))
+        per_user, per_item = np.bincount(user)[1:], np.sort(np.bincount(item)[1:])[::-1]
+        assert per_user.min() >= 20
+        assert per_user.max() > 20 * np.median(per_user)
+        assert 5000 / 10 < per_item[0] < 5000
+        assert per_item[:400].sum() > len(item) / 2
+        assert np.median(per_item) < len(item) / 4000 / 2
+        assert 3 < rating.mean() < 4
+
+    def test_memory_is_that_of_a_chunk(self, tmp_path: Path) -> None:
+        def peak(ratings: int) -> int:
+            tracemalloc.start()
+            write_large(tmp_path / "large.csv", users=500, items=2000, ratings=ratings, chunk=1 << 12)
+            found = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return found
+
+        peak(20_000)  # what is imported
+        assert peak(320_000) < 1.5 * peak(80_000)
