@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from tasks.core.config import NAME, Columns
 from tasks.core.errors import ConfigError
 from tasks.core.source import Source, parse
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 MemberName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
 
 
@@ -21,27 +23,47 @@ class _Entry(BaseModel):
 
 
 class Archive(_Entry):
-    """A zip to download: mirrors in the order of preference, and what its bytes must be."""
+    """A zip to download: mirrors in the order of preference, and what its bytes must be.
+
+    sha256, md5 : one of them, whichever the publisher gives; md5 tells damage, but not a forger
+    """
 
     urls: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     bytes: Annotated[int, Field(gt=0)]
-    sha256: Sha256
+    sha256: Sha256 | None = None
+    md5: Md5 | None = None
     seconds: Annotated[float, Field(gt=0)] = 600
     """The longest that a download may take, all tries together."""
 
+    @model_validator(mode="after")
+    def _pinned_once(self) -> "Archive":
+        if (self.sha256 is None) == (self.md5 is None):
+            raise PydanticCustomError("pin", "expected either sha256 or md5, and only one of them")
+        return self
+
+    @property
+    def pin(self) -> tuple[str, str]:
+        """The digest's algorithm, as hashlib names it, and the digest in hex."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
+
 
 class Member(_Entry):
-    """A file in the archive. Without digest and size, only the archive's own digest vouches for it."""
+    """A file in the archive. Without digest and size, only the archive's own digest vouches for it.
+
+    separator : between columns; with a comma, what holds one may stand in quotes
+    header : the first line names the columns
+    """
 
     member: MemberName
     bytes: Annotated[int, Field(gt=0)] | None = None
     sha256: Sha256 | None = None
     separator: Annotated[str, StringConstraints(min_length=1)]
+    header: bool = False
     encoding: str = "utf-8"
 
 
 class RatingsMember(Member):
-    """The file of ratings: no header, columns by position."""
+    """The file of ratings, its columns by position (by name too, where there is a header)."""
 
     columns: Columns
 

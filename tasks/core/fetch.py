@@ -5,6 +5,7 @@ what is ours is the transfer between them, which neither bounds: a size cap, a d
 whole, no step from https to http.
 """
 
+import hashlib
 import logging
 import os
 import time
@@ -15,7 +16,6 @@ from urllib.parse import urlsplit
 
 from tasks.core.catalogue import Archive
 from tasks.core.errors import DataError
-from tasks.core.store import file_sha256
 
 if TYPE_CHECKING:
     import requests
@@ -52,10 +52,11 @@ def fetch(archive: Archive, folder: Path, *, on_bytes: OnBytes | None = None) ->
 
     name = _file_name(archive.urls[0])
     target = folder / name
+    algorithm, digest = archive.pin
     if target.exists():
-        if file_sha256(target) == archive.sha256:
+        if _digest(target, algorithm) == digest:
             return target
-        log.warning("%s is not what was published (sha256 differs); downloading it again", target)
+        log.warning("%s is not what was published (%s differs); downloading it again", target, algorithm)
     end = time.monotonic() + archive.seconds
     failures: list[str] = []
 
@@ -108,7 +109,7 @@ def _from_mirror(url: str, archive: Archive, target: Path, on_bytes: OnBytes | N
     try:
         pooch.retrieve(
             url,
-            known_hash=f"sha256:{archive.sha256}",
+            known_hash=":".join(archive.pin),
             fname=target.name,
             path=target.parent,
             downloader=transfer,
@@ -187,6 +188,11 @@ def _reason(error: Exception) -> str:
         error = error.args[0]
     inner = getattr(error, "reason", None)
     return str(inner or error).split(">: ")[-1].rstrip(")'\"")
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _file_name(url: str) -> str:
