@@ -1,33 +1,36 @@
 """Ratings files -> one frame of users, items, ratings, timestamps.
 
-Ids are kept as they stand in the file (`007` is not `7`): as integers where every one of them is written
-as an integer is, else as text.
+Text is read block by block, and little is kept of a block: memory is that of the frame. Ids are kept as they stand in
+the file (`007` is not `7`): as integers where every one of them is written as an integer is, else as text.
 """
 
 import csv
 import hashlib
 import io
-import lzma
 import math
-import re
-import zipfile
-import zlib
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.catalogue import CatalogueEntry, Member, entry
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.catalogue import CatalogueEntry, entry
 from tasks.core.config import Columns, DatasetConfig
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.fetch import OnBytes, fetch
 from tasks.core.store import StoredFile, file_sha256, home, replacing
+from tasks.core.streams import Seen, Text, blocks_of, head, member_sha256, stream
 from tasks.core.synthetic import titles, write_ratings
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RawId = int | str
+
+_IDS = ("user", "item")
+_ROWS = 1 << 18  # rows parsed at a time: as many as pandas parses at once
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def locate(config: DatasetConfig, *, on_bytes: OnBytes | None = None) -> StoredF
         if not path.exists() or file_sha256(path) != known.ratings.sha256:
             with replacing(path) as temporary:
                 write_ratings(temporary, known.seed or 0)
-    return StoredFile(str(path), _sha256(_member(path, known.ratings)))
+    return StoredFile(str(path), member_sha256(path, known.ratings))
 
 
 def read(config: DatasetConfig, located: StoredFile) -> Ratings:
@@ -88,13 +91,11 @@ def read(config: DatasetConfig, located: StoredFile) -> Ratings:
     if config.name == "file":
         return Ratings(_read_own(path, config, located), {})
     known = entry(config.name)
-    data = _member(path, known.ratings)
-    if _sha256(data) != located.sha256:
-        raise DataError(f"{path}: changed while it was used; run the same command again")
-    name = f"{path.name}/{known.ratings.member}"
-    frame = _read_text(data, name, known.ratings.columns, separator=known.ratings.separator, header=False)
+    member = known.ratings
+    text = Text(path, f"{path.name}/{member.member}", member.separator, member.header, member)
+    frame = _read_text(text, member.columns, located)
     if len(frame) != known.rows:
-        raise DataError(f"{name}: {len(frame):,} ratings but {known.rows:,} were published; use a whole copy")
+        raise DataError(f"{text.name}: {len(frame):,} ratings but {known.rows:,} were published; use a whole copy")
     return Ratings(frame, _titles(path, known))
 
 
@@ -103,75 +104,49 @@ def _titles(path: Path, known: CatalogueEntry) -> dict[RawId, str]:
         return dict(enumerate(titles(), start=1))
     if known.titles is None:
         return {}
-    name = f"{path.name}/{known.titles.member}"
+    member = known.titles
+    name = f"{path.name}/{member.member}"
+    member_sha256(path, member)
+    with blocks_of(path, member) as blocks:
+        data = b"".join(blocks)
     try:
-        lines = _member(path, known.titles).decode(known.titles.encoding).split("\n")
+        text = data.decode(member.encoding)
+        rows = list(_comma_separated(text) if member.separator == "," else _separated(text, member.separator))
     except (UnicodeDecodeError, LookupError) as error:
-        raise DataError(f"{name}: not {known.titles.encoding} text: {error}") from None
-    rows = (line.rstrip("\r").split(known.titles.separator) for line in lines)
-    return {int(row[0]) if _is_canonical_integer(row[0]) else row[0]: row[1] for row in rows if len(row) > 1}
+        raise DataError(f"{name}: not {member.encoding} text: {error}") from None
+    except csv.Error as error:
+        raise DataError(f"{name}: {error}") from None
+    found = (row for row in rows[member.header :] if len(row) > 1)
+    return {int(row[0]) if _is_canonical_integer(row[0]) else row[0]: row[1] for row in found}
 
 
-def _member(path: Path, member: Member) -> bytes:
-    """A member's bytes, from a zip by its name or from a directory, checked against its pins."""
-    try:
-        if path.is_dir():
-            # with or without the archive's own top folder
-            candidates = [path / member.member, path / Path(member.member).name]
-            file = next((candidate for candidate in candidates if candidate.is_file()), None)
-            if file is None:
-                raise DataError(f"{path}: has no {Path(member.member).name}; expected the unpacked archive's folder")
-            data = file.read_bytes()
-        elif zipfile.is_zipfile(path):
-            data = _from_zip(path, member)
-        elif path.name == Path(member.member).name:
-            data = path.read_bytes()
-        else:
-            raise DataError(f"{path}: neither a directory nor a zip; expected one that holds {member.member}")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if member.sha256 and _sha256(data) != member.sha256:
-        raise DataError(
-            f"{path}: {Path(member.member).name} has sha256 {_sha256(data)[:12]}… ({len(data):,} bytes) but "
-            f"{member.sha256[:12]}… was published; it is truncated or altered: use another copy, "
-            "or `name: file` for data of your own"
-        )
-    return data
+def _comma_separated(text: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""))
 
 
-def _from_zip(path: Path, member: Member) -> bytes:
-    """Read one member without extracting anything, and never more than it may be."""
-    limit = member.bytes or 2**31
-    try:
-        with zipfile.ZipFile(path) as archive:
-            named = [info for info in archive.infolist() if info.filename == member.member]
-            if len(named) != 1:
-                raise DataError(f"{path}: holds {member.member} {len(named)} times; expected once")
-            if named[0].file_size > limit or (member.bytes and named[0].file_size != member.bytes):
-                raise DataError(
-                    f"{path}: {member.member} claims {named[0].file_size:,} bytes; expected {limit:,}; use another copy"
-                )
-            with archive.open(named[0]) as file:
-                data = file.read(limit + 1)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(f"{path}: damaged zip ({error}); use another copy") from None
-    if len(data) > limit:
-        raise DataError(f"{path}: {member.member} is larger than the {limit:,} bytes expected; use another copy")
-    return data
+def _separated(text: str, separator: str) -> Iterator[list[str]]:
+    return (line.rstrip("\r").split(separator) for line in text.split("\n"))
 
 
 def _read_own(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.DataFrame":
-    data = path.read_bytes()
-    if _sha256(data) != located.sha256:
-        raise DataError(f"{path}: changed while it was used; run the same command again")
-    if config.layout == "lists":
-        return _read_lists(data, path.name, config.separator)
     columns = config.columns or Columns()
+    if config.layout == "lists":
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != located.sha256:
+            raise _changed(path)
+        return _read_lists(data, path.name, config.separator)
     if path.suffix in {".parquet", ".pq"}:
-        return _read_parquet(data, path.name, columns)
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != located.sha256:
+                raise _changed(path)
+            return _read_parquet(file, path.name, columns)
     separator = config.separator or ("\t" if path.suffix in {".tsv", ".tab"} else ",")
     header = True if config.header is None else config.header
-    return _read_text(data, path.name, columns, separator=separator, header=header)
+    return _read_text(Text(path, path.name, separator, header), columns, located)
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(f"{path}: changed while it was used; run the same command again")
 
 
 def _read_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFrame":
@@ -195,50 +170,117 @@ def _read_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFrame"
         items += listed
     if not users:
         raise DataError(f"{name}: no interactions; expected a line a user: `user item item ...`")
-    frame = pd.DataFrame({"user": pd.Categorical(users), "item": pd.Categorical(items)})
-    return _checked(frame, lambda reason: DataError(f"{name}: {reason}"))
+    columns = {"user": pd.Categorical(users), "item": pd.Categorical(items)}
+    return _checked(columns, lambda reason: DataError(f"{name}: {reason}"))
 
 
-def _read_text(data: bytes, name: str, columns: Columns, *, separator: str, header: bool) -> "pd.DataFrame":
+class _Rows:
+    """A column whose rows come in parts: one array that grows, for parts and their whole would be twice the memory."""
+
+    def __init__(self, dtype: type) -> None:
+        self._rows: npt.NDArray[Any] = np.empty(0, dtype=dtype)
+        self._used = 0
+
+    def take(self, part: "pd.Series[Any]") -> None:
+        """Add rows."""
+        self._add(part.to_numpy())
+
+    def _add(self, part: npt.NDArray[Any]) -> None:
+        end = self._used + len(part)
+        if end > len(self._rows):
+            self._rows.resize(max(end, self._used * 9 // 8), refcheck=False)
+        self._rows[self._used : end] = part
+        self._used = end
+
+    def column(self) -> Any:
+        """All rows, (n,); none can be added any more."""
+        self._rows.resize(self._used, refcheck=False)
+        return self._rows
+
+
+class _Ids(_Rows):
+    """A column of ids as codes of the texts that they are, whatever codes its parts come with."""
+
+    def __init__(self) -> None:
+        super().__init__(np.int32)
+        self._places: dict[str, int] = {}
+
+    def take(self, part: "pd.Series[Any]") -> None:
+        """Add rows of a categorical part."""
+        self.take_coded(part.cat.codes.to_numpy(), part.cat.categories)
+
+    def take_coded(self, codes: npt.NDArray[Any], texts: Iterable[str | None]) -> None:
+        """Add rows; a code of -1, and one whose text is None, is no id."""
+        places = self._places
+        of_code = [-1 if text is None else places.setdefault(text, len(places)) for text in texts]
+        self._add(np.array([*of_code, -1], dtype=np.int32)[codes])
+
+    def column(self) -> Any:
+        """All rows, categorical."""
+        import pandas as pd
+
+        return pd.Categorical.from_codes(super().column(), pd.Index(list(self._places), dtype=object))
+
+
+def _read_text(text: Text, columns: Columns, located: StoredFile) -> "pd.DataFrame":
+    seen = Seen()
+    try:
+        frame = _parse(text, columns, seen)
+    except (DataError, ConfigError):
+        if text.digest() != located.sha256:
+            raise _changed(text.path) from None
+        raise
+    if seen.hasher.hexdigest() != located.sha256:
+        raise _changed(text.path)
+    return frame
+
+
+def _parse(text: Text, columns: Columns, seen: Seen) -> "pd.DataFrame":
     import pandas as pd
 
+    with text.blocks() as blocks:
+        line, more = head(blocks)
+    if not (more or line.strip()):
+        raise DataError(f"{text.name}: empty; expected a line for each rating")
     wanted = {role: column for role, column in columns.model_dump().items() if column is not None}
-    if len(separator) > 1:  # pandas' fast parser takes one character
-        data = data.replace(separator.encode(), b"\x1f")
-        separator = "\x1f"
-    if not data.strip():
-        raise DataError(f"{name}: empty; expected a line for each rating")
-    line, *rest = re.split(rb"\r\n?|\n", data, maxsplit=1)
     try:
-        fields = next(csv.reader([line.decode("utf-8", "replace").lstrip("\ufeff")], delimiter=separator))
+        fields = next(csv.reader([line.decode("utf-8", "replace").lstrip("\ufeff")], delimiter=text.character))
     except csv.Error as error:
-        raise DataError(f"{name}:1: {error}; expected columns with {separator!r} between them") from None
-    positions = _positions(wanted, fields, name, header=header)
-    if header and not b"".join(rest).strip():
-        raise DataError(f"{name}: a header and no ratings; expected a line for each rating")
-    types: dict[Hashable, Any] = {
-        at: "category" if role in {"user", "item"} else "float64" for role, at in positions.items()
-    }
-    blank: Any = {at: [""] for role, at in positions.items() if role in {"user", "item"}}
+        raise DataError(f"{text.name}:1: {error}; expected columns with {text.character!r} between them") from None
+    positions = _positions(wanted, fields, text.name, header=text.header)
+    if text.header and not more:
+        raise DataError(f"{text.name}: a header and no ratings; expected a line for each rating")
+    types: dict[Hashable, Any] = {at: "category" if role in _IDS else "float64" for role, at in positions.items()}
+    blank: Any = {at: [""] for role, at in positions.items() if role in _IDS}
+    rows = {role: _Ids() if role in _IDS else _Rows(np.float64) for role in positions}
     try:
-        frame = pd.read_csv(
-            io.BytesIO(data),
-            sep=separator,
-            header=None,
-            skiprows=1 if header else 0,
-            usecols=list(types),
-            dtype=types,
-            keep_default_na=False,
-            na_values=blank,
-            encoding="utf-8-sig",
-        )
+        with (
+            text.blocks(seen) as blocks,
+            pd.read_csv(
+                stream(blocks),
+                sep=text.character,
+                header=None,
+                skiprows=1 if text.header else 0,
+                usecols=list(types),
+                dtype=types,
+                keep_default_na=False,
+                na_values=blank,
+                encoding="utf-8-sig",
+                chunksize=_ROWS,
+            ) as parts,
+        ):
+            for part in parts:
+                for role, at in positions.items():
+                    rows[role].take(part[at])
+            for _ in blocks:  # what the parser left: its bytes count too
+                pass
     except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
-        raise _blame(data, name, positions, separator, header, str(error)) from None
+        raise _blame(text, positions, str(error)) from None
+    found = {role: rows[role].column() for role in positions}
     # the fast parser passes over surplus columns: as many separators as lines of equal length have is no such line
-    if data.count(separator.encode()) != (len(frame) + header) * (len(fields) - 1):
-        _refuse_unequal_lines(data, name, separator)
-    frame = frame.rename(columns={at: role for role, at in positions.items()})[list(positions)]
-    return _checked(frame, lambda reason: _blame(data, name, positions, separator, header, reason))
+    if seen.separators != (len(found["user"]) + text.header) * (len(fields) - 1):
+        _refuse_unequal_lines(text)
+    return _checked(found, lambda reason: _blame(text, positions, reason))
 
 
 def _positions(wanted: dict[str, Any], fields: list[str], name: str, *, header: bool) -> dict[str, int]:
@@ -263,51 +305,62 @@ def _positions(wanted: dict[str, Any], fields: list[str], name: str, *, header: 
     return positions
 
 
-def _read_parquet(data: bytes, name: str, columns: Columns) -> "pd.DataFrame":
-    import pandas as pd
+def _read_parquet(file: Any, name: str, columns: Columns) -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     wanted = {role: column for role, column in columns.model_dump().items() if column is not None}
+    found: dict[str, Any] = {}
     try:
-        names = pq.read_schema(pa.BufferReader(data)).names
+        table = pq.ParquetFile(file)
+        names = table.schema_arrow.names
         positions = _positions(wanted, names, name, header=True)
-        frame = pq.read_table(pa.BufferReader(data), columns=[names[at] for at in positions.values()]).to_pandas()
+        if table.metadata.num_rows == 0:
+            raise DataError(f"{name}: no rows; expected a row for each rating")
+        for role, at in positions.items():
+            column = table.read(columns=[names[at]]).column(0)
+            try:
+                found[role] = _id_column(column) if role in _IDS else column.to_pandas().astype("float64").to_numpy()
+            except (ValueError, TypeError) as error:
+                raise DataError(f"{name}: column {names[at]!r} for {role}: {error}") from None
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{name}: not readable as Parquet: {error}") from None
-    frame.columns = pd.Index(list(positions))
-    for role in positions:
-        try:
-            column = frame[role]
-            if role in {"user", "item"}:
-                text = column.astype(object).astype(str)
-                frame[role] = text.where(column.notna()).astype("category")
-            else:
-                frame[role] = column.astype("float64")
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{name}: column {names[positions[role]]!r} for {role}: {error}") from None
-    if frame.empty:
-        raise DataError(f"{name}: no rows; expected a row for each rating")
-    return _checked(frame, lambda reason: DataError(f"{name}: {reason}"))
+    return _checked(found, lambda reason: DataError(f"{name}: {reason}"))
 
 
-def _checked(frame: "pd.DataFrame", blame: Any) -> "pd.DataFrame":
+def _id_column(column: Any) -> Any:
+    """An Arrow column as ids: each different value becomes text once."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    ids = _Ids()
+    for part in column.chunks:
+        encoded = part.dictionary_encode()
+        values = encoded.dictionary.to_pandas()
+        texts = values.astype(object).astype(str).where(values.notna(), None)
+        ids.take_coded(encoded.indices.fill_null(-1).to_numpy(), texts)
+    return ids.column()
+
+
+def _checked(columns: dict[str, Any], blame: Any) -> "pd.DataFrame":
     """The frame, once every id is there and every rating is finite; ids as integers where they are written so."""
-    import numpy as np
+    import pandas as pd
 
-    for role in ("user", "item"):
-        categories = frame[role].cat.categories
-        blank = [code for code, raw in enumerate(categories) if not raw.strip()]
-        absent = frame[role].cat.codes.isin([-1, *blank]).to_numpy()
-        if absent.any():
-            raise blame(f"no {role} id in row {int(np.flatnonzero(absent)[0]) + 1}")
-        if all(_is_canonical_integer(raw) for raw in categories):
-            frame[role] = frame[role].cat.rename_categories([int(raw) for raw in categories])
+    for role in _IDS:
+        texts, codes = columns[role].categories, columns[role].codes
+        no_id = np.array([*(not text.strip() for text in texts), True])  # the last is that of code -1
+        if no_id[:-1].any() or codes.min() < 0:
+            absent = np.flatnonzero(no_id[codes])
+            if len(absent):
+                raise blame(f"no {role} id in row {int(absent[0]) + 1}")
+        if all(_is_canonical_integer(text) for text in texts):
+            columns[role] = pd.Categorical.from_codes(codes, pd.Index([int(text) for text in texts]))
     for role in ("rating", "timestamp"):
-        if role in frame and not np.isfinite(frame[role].to_numpy()).all():
-            row = int(np.flatnonzero(~np.isfinite(frame[role].to_numpy()))[0])
-            raise blame(f"the {role} in row {row + 1} is {frame[role].iloc[row]}; expected a finite number")
-    return frame
+        if role in columns and not (finite := np.isfinite(columns[role])).all():
+            row = int(np.flatnonzero(~finite)[0])
+            raise blame(f"the {role} in row {row + 1} is {columns[role][row]}; expected a finite number")
+    return pd.DataFrame(columns, copy=False)  # nothing of which is held twice
 
 
 def _is_canonical_integer(raw: str) -> bool:
@@ -315,42 +368,53 @@ def _is_canonical_integer(raw: str) -> bool:
     return digits.isascii() and digits.isdigit() and len(digits) < 19 and str(int(raw)) == raw
 
 
-def _blame(data: bytes, name: str, positions: dict[str, int], separator: str, header: bool, reason: str) -> DataError:
+def _blame(text: Text, positions: dict[str, int], reason: str) -> DataError:
     """Read again, slowly, for the first line that is wrong and what is wrong with it."""
-    try:
-        lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=separator)
-        for number, fields in _numbered(lines, header=header):
-            for role, at in positions.items():
-                found = fields[at].strip() if at < len(fields) else None
-                if found is None:
-                    return DataError(f"{name}:{number}: {len(fields)} columns; {role} is column {at} (from 0)")
-                if role in {"user", "item"}:
-                    if not found:
-                        return DataError(f"{name}:{number}: the {role} id is empty; expected a number or a text")
-                elif not _is_finite(found):
-                    return DataError(f"{name}:{number}: the {role} is {found!r}; expected a finite number")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
+    name = text.name
+    if line := _not_utf8(text):
         return DataError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")
+    try:
+        with text.rows() as lines:
+            for number, fields in _numbered(lines, header=text.header):
+                for role, at in positions.items():
+                    found = fields[at].strip() if at < len(fields) else None
+                    if found is None:
+                        return DataError(f"{name}:{number}: {len(fields)} columns; {role} is column {at} (from 0)")
+                    if role in _IDS:
+                        if not found:
+                            return DataError(f"{name}:{number}: the {role} id is empty; expected a number or a text")
+                    elif not _is_finite(found):
+                        return DataError(f"{name}:{number}: the {role} is {found!r}; expected a finite number")
     except csv.Error as error:
         return DataError(f"{name}: {error}")
     return DataError(f"{name}: {reason.strip()}; expected lines of equal form")
 
 
-def _refuse_unequal_lines(data: bytes, name: str, separator: str) -> None:
+def _not_utf8(text: Text) -> int:
+    """The first line that is no UTF-8, from 1; 0 where all are."""
+    with text.blocks() as blocks:
+        for number, line in enumerate(stream(blocks), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 0
+
+
+def _refuse_unequal_lines(text: Text) -> None:
     """Read again, slowly: a separator may stand within quotes, which is no fault."""
-    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=separator)
     expected = None
     try:
-        for number, fields in _numbered(reader, header=False):
-            expected = expected or len(fields)
-            if len(fields) != expected:
-                raise DataError(
-                    f"{name}:{number}: {len(fields)} columns, but the first line has {expected}; expected lines of "
-                    "equal form: quote what holds a separator, or set dataset.separator"
-                )
+        with text.rows() as lines:
+            for number, fields in _numbered(lines, header=False):
+                expected = expected or len(fields)
+                if len(fields) != expected:
+                    raise DataError(
+                        f"{text.name}:{number}: {len(fields)} columns, but the first line has {expected}; expected "
+                        "lines of equal form: quote what holds a separator, or set dataset.separator"
+                    )
     except csv.Error as error:
-        raise DataError(f"{name}: {error}") from None
+        raise DataError(f"{text.name}: {error}") from None
 
 
 def _numbered(lines: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:
@@ -361,7 +425,7 @@ def _numbered(lines: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:
 
 def _is_finite(text: str) -> bool:
     try:
-        return "_" not in text and math.isfinite(float(text))
+        return text.isascii() and "_" not in text and math.isfinite(float(text))
     except ValueError:
         return False
 
@@ -371,7 +435,3 @@ def _digest_of(path: Path) -> str:
         return file_sha256(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

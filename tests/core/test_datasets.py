@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tasks.core import datasets, streams
 from tasks.core.catalogue import entry
 from tasks.core.config import Columns, DatasetConfig
 from tasks.core.datasets import Ratings, locate, read
@@ -40,10 +41,19 @@ def own(tmp_path: Path) -> ReadOwn:
     return own
 
 
+@pytest.fixture(params=["whole", "in parts"])
+def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read by blocks of a few bytes too, and parsed by two rows."""
+    if request.param == "in parts":
+        monkeypatch.setattr(streams, "_BLOCK", 3)
+        monkeypatch.setattr(datasets, "_ROWS", 2)
+
+
 def columns(ratings: Ratings) -> dict[str, list[object]]:
     return {str(name): ratings.frame[name].tolist() for name in ratings.frame}
 
 
+@pytest.mark.usefixtures("parts")
 class TestOwnFile:
     @pytest.mark.parametrize(
         ("name", "content", "settings"),
@@ -58,6 +68,7 @@ class TestOwnFile:
             ("own.csv", "who,what,stars\n1,10,4\n2,20,4.5\n", {"columns": Columns(user="who", item=1, rating="stars")}),
             ("own.csv", "4,10,1\n4.5,20,2\n", {"header": False, "columns": Columns(user=2, item=1, rating=0)}),
             ("own.dat", "1::10::4\n2::20::4.5\n", {"header": False, "separator": "::", "columns": POSITIONS}),
+            ("own.dat", "1€10€4\n2€20€4.5\n", {"header": False, "separator": "€", "columns": POSITIONS}),
         ],
     )
     def test_text_in_any_form_gives_the_same_frame(
@@ -66,6 +77,17 @@ class TestOwnFile:
         found = own(content, name, **settings)
         assert columns(found) == {"user": [1, 2], "item": [10, 20], "rating": [4.0, 4.5]}
         assert found.titles == {}
+
+    def test_a_longer_file_gives_what_stands_in_it(self, own: ReadOwn) -> None:
+        rows = [(f"u{i * 7 % 11}", str(i * 5 % 13), i % 9 / 2, 1000 + i) for i in range(100)]
+        text = "".join(f"{user},{item},{rating},{at}\n" for user, item, rating, at in rows)
+        found = own(text, header=False, columns=Columns(user=0, item=1, rating=2, timestamp=3))
+        assert list(found.frame.itertuples(index=False, name=None)) == [(u, int(i), r, t) for u, i, r, t in rows]
+
+    def test_a_separator_is_the_first_that_can_be(self, own: ReadOwn) -> None:
+        where = Columns(user=0, item=1, rating=None)
+        found = own("1:::a\n2:::b\n", "own.dat", header=False, separator="::", columns=where)
+        assert columns(found) == {"user": [1, 2], "item": [":a", ":b"]}
 
     def test_parquet_gives_the_same_frame_as_text(self, own: ReadOwn) -> None:
         frame = pd.DataFrame({"junk": [0, 0], "item": [10, 20], "user": ["1", "2"], "rating": [4, 4.5]})
@@ -130,12 +152,37 @@ class TestOwnFile:
                 HEADER + "1,2,3\n1,3,1_0\n",
                 "own.csv:3: the rating is '1_0'",
             ),
+            (HEADER + "1,2,3\n1,3,٣\n", "own.csv:3: the rating is '٣'"),
+            (HEADER + "1,2,3\n1,3,4\n1,4,5\n1,5,5,9\n", "own.csv:5: 4 columns, but the first line has 3"),
+            (HEADER.encode() + b"1,2,3\n1,,3\n\xfc,2,3\n", "own.csv:4: not UTF-8 text"),
         ],
     )
     def test_a_fault_names_its_line(self, own: ReadOwn, content: str | bytes, message: str) -> None:
         with pytest.raises(DataError) as caught:
             own(content)
         assert str(caught.value).startswith(message)
+
+    @pytest.mark.parametrize(
+        ("ids", "expected"),
+        [
+            (pd.Categorical(["b", "b", "7"], categories=["unused", "7", "b"]), ["b", "b", "7"]),
+            (pd.Categorical([7, 7, 9]), [7, 7, 9]),
+            (pd.array([7, 7, 9], dtype="Int64"), [7, 7, 9]),
+            ([0.5, 1.0, 0.5], ["0.5", "1.0", "0.5"]),
+            ([True, False, True], ["True", "False", "True"]),
+            (
+                pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-01"]),
+                ["2020-01-01 00:00:00", "2020-01-02 00:00:00"],
+            ),
+        ],
+        ids=["categories of text", "categories of integers", "nullable integers", "floats", "booleans", "times"],
+    )
+    def test_ids_in_parquet_are_what_their_values_are_written_as(
+        self, own: ReadOwn, tmp_path: Path, ids: object, expected: list[object]
+    ) -> None:
+        pd.DataFrame({"user": ids, "item": 1, "rating": 5}).to_parquet(tmp_path / "own.parquet", row_group_size=2)
+        found = columns(own((tmp_path / "own.parquet").read_bytes(), "own.parquet"))["user"]
+        assert found == [*expected, expected[0]][:3]
 
     @pytest.mark.parametrize(
         ("frame", "message"),
@@ -185,6 +232,16 @@ class TestOwnFile:
     def test_a_missing_file_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="is not a file"):
             locate(DatasetConfig(name="file", path=str(tmp_path / "gone.csv")))
+
+    @pytest.mark.parametrize("rating", ["5", "x", ""])
+    def test_a_text_that_changes_is_told_as_changed_whatever_it_is_now(self, tmp_path: Path, rating: str) -> None:
+        path = tmp_path / "own.csv"
+        path.write_text(HEADER + "1,2,4\n")
+        config = DatasetConfig(name="file", path=str(path))
+        located = locate(config)
+        path.write_text(HEADER + f"1,2,{rating}\n")
+        with pytest.raises(DataError, match="changed while it was used"):
+            read(config, located)
 
     @pytest.mark.parametrize(
         "name",
@@ -281,7 +338,7 @@ def zipped(*members: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
 GOOD = (("tiny/ratings.tsv", RATINGS), ("tiny/titles", TITLES))
 
 
-@pytest.mark.usefixtures("catalogued")
+@pytest.mark.usefixtures("catalogued", "parts")
 class TestLocalCopy:
     @pytest.mark.parametrize("folder", [".", "tiny"])
     def test_a_directory_is_read_with_or_without_its_top_folder(self, tmp_path: Path, folder: str) -> None:
@@ -390,6 +447,23 @@ class TestLocalCopy:
         with pytest.raises(DataError):
             read(config, located)
 
+    def test_a_zip_that_is_damaged_between_locating_and_reading_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "copy.zip"
+        whole = zipped(*GOOD, compression=zipfile.ZIP_STORED)
+        path.write_bytes(whole)
+        config = DatasetConfig(name="tiny", path=str(path))
+        located = locate(config)
+        path.write_bytes(whole.replace(b"20\t5", b"20\t4"))
+        with pytest.raises(DataError, match="damaged zip"):
+            read(config, located)
+
+    def test_a_member_of_any_size_has_a_limit(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(streams, "_MOST", 10)
+        path = tmp_path / "copy.zip"
+        path.write_bytes(zipped(*GOOD))
+        with pytest.raises(DataError, match=r"tiny/titles claims 26 bytes; expected 10"):
+            read_tiny(path)
+
     @pytest.mark.parametrize(
         ("titles", "expected"),
         [
@@ -404,6 +478,7 @@ class TestLocalCopy:
                 id="no title",
             ),
             pytest.param(b"10|One\r\n\r\n20|Two\r\n", {10: "One", 20: "Two"}, id="Windows lines"),
+            pytest.param(b'10|"One|x\n20|T"w"o"\n', {10: '"One', 20: 'T"w"o"'}, id="quotes"),
         ],
     )
     def test_titles_are_the_second_field_of_each_line(

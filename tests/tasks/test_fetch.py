@@ -15,7 +15,7 @@ import tenacity
 import yaml
 
 from tasks.core import datasets
-from tasks.core.catalogue import Archive
+from tasks.core.catalogue import Archive, entry
 from tasks.core.config import DatasetConfig
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.fetch import ATTEMPTS, fetch
@@ -40,6 +40,10 @@ REMEDY = "Try again later, or set dataset.path to a copy that you have"
 
 def archive(*urls: str, data: bytes = DATA, seconds: float = 600) -> Archive:
     return Archive(urls=urls, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), seconds=seconds)
+
+
+def by_md5(*urls: str, data: bytes = DATA) -> Archive:
+    return Archive(urls=urls, bytes=len(data), md5=hashlib.md5(data).hexdigest())
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +121,25 @@ def test_a_damaged_file_that_cannot_be_replaced_is_an_error(
     (tmp_path / "a.zip").write_bytes(DATA[:-1])
     with pytest.raises(DataError, match="HTTP 404"):
         fetch(archive(server.at("/a.zip", status(404))), tmp_path)
+
+
+def test_an_archive_may_be_pinned_by_md5(server: Server, tmp_path: Path) -> None:
+    found = by_md5(server.at("/a.zip", reply()))
+    path = fetch(found, tmp_path)
+    assert path.read_bytes() == DATA
+    assert fetch(found, tmp_path) == path
+    assert server.requests == ["/a.zip"]
+
+
+def test_another_md5_is_downloaded_again_and_refused(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = DATA[::-1]
+    (tmp_path / "a.zip").write_bytes(other)
+    with pytest.raises(DataError, match="could not be downloaded"):
+        fetch(by_md5(server.at("/a.zip", reply(other))), tmp_path)
+    assert "md5 differs" in caplog.text
+    assert server.requests == ["/a.zip"]
 
 
 @pytest.mark.parametrize(
@@ -425,3 +448,38 @@ def test_a_catalogue_of_ones_own_is_downloaded_and_read(own: dict[str, Any], ser
     assert ratings.titles == {10: "First (1990)", 11: "Second (1991)"}
     assert datasets.locate(config) == located
     assert server.requests == ["/own.zip"]
+
+
+RATED = "userId,movieId,rating,timestamp\n1,11,4.0,944249077\n2,1,0.5,944250228\n"
+MOVIES = '''\
+movieId,title,genres
+1,Toy Story (1995),Adventure|Animation
+11,"American President, The (1995)",Comedy
+99,"""Great Performances"" Cats (1998)",Musical
+'''
+
+
+def test_the_form_of_the_larger_movielens(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "ml-32m.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("ml-32m/ratings.csv", RATED)
+        zipped.writestr("ml-32m/movies.csv", MOVIES)
+    data = (tmp_path / "ml-32m.zip").read_bytes()
+    published = entry("movielens-32m").model_dump(mode="json")
+    served = by_md5(server.at("/ml-32m.zip", reply(data)), data=data).model_dump(mode="json")
+    known = published | {"users": 2, "items": 2, "rows": 2, "archive": served}
+    (tmp_path / "catalogue.yaml").write_text(yaml.safe_dump({"movielens-32m": known}))
+    monkeypatch.setenv("LATENTLAB_CATALOGUE", str(tmp_path / "catalogue.yaml"))
+    monkeypatch.setenv("LATENTLAB_HOME", str(tmp_path / "home"))
+    config = DatasetConfig(name="movielens-32m")
+    ratings = datasets.read(config, datasets.locate(config))
+    assert ratings.frame.to_dict("list") == {
+        "user": [1, 2],
+        "item": [11, 1],
+        "rating": [4.0, 0.5],
+        "timestamp": [944249077.0, 944250228.0],
+    }
+    assert ratings.titles == {
+        1: "Toy Story (1995)",
+        11: "American President, The (1995)",
+        99: '"Great Performances" Cats (1998)',
+    }
