@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ALGORITHM = 2
 """Raised whenever the same ratings would give another matrix: stored ones are then made anew."""
 
+_AT_A_TIME = 1 << 20  # interactions of which temporary copies are made
+
 
 @dataclass(frozen=True)
 class Interactions:
@@ -46,8 +48,9 @@ class Interactions:
         titles = self.item_titles if self.item_titles is not None else np.array([], dtype=np.str_)
         matrix = self.matrix
         for array in (matrix.indptr, matrix.indices, matrix.data):
-            little = array.astype(array.dtype.newbyteorder("<"))
-            hasher.update(little.dtype.str.encode() + little.tobytes())
+            little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            hasher.update(little.dtype.str.encode())
+            hasher.update(little.data)
         for names in (self.user_ids, self.item_ids, titles):
             hasher.update("\x1f".join(map(str, names.tolist())).encode() + names.dtype.kind.encode())
         hasher.update(repr(matrix.shape).encode())
@@ -136,9 +139,6 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     DataError
         Duplicates under `duplicates: error`, nothing left after filtering, a confidence that is not above 0.
     """
-    import pandas as pd
-    from scipy.sparse import csr_array
-
     frame = without_duplicates(ratings.frame, config)
     if "rating" in frame and config.min_rating is not None:
         kept = frame[frame["rating"] >= config.min_rating]
@@ -150,25 +150,55 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
         frame = kept
     if config.k_core is not None:
         frame = _core(frame, config.k_core)
-    confidence = _confidence(frame, config)
-    rows, row_codes = pd.factorize(frame["user"].cat.codes)
-    columns, column_codes = pd.factorize(frame["item"].cat.codes)
-    shape = (len(row_codes), len(column_codes))
-    matrix = csr_array((confidence, (rows.astype(np.int32), columns.astype(np.int32))), shape=shape)
-    matrix.sort_indices()
-    times = None
-    if "timestamp" in frame:
-        times = frame["timestamp"].to_numpy()[np.lexsort((columns, rows))]
-    item_ids = _raw(frame["item"], np.asarray(column_codes))
+    user_codes, item_codes = (_by_appearance(frame[side]) for side in ("user", "item"))
+    matrix = _lines(frame, user_codes, item_codes)
+    lines = matrix.data
+    matrix.data = _confidence(frame, config)[lines]
+    times = frame["timestamp"].to_numpy()[lines] if "timestamp" in frame else None
+    item_ids = _raw(frame["item"], item_codes)
     titles = ratings.titles
     known = np.array([titles.get(raw, "") for raw in item_ids.tolist()], dtype=np.str_) if titles else None
-    return Interactions(matrix, _raw(frame["user"], np.asarray(row_codes)), item_ids, known, times)
+    return Interactions(matrix, _raw(frame["user"], user_codes), item_ids, known, times)
+
+
+def _by_appearance(column: "pd.Series[Any]") -> npt.NDArray[Any]:
+    """The codes of a categorical column, each once, in the order in which they come."""
+    import pandas as pd
+
+    return np.asarray(pd.unique(column.cat.codes.to_numpy()))
+
+
+def _lines(frame: "pd.DataFrame", users: npt.NDArray[Any], items: npt.NDArray[Any]) -> "csr_array":
+    """The frame as a CSR matrix whose values are the numbers of its lines, int32.
+
+    Sorted within rows; a pair that is there twice is so in the matrix. No sort of all, and no key of 8 bytes a line:
+    scipy transposes by counting, and the transpose of lines x users has the lines of each user.
+
+    users, items : the code that is each row's and column's
+    """
+    from scipy.sparse import csr_array
+
+    rows, n = _indexes(frame["user"], users), len(frame)
+    by_line = csr_array((np.ones(n, dtype=np.int8), rows, np.arange(n + 1, dtype=np.int32)), shape=(n, len(users)))
+    by_user = by_line.tocsc()
+    lines, starts = by_user.indices, by_user.indptr
+    del rows, by_line, by_user
+    matrix = csr_array((lines, _indexes(frame["item"], items)[lines], starts), shape=(len(users), len(items)))
+    matrix.sort_indices()
+    return matrix
+
+
+def _indexes(column: "pd.Series[Any]", of_index: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """The index of each row's category, (n,)."""
+    index = np.zeros(len(column.cat.categories), dtype=np.int32)
+    index[of_index] = np.arange(len(of_index), dtype=np.int32)
+    return np.asarray(index[column.cat.codes.to_numpy()])
 
 
 def summarize(matrix: "csr_array") -> Summary:
     """Count users, items and interactions, and interactions a user and an item."""
     per_user = np.diff(matrix.indptr)
-    per_item = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    per_item = tally(matrix.indices, matrix.shape[1])
     return Summary(
         users=matrix.shape[0],
         items=matrix.shape[1],
@@ -180,6 +210,14 @@ def summarize(matrix: "csr_array") -> Summary:
         min_per_user=int(per_user.min()),
         min_per_item=int(per_item.min()),
     )
+
+
+def tally(indexes: npt.NDArray[Any], n: int) -> npt.NDArray[np.int64]:
+    """How often each of 0 to n - 1 is among the indexes, (n,); bincount, which makes all of them int64, by parts."""
+    found = np.zeros(n, dtype=np.int64)
+    for start in range(0, len(indexes), _AT_A_TIME):
+        found += np.bincount(indexes[start : start + _AT_A_TIME], minlength=n)
+    return found
 
 
 def confidence(ratings: npt.NDArray[np.float64], config: PreprocessConfig) -> npt.NDArray[np.float64]:
@@ -195,16 +233,20 @@ def confidence(ratings: npt.NDArray[np.float64], config: PreprocessConfig) -> np
 
 
 def _confidence(frame: "pd.DataFrame", config: PreprocessConfig) -> npt.NDArray[np.float32]:
-    ratings = frame["rating"].to_numpy() if "rating" in frame else np.ones(len(frame))
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        found = confidence(ratings, config).astype(np.float32)
-    wrong = ~(np.isfinite(found) & (found > 0))
-    if wrong.any():
-        made = "" if config.confidence == "rating" else f" (made into {found[wrong][0]:g})"
-        raise DataError(
-            f"a rating of {ratings[wrong][0]:g}{made} cannot be a confidence, which is above 0 and below 3e38; "
-            "raise preprocess.min_rating, or use confidence: binary"
-        )
+    found = np.ones(len(frame), dtype=np.float32)
+    whole = frame["rating"].to_numpy() if "rating" in frame else None
+    for start in range(0, len(frame), _AT_A_TIME):
+        part = slice(start, start + _AT_A_TIME)
+        ratings = np.ones(len(found[part])) if whole is None else whole[part]
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            found[part] = confidence(ratings, config)
+        wrong = ~(np.isfinite(found[part]) & (found[part] > 0))
+        if wrong.any():
+            made = "" if config.confidence == "rating" else f" (made into {found[part][wrong][0]:g})"
+            raise DataError(
+                f"a rating of {ratings[wrong][0]:g}{made} cannot be a confidence, which is above 0 and below 3e38; "
+                "raise preprocess.min_rating, or use confidence: binary"
+            )
     return found
 
 
@@ -229,7 +271,7 @@ def _in_core(sides: list[npt.NDArray[Any]], k: int) -> npt.NDArray[np.bool_]:
     while True:
         enough = kept.copy()
         for codes in sides:
-            enough &= np.bincount(codes[kept], minlength=codes.max(initial=0) + 1)[codes] >= k
+            enough &= (tally(codes[kept], int(codes.max(initial=0)) + 1) >= k)[codes]
         if enough.sum() == kept.sum():
             return kept
         kept = enough
@@ -243,24 +285,29 @@ def without_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.D
     DataError
         A pair is rated twice, and `duplicates` is `error`.
     """
-    keys = frame["user"].cat.codes.to_numpy(np.int64) * len(frame["item"].cat.categories) + frame[
-        "item"
-    ].cat.codes.to_numpy(np.int64)
+    users, items = (frame[side].cat.codes.to_numpy() for side in ("user", "item"))
+    n_users, n_items = (len(frame[side].cat.categories) for side in ("user", "item"))
+    matrix = _lines(frame, np.arange(n_users), np.arange(n_items))
+    if matrix.has_canonical_format:
+        return frame
+    again = np.flatnonzero(np.diff(matrix.indices) == 0)
+    again = again[~np.isin(again + 1, matrix.indptr)]  # the last of a row and the first of the next are no pair
+    lines = np.unique(matrix.data[np.concatenate([again, again + 1])])
+    keys = users[lines].astype(np.int64) * n_items + items[lines]
     order = np.argsort(keys, kind="stable")
     if "timestamp" in frame:
-        order = np.lexsort((frame["timestamp"].to_numpy(), keys))
+        order = np.lexsort((frame["timestamp"].to_numpy()[lines], keys))
     again = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-    if not len(again):
-        return frame
     if config.duplicates == "error":
-        first, second = sorted((order[again[0]], order[again[0] + 1]))
+        pairs = np.sort(lines[order[np.stack([again, again + 1])]], axis=0)
+        first, second = pairs[:, np.argmin(pairs[1])].tolist()
         user, item = frame["user"].iloc[first], frame["item"].iloc[first]
         raise DataError(
             f"user {user} rates item {item} twice (ratings {first + 1} and {second + 1} of the file), and "
             f"{len(again)} such repeats in all; preprocess.duplicates: last keeps the last of each"
         )
     keep = np.ones(len(frame), dtype=bool)
-    keep[order[again]] = False
+    keep[lines[order[again]]] = False
     return frame[keep]
 
 

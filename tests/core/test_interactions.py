@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
+from tasks.core import interactions
 from tasks.core.config import DatasetConfig, PreprocessConfig
 from tasks.core.datasets import Ratings, locate, read
 from tasks.core.errors import DataError
-from tasks.core.interactions import Interactions, build, summarize
+from tasks.core.interactions import Interactions, build, summarize, tally
 
 # user, item, rating, timestamp; with ratings of 4 and more, users come as b, a, c and items as 30, 10
 ROWS = [
@@ -87,6 +88,34 @@ class TestBuild:
         with pytest.raises(DataError, match=r"user a rates item 7 twice \(ratings 2 and 4 of the file\), and 2 such"):
             built(rows)
 
+    def test_of_several_the_repeat_that_comes_first_is_named(self) -> None:
+        rows = [("a", 1, 5.0), ("b", 7, 5.0), ("b", 7, 4.0), ("a", 1, 4.0)]
+        with pytest.raises(DataError, match=r"user b rates item 7 twice \(ratings 2 and 3 of the file\), and 2 such"):
+            built(rows)
+
+    @pytest.mark.parametrize("dated", [False, True])
+    @pytest.mark.parametrize("seed", range(5))
+    def test_the_matrix_is_what_a_dictionary_gives(self, seed: int, dated: bool) -> None:
+        stream = np.random.default_rng(seed)
+        columns = [stream.integers(0, bound, 400).tolist() for bound in (15, 25, 9, 20)]
+        rows = [(f"u{user}", item, 1.0 + rating, float(at)) for user, item, rating, at in zip(*columns, strict=True)]
+        kept: dict[tuple[object, object], tuple[float, float, int]] = {}
+        for line, (user, item, rating, at) in enumerate(rows):
+            if (user, item) not in kept or not dated or at >= kept[user, item][1]:
+                kept[user, item] = (rating, at, line)
+        found = built(rows if dated else [row[:3] for row in rows], duplicates="last", min_rating=None)
+        users = np.repeat(found.user_ids, np.diff(found.matrix.indptr)).tolist()
+        pairs = list(zip(users, found.item_ids[found.matrix.indices].tolist(), strict=True))
+        assert dict(zip(pairs, found.matrix.data.tolist(), strict=True)) == {pair: kept[pair][0] for pair in kept}
+        assert len(pairs) == len(kept)
+        assert found.matrix.has_canonical_format
+        if dated:
+            assert found.times is not None
+            assert found.times.tolist() == [kept[pair][1] for pair in pairs]
+        lines = sorted(line for _, _, line in kept.values())
+        assert found.user_ids.tolist() == list(dict.fromkeys(rows[line][0] for line in lines))
+        assert found.item_ids.tolist() == list(dict.fromkeys(rows[line][1] for line in lines))
+
     @pytest.mark.parametrize(
         ("rows", "settings", "message"),
         [
@@ -129,6 +158,41 @@ class TestDigest:
             built([(user.replace("a", "z"), *rest) for user, *rest in ROWS]),
         ]
         assert len({each.digest() for each in variants}) == len(variants)
+
+
+def digest_of(config: DatasetConfig, min_rating: float | None) -> str:
+    return build(read(config, locate(config)), PreprocessConfig(min_rating=min_rating)).digest()
+
+
+@pytest.mark.parametrize(
+    ("min_rating", "expected"),
+    [
+        (4.0, "d2487977f0fd8212f99e1752f196075d15d07a6fe9d67dd0da7dccd5eb4a0c08"),
+        (None, "c5dd39f595fca9d35e50cfc26085d5ed69a04507d79c7f1291c8a9e33ba30360"),
+    ],
+)
+def test_the_same_ratings_have_the_same_digest_for_good(min_rating: float | None, expected: str) -> None:
+    """Runs are found again by it: another one needs another ALGORITHM."""
+    assert digest_of(DatasetConfig(), min_rating) == expected
+
+
+@pytest.mark.genuine
+@pytest.mark.parametrize(
+    ("min_rating", "expected"),
+    [
+        (4.0, "18969c69d82c2fee23740d554b0bff2c1ae60e43aa6e4f5ad07095aee8e544ef"),
+        (None, "bf00150d05896a77a6de866bfb4d46f494b8eb8824c32dd957e8ab9748bba10a"),
+    ],
+)
+def test_so_have_the_genuine_movielens_100k(genuine: Path, min_rating: float | None, expected: str) -> None:
+    assert digest_of(DatasetConfig(name="movielens-100k", path=str(genuine)), min_rating) == expected
+
+
+@pytest.mark.parametrize("parts", [1, 7, 1 << 20])
+def test_a_tally_is_that_of_all_parts(monkeypatch: pytest.MonkeyPatch, parts: int) -> None:
+    monkeypatch.setattr(interactions, "_AT_A_TIME", parts)
+    indexes = np.random.default_rng(0).integers(0, 9, 50, dtype=np.int32)
+    assert tally(indexes, 12).tolist() == [indexes.tolist().count(index) for index in range(12)]
 
 
 def test_summary_by_hand() -> None:
@@ -201,6 +265,11 @@ class TestCore:
 
 
 class TestConfidence:
+    def test_the_first_that_cannot_be_one_is_named_wherever_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(interactions, "_AT_A_TIME", 2)
+        with pytest.raises(DataError, match="a rating of -3 cannot be a confidence"):
+            built([("a", item, rating) for item, rating in enumerate([1.0, 2.0, 3.0, -3.0, -4.0])], min_rating=None)
+
     @pytest.mark.parametrize(
         ("confidence", "expected"),
         [
