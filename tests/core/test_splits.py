@@ -84,6 +84,14 @@ class TestRandom:
             fraction * whole.matrix.nnz
         )
 
+    def test_it_is_a_permutation_s_beginning(self) -> None:
+        whole = random_matrix()
+        chosen = np.random.default_rng(3).permutation(whole.matrix.nnz)[: round(0.2 * whole.matrix.nnz)]
+        expected = whole.matrix.tocoo().coords
+        rows, columns = hold_out(whole, RandomSplit(test_fraction=0.2), seed=3).test.nonzero()
+        held = set(zip(rows.tolist(), columns.tolist(), strict=True))
+        assert held == {(int(expected[0][at]), int(expected[1][at])) for at in chosen}
+
     def test_every_interaction_is_held_out_equally_often(self) -> None:
         whole = random_matrix()
         tests = [hold_out(whole, RandomSplit(test_fraction=0.2), seed=seed).test for seed in range(200)]
