@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,7 +76,11 @@ def run(
     # what the flow would refuse is refused before Prefect is started
     if register is not None:
         registry.check_name(register)
-    tracking.open_store(tracking.resolve_uri(settings.tracking.uri))
+    uri = tracking.resolve_uri(settings.tracking.uri)
+    if tracking.is_new(uri):  # making it takes seconds, in which an embedded server starts
+        Thread(target=_make_store, args=(uri,), daemon=True).start()
+    else:
+        tracking.open_store(uri)
     from flows.experiment import experiment
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -93,12 +98,20 @@ def run(
     err.print(f"Parent run {result.parent_id} in {_shown_store(settings)}; look at it with: latentlab ui")
 
 
+def _make_store(uri: str) -> None:
+    """What goes wrong is told by the flow, which opens the store once more."""
+    from tasks import tracking
+
+    with contextlib.suppress(Exception):
+        tracking.open_store(uri)
+
+
 @app.command()
 def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
-    """Validate a config; print it resolved, and the work and memory that it implies."""
+    """Validate a config; print it resolved, and the time, memory and disk that it will take on this machine."""
     settings = _config(config, sets)
     from tasks.core.catalogue import entry
-    from tasks.core.plan import estimate
+    from tasks.core.forecast import forecast
 
     if settings.dataset.name == "file":
         summary = _prepared(settings).summary
@@ -106,7 +119,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     else:
         known = entry(settings.dataset.name)
         size, bound = (known.users, known.items, known.rows), "at most "
-    found = estimate(settings, *size)
+    found = forecast(settings, *size)
     if as_json:
         counts = dict(zip(("users", "items", "interactions"), size, strict=True))
         _print_json(
@@ -124,7 +137,20 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     print(f"confidence      {_confidence(settings)}")
     print(f"work            {found.fits} fits, {found.iterations:,} iterations, {bound}{found.gflop:,.0f} GFLOP")
     print(f"smallest p      {_smallest_p(settings)}")
-    print(f"memory          about {found.memory_bytes / 2**20:,.0f} MiB beside the libraries")
+    print(f"time            {bound}about {_duration(found.seconds)} on this machine, {_at_a_time(found.workers)}")
+    print(f"memory          {bound}about {found.memory_bytes / 2**20:,.0f} MiB beside the libraries")
+    print(f"disk            {bound}about {found.disk_bytes / 2**20:,.0f} MiB written")
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = seconds / 3600, seconds / 60
+    return (
+        f"{hours:.1f} hours" if hours >= 2 else f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} seconds"
+    )
+
+
+def _at_a_time(workers: int) -> str:
+    return "a fit at a time" if workers == 1 else f"{workers} fits at a time"
 
 
 @app.command()

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -108,6 +110,7 @@ def train_all(
     complete: Mapping[str, RunRef],
 ) -> dict[str, RunRef]:
     """Fit, evaluate and upload what is missing; what was complete all the same is replaced."""
+    Thread(target=_import_ahead, daemon=True).start()
     size = (data.summary.users, data.summary.items), data.summary.interactions
     progress.plan({f"train {run.label}": als.gflop(*size, run.settings) for run in missing})
     replaced = {run.identity: complete[run.identity].run_id for run in missing if run.identity in complete}
@@ -119,6 +122,12 @@ def train_all(
         done[ref.identity] = ref
         update_progress_artifact(cast(UUID, shown), 100.0 * number / len(missing))
     return done
+
+
+def _import_ahead() -> None:
+    """What statistics, figures and report need, while children train."""
+    for name in ("scipy.stats", "matplotlib.figure", "matplotlib.backends.backend_svg", "jinja2"):
+        import_module(name)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from tasks import progress, tracking
 from tasks.core import als
 from tasks.core.config import ExecutionConfig, ExperimentConfig
 from tasks.core.errors import ConfigError, DataError, OrchestrationError
-from tasks.core.plan import PlannedRun, fit_bytes
+from tasks.core.plan import PlannedRun, at_a_time
 from tasks.evaluate import evaluate
-from tasks.isolation import isolated
+from tasks.isolation import grant, isolated
 from tasks.lease import lease
 from tasks.liveness import discard
 from tasks.preprocess import Prepared
@@ -54,7 +54,8 @@ def fits(
     if execution.runner == "dask":
         yield from _on_dask(config, data, runs, where, replaced)
         return
-    workers = at_a_time(config, data, runs)
+    size = data.summary.users, data.summary.items, data.summary.interactions
+    workers = at_a_time(execution.workers, runs, size)
 
     def completed(run: PlannedRun) -> RunRef | None:
         """What another process has made of it meanwhile."""
@@ -77,27 +78,10 @@ def fits(
 
     with isolated(workers if execution.isolate and runs else 0):
         if workers > 1:
-            size = (data.summary.users, data.summary.items), data.summary.interactions
-            longest_first = sorted(runs, key=lambda run: -als.gflop(*size, run.settings))
+            longest_first = sorted(runs, key=lambda run: -als.gflop(size[:2], size[2], run.settings))
             yield from _in_threads(fit, longest_first, workers)
         else:
             yield from map(fit, runs)
-
-
-def at_a_time(config: ExperimentConfig, data: Prepared, runs: Sequence[PlannedRun]) -> int:
-    """How many fits share this machine.
-
-    With `workers: auto` one a core: threads of one fit wait for each other in every sweep, fits do not, and one's lists
-    and uploads are made while another trains. Never more than there are fits, nor than half the free memory holds.
-    """
-    import psutil
-
-    workers = config.execution.workers
-    if workers == "auto":
-        size = data.summary.users, data.summary.items, data.summary.interactions
-        each = max((fit_bytes(*size, run.settings.factors) for run in runs), default=1)
-        workers = psutil.virtual_memory().available // 2 // each
-    return max(min(workers, als.cores(), len(runs)), 1)
 
 
 def _in_threads(fit: Callable[[PlannedRun], RunRef], runs: Sequence[PlannedRun], workers: int) -> Iterator[RunRef]:
@@ -105,7 +89,9 @@ def _in_threads(fit: Callable[[PlannedRun], RunRef], runs: Sequence[PlannedRun],
     with progress.stoppable() as stop, ThreadPoolExecutor(workers, thread_name_prefix="fit") as pool:
         started = [pool.submit(copy_context().run, fit, run) for run in runs]
         try:
-            for done in as_completed(started):
+            for left, done in zip(reversed(range(len(runs))), as_completed(started), strict=True):
+                if 0 < left < workers:
+                    grant(als.cores() // left)  # the last ones take over the cores of those that have ended
                 yield done.result()
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from multiprocessing.connection import Connection
@@ -47,6 +47,7 @@ class Child:
                 env={"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
         self.connection = Connection(ours.detach())
+        self._sending = threading.Lock()
 
     def carry_out(self, order: FitOrder, target: Path, tell: Tell) -> Fitted:
         """`tasks.core.training.carry_out`, in the child.
@@ -74,8 +75,12 @@ class Child:
             self.end(_GRACE_SECONDS)
             raise
 
+    def grant(self, threads: int) -> None:
+        """Have its fit go on with so many threads, from the next sweep on."""
+        self._send(threads)
+
     def _send(self, message: object) -> None:
-        with suppress(OSError):  # it died: found when its answer is waited for
+        with suppress(OSError), self._sending:  # it died: found when its answer is waited for
             self.connection.send(message)
 
     def _receive(self) -> Any:
@@ -134,6 +139,12 @@ class Children:
         self._idle.put(child)
         return fitted
 
+    def grant(self, threads: int) -> None:
+        """Have the fits under way go on with so many threads each."""
+        with self._lock:
+            for child in self._all:
+                child.grant(threads)
+
     def end(self) -> None:
         """End all of them."""
         for child in self._all:
@@ -171,17 +182,29 @@ def perform(order: FitOrder, target: Path, tell: Tell) -> Fitted:
     return children.carry_out(order, target, tell) if children else carry_out(order, target, tell)
 
 
+def grant(threads: int) -> None:
+    """Have fits in children, within `isolated`, go on with so many threads each: others have ended, and none begin."""
+    if children := _children.get():
+        children.grant(threads)
+
+
 def _serve(handle: int) -> None:
     """What a child does: fits, until its parent is gone or tells it to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(handle)
     orders: SimpleQueue[tuple[FitOrder, Path]] = SimpleQueue()
     fitting, stopped = threading.Event(), threading.Event()
+    granted = 0
 
     def listen() -> None:
+        nonlocal granted
         with suppress(EOFError, OSError):
             while (message := connection.recv()) != _STOP:
-                orders.put(message)
+                if isinstance(message, int):
+                    granted = message
+                else:
+                    granted = 0
+                    orders.put(message)
             if fitting.is_set():  # a checkpoint is written first
                 stopped.set()
                 return
@@ -197,14 +220,14 @@ def _serve(handle: int) -> None:
         while True:
             order, target = orders.get()
             fitting.set()
-            connection.send(_answer(order, target, tell))
+            connection.send(_answer(order, target, tell, lambda: granted))
             fitting.clear()
     os._exit(0)
 
 
-def _answer(order: FitOrder, target: Path, tell: Tell) -> Fitted | BaseException:
+def _answer(order: FitOrder, target: Path, tell: Tell, granted: Callable[[], int]) -> Fitted | BaseException:
     try:
-        return carry_out(order, target, tell)
+        return carry_out(order, target, tell, granted)
     except Stopped:
         os._exit(0)
     except LatentlabError as error:

@@ -78,6 +78,12 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str | None:
     return f"{without_secrets(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
+def is_new(uri: str) -> bool:
+    """Whether the store is a local file that is still to be made, in a folder where it can be."""
+    path = Path(uri.removeprefix("sqlite:///"))
+    return uri.startswith("sqlite:///") and not path.exists() and os.access(path.parent, os.W_OK)
+
+
 def open_store(uri: str) -> "MlflowClient":
     """A client of the store, which answers; made if it is a local file that is not there yet.
 

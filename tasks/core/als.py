@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ def fit(
     seed: int,
     snapshots: Collection[int] = (),
     on_iteration: OnIteration | None = None,
-    threads: int | None = None,
+    threads: int | Callable[[], int] | None = None,
     start: Start | None = None,
 ) -> Factors:
     """Train one model from one random start, with implicit on all cores and BLAS on one.
@@ -109,7 +109,7 @@ def fit(
         Of the random start: equal seeds give bit-identical factors.
     snapshots : iterations after which objective and imbalance are computed; always at nine tenths and the last
     on_iteration : called after each sweep; the fit ends there where it returns True, and with what it raises
-    threads : implicit's, by default one a core; the factors are bit-identical for any number
+    threads : implicit's, by default one a core, or asked for after every sweep; the factors are bit-identical for any
     start : an iteration of this fit to go on from; the factors are bit-identical to those of an undisturbed fit
 
     Raises
@@ -138,10 +138,10 @@ def fit(
             alpha=config.alpha,
             iterations=config.iterations - (start.iteration if start else 0),
             use_cg=config.solver == "cg",
-            num_threads=threads or cores(),
+            num_threads=(threads() if callable(threads) else threads) or cores(),
             random_state=seed,
         )
-        watch = _Watch(oriented, config, snapshots, on_iteration, model)
+        watch = _Watch(oriented, config, snapshots, on_iteration, model, threads if callable(threads) else None)
         if start:
             sides = [start.factors.users.copy(), start.factors.items.copy()]
             model.user_factors, model.item_factors = reversed(sides) if transposed else sides
@@ -208,9 +208,10 @@ class _Watch:
         config: AlsConfig,
         snapshots: Collection[int],
         on_iteration: OnIteration | None,
-        model: object,
+        model: Any,
+        threads: Callable[[], int] | None,
     ) -> None:
-        self.oriented, self.config, self.model = oriented, config, model
+        self.oriented, self.config, self.model, self.threads = oriented, config, model, threads
         self.snapshots = {*snapshots, config.iterations, config.iterations - config.iterations // 10}
         self.on_iteration = on_iteration
         self.transposed = config.orientation == "item_user"
@@ -224,7 +225,7 @@ class _Watch:
         self.previous = [array.copy() for array in self._current()]
 
     def _current(self) -> list[Floats]:
-        return [self.model.user_factors, self.model.item_factors]  # type: ignore[attr-defined]
+        return [self.model.user_factors, self.model.item_factors]
 
     def __call__(self, index: int, seconds: float, _: object) -> None:
         self.done = self.before + index + 1
@@ -261,6 +262,8 @@ class _Watch:
             )
             if enough:
                 raise _Enough
+        if self.threads:
+            self.model.num_threads = self.threads()
 
     def _balance(self, rows: Floats, columns: Floats) -> float:
         """Balance the factors where it is their turn; the seconds that it took."""
@@ -304,6 +307,45 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
     else:
         sweep = 2 * rows * k**2 + 4 * interactions * k**2 + rows * k**3 / 3
     return config.iterations * sweep / 1e9
+
+
+def sweep_seconds(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig, threads: int = 1) -> float:
+    """How long one sweep takes on this machine: a few rows of random interactions are solved, and scaled to all.
+
+    Parameters
+    ----------
+    matrix_shape, interactions : of the matrix
+    threads : implicit's
+    """
+    from implicit.cpu import _als
+    from scipy.sparse import csr_matrix
+
+    stream, k, total = np.random.default_rng(0), config.factors, 0.0
+    for rows, columns in (matrix_shape, matrix_shape[::-1]):
+        each = max(round(interactions / rows), 1)
+        sample = min(rows, max(8 * threads, int(2e8 / (8 * k**2 + 32 * each * k))))
+        indices = stream.integers(0, columns, size=sample * each).astype(np.int32)
+        data = np.ones(len(indices), dtype=np.float32)
+        some = csr_matrix((data, indices, np.arange(sample + 1, dtype=np.int32) * each), shape=(sample, columns))
+        found, others = (stream.random((size, k), dtype=np.float32) / k for size in (sample, columns))
+        solve = _als.least_squares_cg if config.solver == "cg" else _als.least_squares
+        with one_blas_thread():
+            gram = _seconds(lambda y: y.T @ y, others)
+            solving = _seconds(solve, some, found, others, config.regularization, threads)
+            total += gram + max(solving - gram, 0.0) * rows / sample
+            if config.acceleration == "balanced":
+                few = others[: 10 * k]
+                total += _seconds(balance, few.copy(), few.copy()) / 2 * columns / len(few) / EVERY
+    return total
+
+
+def _seconds(function: Callable[..., object], *arguments: object) -> float:
+    """How long a call takes: the less of two."""
+    begun = time.perf_counter()
+    function(*arguments)
+    between = time.perf_counter()
+    function(*arguments)
+    return min(between - begun, time.perf_counter() - between)
 
 
 def _fits(factors: Factors, matrix: "csr_array", config: AlsConfig) -> bool:

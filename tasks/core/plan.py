@@ -1,10 +1,10 @@
 """Which fits an experiment consists of, and what each of them is called for ever."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.core import als, metrics, neighbours
+from tasks.core import als, metrics
 from tasks.core.config import AlsConfig, ExperimentConfig
-from tasks.core.recommenders import MOST_ITEMS
 from tasks.core.store import combined_sha256
 
 MODEL, EVALUATION, PARENT = "model", "evaluation", "parent"
@@ -54,36 +54,29 @@ def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str |
     ]
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What an experiment costs, to leading order.
-
-    gflop : of all fits, see `als.gflop`
-    memory_bytes : at the peak: the matrix and its transpose, the largest model's factors three times (themselves,
-        the previous sweep's, the lists' unit vectors), and the blocks of scores; or EASE, where that is more
-    """
-
-    fits: int
-    iterations: int
-    gflop: float
-    memory_bytes: int
-
-
 def fit_bytes(users: int, items: int, n_interactions: int, factors: int) -> int:
     """Memory of one fit: the matrix and its transpose, and the factors three times (themselves, the previous sweep's,
     and what they are computed from)."""
     return 2 * 8 * n_interactions + 3 * 4 * (users + items) * factors
 
 
-def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: int) -> Estimate:
-    """Work and memory of a config on data of a given size."""
-    runs = planned_runs(config, "")
-    factors = max(settings.factors for settings in config.models.values())
-    memory = 4 * (2 * 2 * n_interactions + 3 * (users + items) * factors) + 4 * neighbours.BLOCK_BYTES
-    if config.evaluation and items <= MOST_ITEMS:
-        memory = max(memory, 32 * items**2)  # EASE: four I x I arrays of float64
-    work = sum(als.gflop((users, items), n_interactions, run.settings) for run in runs)
-    return Estimate(len(runs), sum(run.settings.iterations for run in runs), work, memory)
+def at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[int, int, int]) -> int:
+    """How many fits share this machine, by `execution.workers`.
+
+    `auto` is one a core: threads of one fit wait for each other in every sweep, fits do not, and one's lists and
+    uploads are made while another trains. Never more than there are fits, nor than half of the free memory holds.
+
+    Parameters
+    ----------
+    size : users, items and interactions
+    """
+    import psutil
+
+    most = workers
+    if isinstance(most, str):
+        each = max((fit_bytes(*size, run.settings.factors) for run in runs), default=1)
+        most = int(psutil.virtual_memory().available / 2 / each)
+    return max(min(most, als.cores(), len(runs)), 1)
 
 
 def _planned(

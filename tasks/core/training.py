@@ -86,13 +86,14 @@ class Fitted:
     overlaps: list[tuple[int, dict[str, float]]]
 
 
-def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
+def carry_out(order: FitOrder, target: Path, tell: Tell, granted: Callable[[], int] | None = None) -> Fitted:
     """Fit, writing a checkpoint every so often, from the last good one where there is one.
 
     Parameters
     ----------
     target : the file of factors to write
     tell : may raise `Stopped`, which ends the fit once a checkpoint of it is written
+    granted : threads, in place of the order's, asked for after every sweep; 0 for the order's
 
     Raises
     ------
@@ -155,7 +156,7 @@ def carry_out(order: FitOrder, target: Path, tell: Tell) -> Fitted:
             seed=order.seed,
             snapshots=(*order.snapshots, *checks),
             on_iteration=on_iteration,
-            threads=order.threads,
+            threads=(lambda: granted() or order.threads) if granted else order.threads,
             start=start,
         )
     return Fitted(_written(factors, target), elapsed, len(steps), list(followed.metrics()))

@@ -69,6 +69,13 @@ def test_equal_seeds_give_equal_factors_and_others_others() -> None:
     assert not np.allclose(first.users, other.users)
 
 
+def test_threads_that_are_asked_for_after_every_sweep_change_nothing() -> None:
+    asked = iter([1, 2, 3, 1, 2, 1])
+    found = fit(matrix(), settings(), seed=1, threads=lambda: next(asked))
+    assert list(asked) == [], "once before the first sweep and once after each of five"
+    np.testing.assert_array_equal(found.users, fit(matrix(), settings(), seed=1, threads=1).users)
+
+
 def test_watching_a_fit_does_not_change_it() -> None:
     watched = fit(matrix(), settings(), seed=1, snapshots=(1, 2, 3), on_iteration=lambda _: None)
     np.testing.assert_array_equal(watched.users, fit(matrix(), settings(), seed=1).users)

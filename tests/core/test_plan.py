@@ -1,13 +1,15 @@
 """Which fits an experiment consists of, and when two of them are one."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from tasks.core import als, metrics
 from tasks.core.config import ExperimentConfig, load_config
-from tasks.core.plan import EVALUATION, MODEL, PlannedRun, estimate, planned_runs, split_seed
+from tasks.core.plan import EVALUATION, MODEL, PlannedRun, at_a_time, planned_runs, split_seed
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = {"factors": 2, "iterations": 3, "regularization": 0.1}
@@ -146,17 +148,22 @@ def test_the_fast_config_uses_runs_of_the_question_again() -> None:
     assert len(fast & question) == 6 + 5
 
 
-def test_estimate_by_hand() -> None:
-    # 2 + 1 fits of 3 sweeps over 5 + 4 rows, k = 2, 6 interactions, by CG
-    found = estimate(config(), 5, 4, 6)
-    assert (found.fits, found.iterations) == (3, 9)
-    assert found.gflop == pytest.approx(9 * (10 * 9 * 4 + 32 * 6 * 2) / 1e9)
-    assert found.memory_bytes > 0
-
-
-def test_memory_grows_with_the_largest_model_alone() -> None:
-    large = {**SMALL, "factors": 100}
-    one, two = (
-        estimate(config(models), 1000, 1000, 10).memory_bytes for models in ({"a": large}, {"a": large, "b": SMALL})
-    )
-    assert one == two > estimate(config(), 1000, 1000, 10).memory_bytes
+@pytest.mark.parametrize(
+    ("asked", "cores", "fits", "mib", "expected"),
+    [
+        ("auto", 4, 9, 1000, 4),
+        ("auto", 4, 3, 1000, 3),
+        ("auto", 4, 0, 1000, 1),
+        ("auto", 4, 9, 7, 3),  # half of 7 MiB holds three of a MiB
+        ("auto", 4, 9, 1, 1),
+        (2, 4, 9, 1, 2),  # what was asked for is done
+        (8, 4, 9, 1000, 4),
+    ],
+)
+def test_how_many_fits_share_the_machine(
+    monkeypatch: pytest.MonkeyPatch, asked: int | str, cores: int, fits: int, mib: int, expected: int
+) -> None:
+    """A fit of 2^16 interactions, k=2, needs a little over a MiB."""
+    monkeypatch.setattr(als, "cores", lambda: cores)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1.1 * mib * 2**20))
+    assert at_a_time(asked, [BASE[0]] * fits, (10, 10, 2**16)) == expected

@@ -7,24 +7,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 from mlflow import MlflowClient
 
 from flows.experiment import experiment
-from flows.fits import at_a_time
 from tasks import artifacts, progress, runs, tracking
 from tasks.core import als
 from tasks.core.config import ExperimentConfig
 from tasks.core.errors import ConfigError, OrchestrationError, TrainingError
-from tasks.core.interactions import Summary
-from tasks.core.plan import MODEL, PARENT, PlannedRun
-from tasks.core.store import StoredFile
-from tasks.preprocess import Prepared
+from tasks.core.plan import MODEL, PARENT
 from tasks.result import Result
 
 pytestmark = pytest.mark.usefixtures("api_url")
@@ -80,36 +74,6 @@ def test_two_threads_give_the_same_lists(
     monkeypatch.setattr(als, "fit", lambda *a, **k: threads.append(k["threads"]) or fit(*a, **k))  # type: ignore[func-returns-value]
     check_same(execution(config, isolate=False, workers=1), execution(config, isolate=False, workers=2), client)
     assert threads == [5] * 6 + [2] * 6, "2 threads of 2 fits at a time are within 5 cores"
-
-
-@pytest.mark.parametrize(
-    ("asked", "cores", "fits", "mib", "expected"),
-    [
-        ("auto", 4, 9, 1000, 4),
-        ("auto", 4, 3, 1000, 3),
-        ("auto", 4, 0, 1000, 1),
-        ("auto", 4, 9, 7, 3),  # half of 7 MiB holds three of a MiB
-        ("auto", 4, 9, 1, 1),
-        (2, 4, 9, 1, 2),  # what was asked for is done
-        (8, 4, 9, 1000, 4),
-    ],
-)
-def test_how_many_fits_share_the_machine(
-    config: ExperimentConfig,
-    monkeypatch: pytest.MonkeyPatch,
-    asked: int | str,
-    cores: int,
-    fits: int,
-    mib: int,
-    expected: int,
-) -> None:
-    """A fit of 2^16 interactions, k=2, needs a little over a MiB."""
-    monkeypatch.setattr(als, "cores", lambda: cores)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1.1 * mib * 2**20))
-    size = Summary(10, 10, 2**16, 0, 0, 0, 0, 0, 0)
-    planned = [PlannedRun("k2", number, MODEL, config.models["k2"], 1, str(number)) for number in range(fits)]
-    prepared = Prepared(StoredFile("", ""), "", size)
-    assert at_a_time(execution(config, workers=asked), prepared, planned) == expected
 
 
 def test_a_dask_cluster_gives_the_same_lists(config: ExperimentConfig, client: MlflowClient, cluster: str) -> None:

@@ -23,7 +23,7 @@ from tasks.core.errors import DataError, Stopped, TrainingError
 from tasks.core.interactions import Interactions
 from tasks.core.store import put
 from tasks.core.training import FitOrder, Step
-from tasks.isolation import isolated, perform
+from tasks.isolation import grant, isolated, perform
 
 ENDLESS = AlsConfig(factors=4, iterations=1_000_000)
 
@@ -77,6 +77,22 @@ def test_a_child_trains_one_fit_after_another_to_the_same_factors(order: FitOrde
         assert len(pids) == 1
     np.testing.assert_array_equal([step[2:5] for step in there], [step[2:5] for step in here])
     assert children() == []
+
+
+def test_a_fit_goes_on_with_the_threads_that_it_is_granted(order: FitOrder, home: Path) -> None:
+    """The last one of several takes over the cores of those that have ended."""
+    threads: list[int] = []
+
+    def tell(_: list[Step]) -> None:
+        (child,) = children()
+        threads.append(child.num_threads())
+        if len(threads) == 1:
+            grant(4)
+        if threads[-1] >= threads[0] + 3:  # implicit's first thread is the child's own
+            raise Stopped
+
+    with isolated(1), pytest.raises(Stopped):
+        perform(replace(order, settings=ENDLESS), home / "f.npz", tell)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +179,7 @@ def test_a_stopped_child_is_killed(order: FitOrder, home: Path) -> None:
 
 def test_a_child_ends_with_its_parent_whatever_ended_that(order: FitOrder, home: Path) -> None:
     code = (
-        "import sys, pickle, time; from pathlib import Path; from tasks.isolation import isolated, perform\n"
+        "import sys, pickle, time; from pathlib import Path; from tasks.isolation import grant, isolated, perform\n"
         "order = pickle.loads(bytes.fromhex(sys.argv[1]))\n"
         "with isolated(1):\n"
         "    perform(order, Path(sys.argv[2]), lambda steps: print(steps[-1].iteration, flush=True))\n"

@@ -1,0 +1,110 @@
+"""What an experiment will take, before it is run: short measurements on this machine, scaled to its size."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.core import als, neighbours
+from tasks.core.config import LIST_LENGTH, ExperimentConfig
+from tasks.core.plan import EVALUATION, MODEL, at_a_time, fit_bytes, planned_runs
+from tasks.core.recommenders import MOST_ITEMS
+
+START_SECONDS = 10.0
+"""Imports, the orchestrator and the store."""
+FIT_SECONDS = 0.5
+"""Of a fit, beside training and lists: tasks, metrics, files."""
+READ_SECONDS = 2.5e-6
+"""Of a rating: reading, indexing, splitting."""
+READ_BYTES = 40
+"""Of a rating, while the ratings are read and indexed."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What an experiment takes on this machine, where nothing of it is found complete.
+
+    gflop : of all fits, see `als.gflop`
+    workers : fits at a time
+    seconds : of the whole run
+    memory_bytes : at the peak, in all its processes, beside the libraries
+    disk_bytes : what it writes: interactions, factors, lists, the logged models
+    """
+
+    fits: int
+    iterations: int
+    gflop: float
+    workers: int
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+def forecast(config: ExperimentConfig, users: int, items: int, n_interactions: int) -> Forecast:
+    """Time, memory and disk of a config on data of a given size; takes a second or so.
+
+    Where a model has a rule for stopping, its iterations are the most that may be run.
+    """
+    size = users, items, n_interactions
+    runs = planned_runs(config, "")
+    workers = at_a_time(config.execution.workers, runs, size)
+    threads = max(als.cores() // workers, 1)
+    fitting = {
+        name: settings.iterations * als.sweep_seconds((users, items), n_interactions, settings, threads)
+        for name, settings in config.models.items()
+    }
+    listing = {
+        (role, factors): _listing_seconds(users, items, factors, role)
+        for role in {run.role for run in runs}
+        for factors in {settings.factors for settings in config.models.values()}
+    }
+    each = [fitting[run.model] + listing[run.role, run.settings.factors] + FIT_SECONDS for run in runs]
+    models = [run for run in runs if run.role == MODEL]
+    compared = sum(listing[MODEL, run.settings.factors] for run in models) / 10
+    seconds = START_SECONDS + READ_SECONDS * n_interactions + max(sum(each) / workers, max(each)) + compared
+    return Forecast(
+        fits=len(runs),
+        iterations=sum(run.settings.iterations for run in runs),
+        gflop=sum(als.gflop((users, items), n_interactions, run.settings) for run in runs),
+        workers=workers,
+        seconds=seconds,
+        memory_bytes=_memory(config, size, len(models), workers),
+        disk_bytes=_disk(config, size, [run.settings.factors for run in models]),
+    )
+
+
+def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
+    """Of a run's lists: neighbours of users and items and recommendations, or the recommendations that are measured."""
+    stream, seconds = np.random.default_rng(0), 0.0
+    pairs = [(users, users), (items, items), (users, items)] if role != EVALUATION else [(users, items)]
+    for rows, columns in pairs:
+        others = stream.random((columns, factors), dtype=np.float32)
+        sample = np.arange(min(rows, columns, 256), dtype=np.int32)
+        begun = time.perf_counter()
+        neighbours.similar(others, n=LIST_LENGTH, rows=sample)
+        seconds += (time.perf_counter() - begun) * rows / len(sample)
+    return seconds
+
+
+def _lists_bytes(users: int, items: int) -> int:
+    return LIST_LENGTH * 8 * (2 * users + items)
+
+
+def _memory(config: ExperimentConfig, size: tuple[int, int, int], models: int, workers: int) -> int:
+    users, items, n_interactions = size
+    factors = max(settings.factors for settings in config.models.values())
+    matrix, lists = 8 * n_interactions, _lists_bytes(users, items)
+    reading = READ_BYTES * n_interactions
+    making_lists = 4 * factors * (users + items) * 2 + 3 * lists + 4 * neighbours.BLOCK_BYTES
+    fitting = workers * (fit_bytes(*size, factors) + making_lists) + matrix
+    comparing = 2 * matrix + (models + 2) * lists
+    ease = 32 * items**2 if config.evaluation and items <= MOST_ITEMS else 0  # four I x I arrays of float64
+    return max(reading, fitting, comparing, ease)
+
+
+def _disk(config: ExperimentConfig, size: tuple[int, int, int], factors: list[int]) -> int:
+    users, items, n_interactions = size
+    matrices = (16 if config.evaluation is None else 24) * n_interactions  # with timestamps, and the split's parts
+    lists = _lists_bytes(users, items)
+    # the run's and its logged model's
+    return matrices + sum(4 * k * (users + items) + 2 * lists for k in factors)

@@ -1,0 +1,53 @@
+"""What `latentlab check` foretells: by hand where it is arithmetic, against the clock where it is time."""
+
+import time
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from tasks.core import als
+from tasks.core.config import AlsConfig
+from tasks.core.forecast import forecast
+from tests.core.test_plan import SMALL, config
+
+
+def test_work_by_hand() -> None:
+    # 2 + 1 fits of 3 sweeps over 5 + 4 rows, k = 2, 6 interactions, by CG
+    found = forecast(config(), 5, 4, 6)
+    assert (found.fits, found.iterations) == (3, 9)
+    assert found.gflop == pytest.approx(9 * (10 * 9 * 4 + 32 * 6 * 2) / 1e9)
+
+
+def test_what_grows_with_what() -> None:
+    base = forecast(config(), 1000, 1000, 10_000)
+    rows = forecast(config(), 1000, 1000, 10_000_000)
+    users = forecast(config(), 100_000, 1000, 10_000)
+    large = forecast(config({"k2": {**SMALL, "factors": 500}}), 1000, 1000, 10_000)
+    seeds = forecast(config(replicates=20), 1000, 1000, 10_000)
+    long = forecast(config({"k2": {**SMALL, "iterations": 300_000}}), 1000, 1000, 10_000)
+    for other in (rows, users, large):
+        assert other.memory_bytes > base.memory_bytes
+        assert other.disk_bytes > base.disk_bytes
+    assert seeds.disk_bytes > base.disk_bytes
+    assert min(seeds.seconds, rows.seconds, long.seconds) > base.seconds
+    assert long.disk_bytes == base.disk_bytes
+
+
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+@pytest.mark.parametrize(("users", "items", "each", "k"), [(3000, 800, 20, 16), (1500, 2000, 40, 128)])
+def test_a_sweep_takes_what_was_foretold(solver: str, users: int, items: int, each: int, k: int) -> None:
+    """Within a factor of three here, where other tests run beside and any of the times may be twice what it is."""
+    stream = np.random.default_rng(0)
+    rows = np.repeat(np.arange(users), each)
+    columns = stream.integers(0, items, size=len(rows))
+    matrix = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(users, items))
+    settings = AlsConfig.model_validate({"factors": k, "iterations": 4, "solver": solver})
+    foretold, found = [], []
+    for _ in range(3):
+        foretold.append(4 * als.sweep_seconds(matrix.shape, matrix.nnz, settings))
+        begun = time.perf_counter()
+        als.fit(matrix, settings, seed=1, threads=1)
+        found.append(time.perf_counter() - begun)
+    assert min(found) / 3 < max(foretold)
+    assert min(foretold) < 3 * max(found)
