@@ -139,15 +139,16 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     DataError
         Duplicates under `duplicates: error`, nothing left after filtering, a confidence that is not above 0.
     """
-    frame = without_duplicates(ratings.frame, config)
+    titles, frame = ratings.titles, without_duplicates(ratings.frame, config)
+    del ratings  # whoever called may need it no more: then filtering frees it
     if "rating" in frame and config.min_rating is not None:
-        kept = frame[frame["rating"] >= config.min_rating]
-        if kept.empty:
+        kept = frame["rating"].to_numpy() >= config.min_rating
+        if not kept.any():
             raise DataError(
                 f"no rating is at least min_rating {config.min_rating:g}: ratings go from {frame['rating'].min():g} "
                 f"to {frame['rating'].max():g}; lower preprocess.min_rating"
             )
-        frame = kept
+        frame = _rows(frame, kept)
     if config.k_core is not None:
         frame = _core(frame, config.k_core)
     user_codes, item_codes = (_by_appearance(frame[side]) for side in ("user", "item"))
@@ -156,9 +157,15 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     matrix.data = _confidence(frame, config)[lines]
     times = frame["timestamp"].to_numpy()[lines] if "timestamp" in frame else None
     item_ids = _raw(frame["item"], item_codes)
-    titles = ratings.titles
     known = np.array([titles.get(raw, "") for raw in item_ids.tolist()], dtype=np.str_) if titles else None
     return Interactions(matrix, _raw(frame["user"], user_codes), item_ids, known, times)
+
+
+def _rows(frame: "pd.DataFrame", kept: npt.NDArray[np.bool_]) -> "pd.DataFrame":
+    """Some of the rows; where it is all, the frame, for pandas would copy it, and index with 8 bytes a row."""
+    import pandas as pd
+
+    return frame if kept.all() else pd.DataFrame({name: frame[name].array[kept] for name in frame}, copy=False)
 
 
 def _by_appearance(column: "pd.Series[Any]") -> npt.NDArray[Any]:
@@ -263,7 +270,7 @@ def _core(frame: "pd.DataFrame", k: int) -> "pd.DataFrame":
             f"preprocess.k_core {k} leaves nothing of {len(frame):,} interactions; the largest that leaves something "
             f"is {low}"
         )
-    return frame[kept]
+    return _rows(frame, kept)
 
 
 def _in_core(sides: list[npt.NDArray[Any]], k: int) -> npt.NDArray[np.bool_]:
@@ -308,7 +315,7 @@ def without_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.D
         )
     keep = np.ones(len(frame), dtype=bool)
     keep[lines[order[again]]] = False
-    return frame[keep]
+    return _rows(frame, keep)
 
 
 def _raw(column: "pd.Series[Any]", codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
