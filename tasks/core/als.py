@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
+_BLOCK = 1 << 14
+"""Factors looked at at once."""
+
 ALGORITHM = 1
 """Part of a run's identity; raised whenever the same settings would give other factors."""
 
@@ -230,24 +233,23 @@ class _Watch:
     def __call__(self, index: int, seconds: float, _: object) -> None:
         self.done = self.before + index + 1
         current = self._current()
-        norm = _norm(current)
+        if not self.previous:
+            self.previous = [np.zeros_like(array) for array in current]
+        moved = [_advance(before, now) for before, now in zip(self.previous, current, strict=True)]
+        norm, change = (float(np.sqrt(sum(squares))) for squares in zip(*moved, strict=True))
         if not np.isfinite(norm):
             raise TrainingError(
                 f"the factors are no longer finite after iteration {self.done} of {self.config.iterations} "
                 f"(alpha {self.config.alpha:g}, regularization {self.config.regularization:g}); "
                 "lower alpha or raise regularization"
             )
-        change = float("nan")
-        if self.previous:
-            for before, now in zip(self.previous, current, strict=True):
-                np.subtract(now, before, out=before)
-            change = _norm(self.previous) / norm if norm else 0.0
-        seconds += self._balance(*current)
-        if self.previous:
+        if self._balances():
+            begun = time.perf_counter()
+            balance(*current)
+            seconds += time.perf_counter() - begun
             for before, now in zip(self.previous, current, strict=True):
                 np.copyto(before, now)
-        else:
-            self.previous = [array.copy() for array in current]
+        change = float("nan") if self.done == 1 else change / norm if norm else 0.0
         at_snapshot = self.done in self.snapshots
         if self.on_iteration:
             enough = self.on_iteration(
@@ -265,13 +267,10 @@ class _Watch:
         if self.threads:
             self.model.num_threads = self.threads()
 
-    def _balance(self, rows: Floats, columns: Floats) -> float:
-        """Balance the factors where it is their turn; the seconds that it took."""
-        if self.config.acceleration == "none" or (self.done % EVERY and self.done < self.config.iterations):
-            return 0.0
-        begun = time.perf_counter()
-        balance(rows, columns)
-        return time.perf_counter() - begun
+    def _balances(self) -> bool:
+        """Whether it is the turn of a balancing step."""
+        on = self.config.acceleration == "balanced"
+        return on and (self.done % EVERY == 0 or self.done == self.config.iterations)
 
     def _objective(self, rows: Floats, columns: Floats) -> float:
         if self.weighted is None:
@@ -367,5 +366,14 @@ def _loss_sum(weighted: "Matrix", rows: Floats, columns: Floats, regularization:
     return float(calculate_loss(weighted, rows, columns, regularization)) * cells
 
 
-def _norm(arrays: list[Floats]) -> float:
-    return float(np.sqrt(sum(float(np.dot(array.ravel(), array.ravel())) for array in arrays)))
+def _advance(before: Floats, now: Floats) -> tuple[float, float]:
+    """The squares of the norms of `now` and of its change; `before` becomes `now`. By blocks that fit in a cache."""
+    was, new = before.reshape(-1), now.reshape(-1)
+    size = change = 0.0
+    for start in range(0, len(new), _BLOCK):
+        one, other = was[start : start + _BLOCK], new[start : start + _BLOCK]
+        np.subtract(other, one, out=one)
+        change += float(one @ one)
+        size += float(other @ other)
+        one[:] = other
+    return size, change
