@@ -12,7 +12,7 @@ from tasks.artifacts import MANIFEST, kept_at, listed
 from tasks.core import checkpoint
 from tasks.core.catalogue import catalogue
 from tasks.core.errors import DataError
-from tasks.core.store import TEMPORARY, file_sha256, home
+from tasks.core.store import TEMPORARY, file_digest, home
 from tasks.preprocess import FOLDER, SPLITS
 from tasks.runs import is_complete
 
@@ -52,13 +52,13 @@ class _Check:
     def note(self, path: str, problem: Literal["damaged", "missing", "extra"]) -> None:
         self.problems.append(Problem(self.place, path, problem))
 
-    def digest(self, path: str, file: Path | None, expected: str) -> None:
-        """Compare a file, None where it is not there, with its sha256."""
+    def digest(self, path: str, file: Path | None, expected: str, algorithm: str = "sha256") -> None:
+        """Compare a file, None where it is not there, with its digest."""
         self.files += 1
         try:
             if file is None:
                 self.note(path, "missing")
-            elif file_sha256(file) != expected:
+            elif file_digest(file, algorithm) != expected:
                 self.note(path, "damaged")
         except FileNotFoundError:
             self.note(path, "missing")
@@ -135,8 +135,8 @@ def _is_plain(path: str) -> bool:
 
 def _home() -> _Check:
     check = _Check("home")
-    for path, expected in _expected():
-        check.digest(str(path.relative_to(home())), path, expected)
+    for path, algorithm, expected in _expected():
+        check.digest(str(path.relative_to(home())), path, expected, algorithm)
     for path in checkpoint.all_paths():
         check.files += 1
         try:
@@ -152,19 +152,19 @@ def _home() -> _Check:
     return check
 
 
-def _expected() -> Iterator[tuple[Path, str]]:
-    """Files of our home and the digests that they ought to have: those that are there, and those that notes mean."""
+def _expected() -> Iterator[tuple[Path, str, str]]:
+    """Files of our home, those that are there and those that notes mean; the algorithm and the digest that each has."""
     for known in catalogue().values():
-        digest = known.archive.sha256 if known.archive else known.ratings.sha256
+        algorithm, digest = known.archive.pin if known.archive else ("sha256", known.ratings.sha256)
         name = known.archive.urls[0].rpartition("/")[2] if known.archive else known.ratings.member
         if digest and (path := home() / "datasets" / name).exists():
-            yield path, digest
+            yield path, algorithm, digest
     for folder in (home() / FOLDER, home() / SPLITS):
         names = {path.name for path in folder.glob("*.npz") if not path.name.startswith(TEMPORARY)}
         for note in sorted((folder / "made-from").glob("*.json")):
             try:
                 names.add(Path(json.loads(note.read_text(encoding="utf-8"))["name"]).name)
             except (OSError, ValueError, KeyError, TypeError):
-                yield note, ""
+                yield note, "sha256", ""
         for name in sorted(names):
-            yield folder / name, name.partition(".")[0]
+            yield folder / name, "sha256", name.partition(".")[0]

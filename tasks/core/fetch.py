@@ -5,7 +5,6 @@ what is ours is the transfer between them, which neither bounds: a size cap, a d
 whole, no step from https to http.
 """
 
-import hashlib
 import logging
 import os
 import time
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tasks.core.catalogue import Archive
 from tasks.core.errors import DataError
+from tasks.core.store import file_digest
 
 if TYPE_CHECKING:
     import requests
@@ -54,7 +54,7 @@ def fetch(archive: Archive, folder: Path, *, on_bytes: OnBytes | None = None) ->
     target = folder / name
     algorithm, digest = archive.pin
     if target.exists():
-        if _digest(target, algorithm) == digest:
+        if file_digest(target, algorithm) == digest:
             return target
         log.warning("%s is not what was published (%s differs); downloading it again", target, algorithm)
     end = time.monotonic() + archive.seconds
@@ -188,11 +188,6 @@ def _reason(error: Exception) -> str:
         error = error.args[0]
     inner = getattr(error, "reason", None)
     return str(inner or error).split(">: ")[-1].rstrip(")'\"")
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _file_name(url: str) -> str:

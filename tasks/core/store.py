@@ -56,8 +56,13 @@ def home() -> Path:
 
 def file_sha256(path: Path) -> str:
     """The sha256 of a file, in hex."""
+    return file_digest(path, "sha256")
+
+
+def file_digest(path: Path, algorithm: str) -> str:
+    """The digest of a file, in hex, by an algorithm that hashlib has."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def listing(folder: Path) -> list[dict[str, Any]]:

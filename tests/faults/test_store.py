@@ -159,12 +159,13 @@ def test_verify_names_each_damaged_missing_and_extra_file(lab: Lab, undisturbed:
     (interactions,) = lab.home.glob("interactions/*.npz")
     flip(interactions)
     flip(lab.home / "datasets" / "tiny.zip")
+    (lab.home / "datasets" / "ml-32m.zip").write_bytes(b"a download that was cut off, of an archive pinned by md5")
     models = (lab.folder / "mlartifacts").rglob("MLmodel")
     model = next(path for path in models if fits[1].info.run_id in path.read_text())
     cut(model)
     found = lab.run("verify", "--json")
     assert found.returncode == 5
-    assert "6 files are damaged, missing or extra" in found.stderr
+    assert "7 files are damaged, missing or extra" in found.stderr
     run_id = fits[0].info.run_id
     model_path = f"models/{model.parents[1].name}/MLmodel"
     assert {(each["place"], each["path"], each["problem"]) for each in json.loads(found.stdout)["problems"]} == {
@@ -174,6 +175,7 @@ def test_verify_names_each_damaged_missing_and_extra_file(lab: Lab, undisturbed:
         (fits[1].info.run_id, model_path, "damaged"),
         ("home", f"interactions/{interactions.name}", "damaged"),
         ("home", "datasets/tiny.zip", "damaged"),
+        ("home", "datasets/ml-32m.zip", "damaged"),
     }
     one = lab.run("verify", fits[2].info.run_id)
     assert one.returncode == 0
