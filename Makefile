@@ -1,12 +1,15 @@
 # make run: the main job on the embedded data.  make test: the tests.  make test-faults: those that take minutes, with a
-# kill -9 at ROUNDS random moments.  Each sets up .venv first.
+# kill -9 at ROUNDS random moments.  make bench: against other libraries, those that the interpreter PEERS has (and
+# DATA=DIR_OR_ZIP for MovieLens 100K).  Each sets up .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= configs/quickstart.yaml
 TESTS ?= tests
 ROUNDS ?= 3
+PEERS ?= $(VENV)/bin/python
+DATA ?=
 
-.PHONY: run test test-faults lint constraints clean
+.PHONY: run test test-faults bench lint constraints clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/latentlab run $(CONFIG)
@@ -16,6 +19,11 @@ test: $(VENV)/.dev
 
 test-faults: $(VENV)/.dev
 	LATENTLAB_ROUNDS=$(ROUNDS) $(VENV)/bin/python -m pytest tests/faults -m long
+
+bench: $(VENV)/.dev
+	$(VENV)/bin/python tests/benchmarks/peers.py --python $(PEERS) $(if $(DATA),--data $(DATA))
+	$(VENV)/bin/python tests/benchmarks/convergence.py --short $(if $(DATA),--data $(DATA))
+	$(VENV)/bin/python tests/benchmarks/overhead.py
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,78 @@
+"""Loose versions of the ratios in docs/benchmarks.md, two to three times what is printed there, so that they hold on."""
+
+import time
+
+import numpy as np
+import pytest
+import threadpoolctl
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_array, csr_matrix
+
+from tasks.core import als, datasets, interactions, neighbours, overlap
+from tasks.core.als import Iteration
+from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> csr_array:
+    config = DatasetConfig(name="synthetic-100k")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENTLAB_HOME", str(tmp_path_factory.mktemp("home")))
+        return interactions.build(datasets.read(config, datasets.locate(config)), PreprocessConfig()).matrix
+
+
+def seconds(step: object) -> float:
+    begun = time.perf_counter()
+    step()  # type: ignore[operator]
+    return time.perf_counter() - begun
+
+
+def test_a_fit_takes_little_more_than_a_bare_one(matrix: csr_array) -> None:
+    config = AlsConfig(factors=64, iterations=15)
+    turned = csr_matrix(matrix)
+
+    def bare() -> None:
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            model = AlternatingLeastSquares(64, regularization=0.01, iterations=15, random_state=1, num_threads=1)
+            model.fit(turned, show_progress=False)
+
+    def ours() -> None:
+        als.fit(matrix, config, seed=1, on_iteration=lambda _: None, threads=1)
+
+    turns = [(seconds(ours), seconds(bare)) for _ in range(4)]
+    assert min(turn[0] for turn in turns) < 1.5 * min(turn[1] for turn in turns)
+
+
+def test_balancing_is_far_sooner_where_plain_als_ends(matrix: csr_array) -> None:
+    courses = {}
+    for acceleration, iterations in (("none", 300), ("balanced", 30)):
+        config = AlsConfig.model_validate({"factors": 200, "iterations": iterations, "acceleration": acceleration})
+        steps: list[tuple[float, float]] = []
+
+        def note(at: Iteration, steps: list[tuple[float, float]] = steps) -> None:
+            steps.append((at.seconds + (steps[-1][0] if steps else 0.0), float(at.objective or np.nan)))
+
+        als.fit(matrix, config, seed=1, snapshots=range(1, iterations + 1), on_iteration=note)
+        courses[acceleration] = steps
+    slow, target = courses["none"][-1]
+    fast = next(time for time, objective in courses["balanced"] if objective <= target)
+    assert slow > 5 * fast
+
+
+def test_lists_of_many_columns_cost_less_than_twice_their_scores() -> None:
+    stream = np.random.default_rng(0)
+    factors = stream.normal(size=(40_000, 64)).astype(np.float32)
+    rows = np.arange(400, dtype=np.int32)
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        listing = min(seconds(lambda: neighbours.similar(factors, n=100, rows=rows)) for _ in range(3))
+        scoring = min(seconds(lambda: factors[rows] @ factors.T) for _ in range(3))
+    assert listing < 4 * scoring
+
+
+def test_comparing_lists_does_not_depend_on_how_many_there_are_to_choose_from() -> None:
+    stream = np.random.default_rng(0)
+    found = {}
+    for entities in (2_000, 200_000):
+        lists = [np.sort(stream.integers(0, entities, size=(2_000, 50)), axis=1).astype(np.int32) for _ in range(2)]
+        found[entities] = min(seconds(lambda lists=lists: overlap.Pair.of(*lists)) for _ in range(3))
+    assert found[200_000] < 3 * found[2_000]
