@@ -1,4 +1,4 @@
-"""Loose versions of the ratios in docs/benchmarks.md, two to three times what is printed there, so that they hold on."""
+"""Loose versions of the ratios in docs/benchmarks.md, two to three times what is printed there, so that they last."""
 
 import time
 
