@@ -294,12 +294,22 @@ class Tuned(_Section):
     """The config of the sweep that chose them."""
 
 
+def _number_or_name(value: object) -> str:
+    return "name" if isinstance(value, str) else "number"
+
+
+Workers = Annotated[
+    Annotated[Literal["auto"], Tag("name")] | Annotated[int, Field(ge=1, le=1024), Tag("number")],
+    Discriminator(_number_or_name),
+]
+
+
 class ExecutionConfig(_Section):
     """Where fits run and how many at a time. Changes no result."""
 
     runner: Literal["threads", "dask"] = "threads"
     """threads: in this process. dask: on a Dask cluster that exists already (needs the extra `dask`)."""
-    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    workers: Workers = "auto"
     """Fits at a time with `threads`, which share the cores. auto: one a core, and fewer where there are fewer fits or
     too little memory. A Dask cluster has workers of its own."""
     address: str | None = None
@@ -623,7 +633,7 @@ def _path(detail: ErrorDetails) -> KeyPath:
     return path
 
 
-_UNIONS = {("evaluation", "split"), ("preprocess", "confidence")}
+_UNIONS = {("evaluation", "split"), ("preprocess", "confidence"), ("execution", "workers")}
 """Of which pydantic says, as one key more, which member it has tried."""
 
 

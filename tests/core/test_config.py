@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tasks.core.config import ExperimentConfig, config_schema, load_config
+from tasks.core.config import AlsConfig, ExperimentConfig, config_schema, load_config
 from tasks.core.errors import ConfigError
 from tasks.core.source import parse
 
@@ -102,6 +102,44 @@ def test_a_count_is_a_whole_number_and_nothing_like_it(value: str, faults: Fault
     (line,) = faults(SMALL, f"models.k2.factors={value}")
     assert "models.k2.factors: found" in line
     assert line.endswith("expected a whole number")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("models.k2.stop", "steady", ["found 'steady'", "keys and values"]),
+        ("models.k2.stop", "{}", ["stop.when", "is missing"]),
+        ("models.k2.stop", "{when: stedy}", ["stop.when: found 'stedy'", "'steady'", "did you mean 'steady'"]),
+        ("models.k2.stop", "{when: steady, patient: 3}", ["unknown key", "did you mean 'patience'"]),
+        ("models.k2.stop", "{when: steady, every: 0}", ["stop.every: found 0", "greater than or equal to 1"]),
+        ("models.k2.stop", "{when: steady, tolerance: 1}", ["stop.tolerance: found 1", "less than 1"]),
+        ("models.k2.acceleration", "balancd", ["'none' or 'balanced'", "did you mean 'balanced'"]),
+        ("execution.workers", "0", ["execution.workers: found 0", "greater than or equal to 1"]),
+        ("execution.workers", "1.5", ["execution.workers: found 1.5", "a whole number"]),
+        ("execution.workers", "true", ["execution.workers: found True", "a whole number"]),
+        ("execution.workers", "many", ["execution.workers: found 'many'", "'auto'"]),
+    ],
+)
+def test_what_is_wrong_with_settings_of_convergence_and_speed(
+    key: str, value: str, words: list[str], faults: Faults
+) -> None:
+    (line,) = faults(SMALL, f"{key}={value}")
+    assert all(word in line for word in words), line
+
+
+def test_a_balanced_fit_is_looked_at_when_it_is_balanced(faults: Faults) -> None:
+    (line,) = faults(SMALL, "models.k2.acceleration=balanced", "models.k2.stop={when: steady, every: 12}")
+    assert "models.k2.stop.every: found 12; expected a multiple of 5" in line
+
+
+def test_settings_that_came_later_leave_the_identity_of_fits_without_them() -> None:
+    plain = AlsConfig(factors=2, iterations=3)
+    assert set(plain.identity()) == set(plain.model_dump()) - {"acceleration", "stop"}
+    balanced = AlsConfig.model_validate({**plain.model_dump(), "acceleration": "balanced"})
+    steady = AlsConfig.model_validate({**plain.model_dump(), "stop": {"when": "steady"}})
+    patient = AlsConfig.model_validate({**plain.model_dump(), "stop": {"when": "steady", "patience": 4}})
+    found = [each.identity() for each in (plain, balanced, steady, patient)]
+    assert all(a != b for at, a in enumerate(found) for b in found[:at])
 
 
 @pytest.mark.parametrize("value", ["true", '"1"', ".inf", ".nan", "1e999", "null", "yes"])
