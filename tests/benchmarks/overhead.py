@@ -1,9 +1,9 @@
-"""What `latentlab run` costs beside its fits: python tests/benchmarks/overhead.py [CONFIG] [--data DIR] [--server]
+"""What `latentlab run` costs beside its fits: python tests/benchmarks/overhead.py [CONFIG] [--server] [--set ...]
 
 Each line is a fresh process: a bare loop of the same fits with implicit on all cores and BLAS capped to one thread
 (the time of the fits alone), a bare Prefect flow of as many empty tasks on the embedded server, the run from nothing,
 and the same run again, which finds everything complete. --server: with a Prefect server that is up already, the run
-from nothing against the bare loop alone.
+from nothing against the bare loop alone, with each way to share the machine: as many fits at a time as cores, and one.
 """
 
 import argparse
@@ -91,10 +91,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", type=Path, default=ROOT / "configs/quickstart.yaml")
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--server", action="store_true")
     arguments = parser.parse_args()
     config = str(arguments.config.absolute())
-    overrides = [f"dataset.path={arguments.data.absolute()}"] if arguments.data else []
+    overrides = arguments.set + ([f"dataset.path={arguments.data.absolute()}"] if arguments.data else [])
     with tempfile.TemporaryDirectory() as folder:
         env = {key: value for key, value in os.environ.items() if key not in {"PREFECT_API_URL", "MLFLOW_TRACKING_URI"}}
         env |= {"PREFECT_HOME": f"{folder}/prefect", "PYTHONPATH": str(ROOT)}
@@ -105,8 +106,13 @@ def main() -> None:
         print(f"bare loop of {fits} fits          {training:6.1f} s")
         if arguments.server:
             with server(env, folder) as api:
-                cold, _ = seconds(run, env | {"PREFECT_API_URL": api}, folder)
-            print(f"run, with a server that is up  {cold:6.1f} s: {cold / training:.3f} times the bare loop")
+                for workers in ("auto", "1"):
+                    Path(folder, workers).mkdir()
+                    sharing = [*run, "--set", f"execution.workers={workers}"]
+                    cold, _ = seconds(sharing, env | {"PREFECT_API_URL": api}, str(Path(folder, workers)))
+                    print(
+                        f"run, execution.workers: {workers:6} {cold:6.1f} s: {cold / training:.3f} times the bare loop"
+                    )
             return
         tasks = 3 * fits + 3
         seconds([sys.executable, "-c", FLOW.format(tasks=1)], env, folder)  # makes the server's database
