@@ -170,6 +170,7 @@ def _convergence(client: "MlflowClient", config: ExperimentConfig, runs: Sequenc
                 _mean_history(objectives),
                 _mean_history(settled),
                 ends,
+                float(np.mean(final)),
             )
         )
     return found

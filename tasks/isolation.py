@@ -101,7 +101,8 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.connection.close()
+        with self._sending:
+            self.connection.close()
         self.said.close()
 
     def _post_mortem(self, done: int, iterations: int) -> str:
@@ -200,10 +201,9 @@ def _serve(handle: int) -> None:
         nonlocal granted
         with suppress(EOFError, OSError):
             while (message := connection.recv()) != _STOP:
-                if isinstance(message, int):
+                if isinstance(message, int):  # may come before the last order, and no other comes after that
                     granted = message
                 else:
-                    granted = 0
                     orders.put(message)
             if fitting.is_set():  # a checkpoint is written first
                 stopped.set()

@@ -45,6 +45,7 @@ class Convergence:
     objective : (iteration, mean objective over the replicates) at the snapshots
     settled : (iteration, mean overlap of some users' lists with the final ones); empty for runs that have not noted it
     ran : iterations that each replicate ran, fewer than `iterations` where it was stopped as steady
+    final : mean objective over the replicates, each at its end
     """
 
     model: str
@@ -55,6 +56,7 @@ class Convergence:
     objective: list[tuple[int, float]]
     settled: list[tuple[int, float]]
     ran: list[int] = field(default_factory=list)
+    final: float | None = None
 
     @property
     def iterations_run(self) -> str:

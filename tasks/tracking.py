@@ -20,6 +20,7 @@ from tasks import progress
 from tasks.core.errors import Stopped, TrackingError, without_logins
 from tasks.core.plan import PlannedRun
 from tasks.core.process import this_process
+from tasks.core.store import TEMPORARY
 from tasks.core.sweep import shown
 
 if TYPE_CHECKING:
@@ -118,6 +119,11 @@ def open_store(uri: str) -> "MlflowClient":
             raise IsADirectoryError("it is a folder; expected a database file")
         database.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{database}.lock", timeout=120):
+            if not database.exists():  # migrations that are cut off cannot be gone on with: made aside, then renamed
+                unfinished = database.with_name(f"{TEMPORARY}{database.name}")
+                unfinished.unlink(missing_ok=True)
+                MlflowClient(f"sqlite:///{unfinished}", f"sqlite:///{unfinished}").search_experiments(max_results=1)
+                unfinished.replace(database)
             client = MlflowClient(uri, registry)
             client.search_experiments(max_results=1)
     return client

@@ -363,7 +363,8 @@ def _loss_sum(weighted: "Matrix", rows: Floats, columns: Floats, regularization:
 
     # implicit divides by the sum of all cells' confidences
     cells = float(weighted.data.sum(dtype=np.float64)) + weighted.shape[0] * weighted.shape[1] - weighted.nnz
-    return float(calculate_loss(weighted, rows, columns, regularization)) * cells
+    # one thread: several add up in the order in which they happen to end, and a stopping rule looks at every bit
+    return float(calculate_loss(weighted, rows, columns, regularization, num_threads=1)) * cells
 
 
 def _advance(before: Floats, now: Floats) -> tuple[float, float]:

@@ -336,7 +336,12 @@ def _id_column(column: Any) -> Any:
         column = column.cast(column.type.value_type)
     ids = _Ids()
     for part in column.chunks:
-        encoded = part.dictionary_encode()
+        try:
+            encoded = part.dictionary_encode()
+        except pa.ArrowNotImplementedError:  # of a type that Arrow cannot compare, such as a UUID
+            whole = part.to_pandas()
+            ids.take(whole.astype(object).astype(str).where(whole.notna()).astype("category"))
+            continue
         values = encoded.dictionary.to_pandas()
         texts = values.astype(object).astype(str).where(values.notna(), None)
         ids.take_coded(encoded.indices.fill_null(-1).to_numpy(), texts)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tasks.core.inference import holm
 from tasks.core.overlap import Values
+from tasks.core.sweep import shown
 from tasks.core.verdict import Answer, Matrix
 
 
@@ -80,11 +81,16 @@ def grid(models: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, str], dict
     if len(differing) != 2:
         return None
     first, second = differing
-    found = {(settings[first], settings[second]): name for name, settings in models.items()}
+    found = {(_cell(settings[first]), _cell(settings[second])): name for name, settings in models.items()}
     values = [sorted({place[side] for place in found}) for side in (0, 1)]
     if len(found) != 4 or [len(each) for each in values] != [2, 2]:
         return None
     return (first, second), {(one, other): found[one, other] for one in values[0] for other in values[1]}
+
+
+def _cell(value: Any) -> Any:
+    """A setting's value that can be sorted and looked up: of a rule, or its absence, in words."""
+    return shown(value) if value is None or isinstance(value, dict) else value
 
 
 def factorial(

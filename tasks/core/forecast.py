@@ -95,8 +95,9 @@ def _memory(config: ExperimentConfig, size: tuple[int, int, int], models: int, w
     factors = max(settings.factors for settings in config.models.values())
     matrix, lists = 8 * n_interactions, _lists_bytes(users, items)
     reading = READ_BYTES * n_interactions
-    making_lists = 4 * factors * (users + items) * 2 + 3 * lists + 4 * neighbours.BLOCK_BYTES
-    fitting = workers * (fit_bytes(*size, factors) + making_lists) + matrix
+    making_lists = 4 * factors * (users + items) * 2 + 3 * lists
+    fit = max(fit_bytes(*size, settings) for settings in config.models.values())
+    fitting = workers * (fit + making_lists) + matrix
     comparing = 2 * matrix + (models + 2) * lists
     ease = 32 * items**2 if config.evaluation and items <= MOST_ITEMS else 0  # four I x I arrays of float64
     return max(reading, fitting, comparing, ease)

@@ -190,19 +190,19 @@ def best(scores: Scores, n_rows: int, n_columns: int, n: int) -> Lists:
 def _candidates(block: Floats, n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows and columns of a block's cells among which are the n best of each row; none of them is -inf.
 
-    The columns are put into groups: the n-th largest of a row's group maxima is no more than its n-th largest score,
-    and what is at least that is little more than n cells. That reads a block twice, where a partition moves it about.
+    What is at least as good as a row's n-th best is little more than n cells. With many columns its n-th best is not
+    sought: they are put into groups, and the n-th largest of the groups' maxima is no more than it. That reads a block
+    twice, where a partition moves it about.
     """
     n_rows, n_columns = block.shape
     size = min(_GROUP, n_columns // (4 * n))
+    floor = block
     if size > 1:
         groups = n_columns // size
-        highest = block[:, : groups * size].reshape(n_rows, size, groups).max(axis=1)
-        floor = np.partition(highest, groups - n, axis=1)[:, groups - n]
-        chosen = block >= np.maximum(floor, np.finfo(np.float32).min)[:, None]
-        if np.count_nonzero(chosen) <= 4 * n * n_rows:
-            return np.divmod(np.flatnonzero(chosen), n_columns)
-    columns = np.argpartition(block, n_columns - n, axis=1)[:, n_columns - n :]  # few columns, or many equal scores
-    rows = np.repeat(np.arange(n_rows), n)
-    finite = ~np.isneginf(block[rows, columns.ravel()])
-    return rows[finite], columns.ravel()[finite]
+        floor = block[:, : groups * size].reshape(n_rows, size, groups).max(axis=1)
+    place = floor.shape[1] - n
+    chosen = block >= np.maximum(np.partition(floor, place, axis=1)[:, place], np.finfo(np.float32).min)[:, None]
+    for row in np.flatnonzero(np.count_nonzero(chosen, axis=1) > 4 * n):  # many equal scores
+        chosen[row] = False
+        chosen[row, np.argsort(-block[row], kind="stable")[:n]] = True
+    return np.divmod(np.flatnonzero(chosen), n_columns)

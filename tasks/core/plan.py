@@ -1,12 +1,17 @@
 """Which fits an experiment consists of, and what each of them is called for ever."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from tasks.core import als, metrics
 from tasks.core.config import AlsConfig, ExperimentConfig
+from tasks.core.neighbours import BLOCK_BYTES
 from tasks.core.store import combined_sha256
 
+LIBRARY_BYTES = 150 << 20
+"""Of a process that fits."""
 MODEL, EVALUATION, PARENT = "model", "evaluation", "parent"
 
 
@@ -54,10 +59,15 @@ def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str |
     ]
 
 
-def fit_bytes(users: int, items: int, n_interactions: int, factors: int) -> int:
-    """Memory of one fit: the matrix and its transpose, and the factors three times (themselves, the previous sweep's,
-    and what they are computed from)."""
-    return 2 * 8 * n_interactions + 3 * 4 * (users + items) * factors
+def fit_bytes(users: int, items: int, n_interactions: int, settings: AlsConfig) -> int:
+    """Memory of one fit and its lists, beside the libraries.
+
+    The matrix and its transpose, and both again where alpha is not 1; the factors three times (themselves, the previous
+    sweep's, and what they are computed from), and six times more where they are balanced, in float64; blocks of scores.
+    """
+    matrices = 2 if settings.alpha == 1 else 4
+    copies = 9 if settings.acceleration == "balanced" else 3
+    return matrices * 8 * n_interactions + copies * 4 * (users + items) * settings.factors + 4 * BLOCK_BYTES
 
 
 def at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[int, int, int]) -> int:
@@ -70,13 +80,22 @@ def at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[int, i
     ----------
     size : users, items and interactions
     """
-    import psutil
-
     most = workers
     if isinstance(most, str):
-        each = max((fit_bytes(*size, run.settings.factors) for run in runs), default=1)
-        most = int(psutil.virtual_memory().available / 2 / each)
+        each = LIBRARY_BYTES + max((fit_bytes(*size, run.settings) for run in runs), default=0)
+        most = int(free_memory() / 2 / each)
     return max(min(most, als.cores(), len(runs)), 1)
+
+
+def free_memory() -> int:
+    """Bytes that are free on this machine, or within the container's limit."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):  # there is none, or it is `max`
+        limit, used = (int(Path("/sys/fs/cgroup", f"memory.{name}").read_text()) for name in ("max", "current"))
+        free = min(free, limit - used)
+    return max(free, 0)
 
 
 def _planned(

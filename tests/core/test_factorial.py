@@ -26,6 +26,24 @@ def test_two_settings_crossed_are_a_grid():
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("acceleration", ("none", "balanced"), ("none", "balanced")),
+        ("stop", (None, {"when": "steady", "every": 25}), ("none", "(when steady, every 25)")),
+    ],
+)
+def test_a_setting_that_is_a_rule_or_a_name_is_crossed_too(key, value, shown):
+    crossed = {
+        f"{k}{at}": {"factors": k, "iterations": 5, "acceleration": "none", "stop": None, key: value[at]}
+        for k in (2, 4)
+        for at in (0, 1)
+    }
+    settings, places = grid(crossed)
+    assert settings == ("factors", key)
+    assert {places[k, shown[at]] for k in (2, 4) for at in (0, 1)} == set(crossed)
+
+
+@pytest.mark.parametrize(
     "changed",
     [
         {"d": {"factors": 3}},

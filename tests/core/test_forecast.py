@@ -20,12 +20,13 @@ def test_work_by_hand() -> None:
 
 
 def test_what_grows_with_what() -> None:
-    base = forecast(config(), 1000, 1000, 10_000)
-    rows = forecast(config(), 1000, 1000, 10_000_000)
-    users = forecast(config(), 100_000, 1000, 10_000)
-    large = forecast(config({"k2": {**SMALL, "factors": 500}}), 1000, 1000, 10_000)
-    seeds = forecast(config(replicates=20), 1000, 1000, 10_000)
-    long = forecast(config({"k2": {**SMALL, "iterations": 300_000}}), 1000, 1000, 10_000)
+    alone = {"execution": {"workers": 1}}
+    base = forecast(config(**alone), 1000, 1000, 10_000)
+    rows = forecast(config(**alone), 1000, 1000, 10_000_000)
+    users = forecast(config(**alone), 100_000, 1000, 10_000)
+    large = forecast(config({"k2": {**SMALL, "factors": 500}}, **alone), 1000, 1000, 10_000)
+    seeds = forecast(config(replicates=20, **alone), 1000, 1000, 10_000)
+    long = forecast(config({"k2": {**SMALL, "iterations": 300_000}}, **alone), 1000, 1000, 10_000)
     for other in (rows, users, large):
         assert other.memory_bytes > base.memory_bytes
         assert other.disk_bytes > base.disk_bytes

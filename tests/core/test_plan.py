@@ -1,13 +1,11 @@
 """Which fits an experiment consists of, and when two of them are one."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
-from tasks.core import als, metrics
+from tasks.core import als, metrics, plan
 from tasks.core.config import ExperimentConfig, load_config
 from tasks.core.plan import EVALUATION, MODEL, PlannedRun, at_a_time, planned_runs, split_seed
 
@@ -149,21 +147,21 @@ def test_the_fast_config_uses_runs_of_the_question_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "cores", "fits", "mib", "expected"),
+    ("asked", "cores", "fits", "room", "expected"),
     [
         ("auto", 4, 9, 1000, 4),
         ("auto", 4, 3, 1000, 3),
         ("auto", 4, 0, 1000, 1),
-        ("auto", 4, 9, 7, 3),  # half of 7 MiB holds three of a MiB
+        ("auto", 4, 9, 7, 3),  # half of the memory for seven holds three
         ("auto", 4, 9, 1, 1),
         (2, 4, 9, 1, 2),  # what was asked for is done
         (8, 4, 9, 1000, 4),
     ],
 )
 def test_how_many_fits_share_the_machine(
-    monkeypatch: pytest.MonkeyPatch, asked: int | str, cores: int, fits: int, mib: int, expected: int
+    monkeypatch: pytest.MonkeyPatch, asked: int | str, cores: int, fits: int, room: int, expected: int
 ) -> None:
-    """A fit of 2^16 interactions, k=2, needs a little over a MiB."""
     monkeypatch.setattr(als, "cores", lambda: cores)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1.1 * mib * 2**20))
+    each = plan.LIBRARY_BYTES + plan.fit_bytes(10, 10, 2**16, BASE[0].settings)
+    monkeypatch.setattr(plan, "free_memory", lambda: room * each)
     assert at_a_time(asked, [BASE[0]] * fits, (10, 10, 2**16)) == expected

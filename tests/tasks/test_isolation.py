@@ -79,20 +79,22 @@ def test_a_child_trains_one_fit_after_another_to_the_same_factors(order: FitOrde
     assert children() == []
 
 
-def test_a_fit_goes_on_with_the_threads_that_it_is_granted(order: FitOrder, home: Path) -> None:
-    """The last one of several takes over the cores of those that have ended."""
-    threads: list[int] = []
+@pytest.mark.parametrize("before", [True, False])
+def test_a_fit_goes_on_with_the_threads_that_it_is_granted(order: FitOrder, home: Path, before: bool) -> None:
+    """The last one of several takes over the cores of those that have ended, which may be before its order is sent."""
+    granting = once(lambda: before or grant(40))
 
-    def tell(_: list[Step]) -> None:
+    def tell(steps: list[Step]) -> None:
+        granting(steps)
         (child,) = children()
-        threads.append(child.num_threads())
-        if len(threads) == 1:
-            grant(4)
-        if threads[-1] >= threads[0] + 3:  # implicit's first thread is the child's own
+        if child.num_threads() >= 40:
             raise Stopped
 
-    with isolated(1), pytest.raises(Stopped):
-        perform(replace(order, settings=ENDLESS), home / "f.npz", tell)
+    with isolated(1):
+        if before:
+            grant(40)
+        with pytest.raises(Stopped):
+            perform(replace(order, settings=ENDLESS), home / "f.npz", tell)
 
 
 @pytest.mark.parametrize(

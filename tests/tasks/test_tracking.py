@@ -58,6 +58,22 @@ def client(uri: str) -> MlflowClient:
     return tracking.open_store(uri)
 
 
+@pytest.mark.parametrize("tables", [1, 12])
+def test_a_store_whose_making_was_cut_off_is_made_anew(tmp_path: Path, tables: int) -> None:
+    """Killed once there are so many tables: migrations that are cut off cannot be gone on with."""
+    database = tmp_path / "new" / "mlflow.db"
+    code = "import sys; from tasks import tracking; tracking.open_store(sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", code, f"sqlite:///{database}"]) as process:
+        unfinished = database.with_name(".tmp-mlflow.db")
+        while process.poll() is None and (not unfinished.exists() or unfinished.read_bytes().count(b"CREATE") < tables):
+            pass
+        process.kill()
+    assert unfinished.exists()
+    assert not database.exists()
+    assert tracking.open_store(f"sqlite:///{database}").search_experiments()
+    assert not unfinished.exists()
+
+
 @pytest.fixture
 def experiment_id(client: MlflowClient, uri: str) -> str:
     return tracking.open_experiment(client, uri, "blocks")
