@@ -132,11 +132,11 @@ class SteadyStop(_Section):
     """
 
     when: Literal["steady"]
-    every: Annotated[int, Field(ge=1)] = 25
+    every: Annotated[int, Field(ge=1)] = 50
     """Iterations between two checks."""
-    patience: Annotated[int, Field(ge=1)] = 3
+    patience: Annotated[int, Field(ge=1)] = 2
     """Checks in a row that must be steady."""
-    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.03
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """A check is steady where the relative change of the objective is below this, and so is 1 - overlap@n of the users'
     lists and of the items'."""
     n: Depth = 5
