@@ -140,5 +140,9 @@ def _t(degrees: int) -> float:
 
 def _text(value: object) -> str:
     """A value as a part of a model's name."""
+    if isinstance(value, dict):
+        return "-".join(_text(each) if key == "when" else f"{key}{_text(each)}" for key, each in value.items())
+    if value is None:
+        return "none"
     shown = str(value).removesuffix(".0") if isinstance(value, int | float) else str(value)
     return shown.replace(".", "_").replace("+", "")

@@ -37,6 +37,11 @@ class TestExpand:
         ]
         assert {each.settings["iterations"] for each in found} == {5}
 
+    def test_a_rule_and_its_absence_name_models_too(self) -> None:
+        rules = [None, {"when": "steady"}, {"when": "steady", "tolerance": 0.01}]
+        found = [each.name for each in expand("als", {"factors": 2, "stop": rules})]
+        assert found == ["als-stopnone", "als-stopsteady", "als-stopsteady-tolerance0_01"]
+
     def test_what_varies_is_found_again(self) -> None:
         models = {
             each.name: each.settings for each in expand("m", {"factors": [1, 2], "alpha": 1.0, "iterations": [5]})
