@@ -20,7 +20,7 @@ from tasks.core.catalogue import CatalogueEntry, entry
 from tasks.core.config import Columns, DatasetConfig
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.fetch import OnBytes, fetch
-from tasks.core.store import StoredFile, file_sha256, home, replacing
+from tasks.core.store import StoredFile, file_digest, file_sha256, home, replacing
 from tasks.core.streams import Seen, Text, blocks_of, head, member_sha256, stream
 from tasks.core.synthetic import titles, write_ratings
 
@@ -49,7 +49,8 @@ class Ratings:
 def locate(config: DatasetConfig, *, on_bytes: OnBytes | None = None) -> StoredFile:
     """The file or directory of the data set on this machine: made, downloaded, or the copy that `path` names.
 
-    The digest is that of the ratings' bytes; for a catalogued data set it, or its archive's, is the pinned one.
+    The digest is that of the ratings' bytes; for a catalogued data set it, or its archive's, is the pinned one. A folder
+    of one whose archive alone is pinned is vouched for by nothing but its number of ratings.
 
     Raises
     ------
@@ -68,6 +69,7 @@ def locate(config: DatasetConfig, *, on_bytes: OnBytes | None = None) -> StoredF
         path = Path(config.path).expanduser().absolute()
         if not path.exists():
             raise DataError(f"dataset.path: {path} does not exist; remove the key to have the data set downloaded")
+        _check_archive(path, known)
     elif known.archive:
         path = fetch(known.archive, home() / "datasets", on_bytes=on_bytes)
     else:
@@ -76,6 +78,18 @@ def locate(config: DatasetConfig, *, on_bytes: OnBytes | None = None) -> StoredF
             with replacing(path) as temporary:
                 write_ratings(temporary, known.seed or 0)
     return StoredFile(str(path), member_sha256(path, known.ratings))
+
+
+def _check_archive(path: Path, known: CatalogueEntry) -> None:
+    """Refuse a zip that is not the published one, where no digest of what is in it is known."""
+    if known.archive and not known.ratings.sha256 and path.suffix == ".zip" and path.is_file():
+        algorithm, expected = known.archive.pin
+        found = file_digest(path, algorithm)
+        if found != expected:
+            raise DataError(
+                f"{path}: its {algorithm} is {found[:12]}… but {expected[:12]}… was published; it is truncated, altered "
+                "or packed anew: use another copy, or the folder that it unpacks to"
+            )
 
 
 def read(config: DatasetConfig, located: StoredFile) -> Ratings:

@@ -483,3 +483,11 @@ def test_the_form_of_the_larger_movielens(server: Server, tmp_path: Path, monkey
         11: "American President, The (1995)",
         99: '"Great Performances" Cats (1998)',
     }
+    copy = tmp_path / "copy.zip"
+    copy.write_bytes(data)
+    whole = DatasetConfig(name="movielens-32m", path=str(copy))
+    assert datasets.read(whole, datasets.locate(whole)).frame.equals(ratings.frame)
+    with zipfile.ZipFile(copy, "a") as zipped:
+        zipped.writestr("ml-32m/more.txt", "as many ratings, and yet not what was published")
+    with pytest.raises(DataError, match=r"its md5 is .* was published; .* the folder that it unpacks to"):
+        datasets.locate(whole)
