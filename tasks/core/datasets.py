@@ -49,8 +49,8 @@ class Ratings:
 def locate(config: DatasetConfig, *, on_bytes: OnBytes | None = None) -> StoredFile:
     """The file or directory of the data set on this machine: made, downloaded, or the copy that `path` names.
 
-    The digest is that of the ratings' bytes; for a catalogued data set it, or its archive's, is the pinned one. A folder
-    of one whose archive alone is pinned is vouched for by nothing but its number of ratings.
+    The digest is that of the ratings' bytes; for a catalogued data set it, or its archive's, is the pinned one. Where
+    the archive alone is pinned, nothing vouches for a folder but its number of ratings.
 
     Raises
     ------
@@ -87,8 +87,8 @@ def _check_archive(path: Path, known: CatalogueEntry) -> None:
         found = file_digest(path, algorithm)
         if found != expected:
             raise DataError(
-                f"{path}: its {algorithm} is {found[:12]}… but {expected[:12]}… was published; it is truncated, altered "
-                "or packed anew: use another copy, or the folder that it unpacks to"
+                f"{path}: its {algorithm} is {found[:12]}… but {expected[:12]}… was published; it is truncated, "
+                "altered or packed anew: use another copy, or the folder that it unpacks to"
             )
 
 
