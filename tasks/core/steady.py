@@ -23,7 +23,7 @@ class Check(NamedTuple):
     overlap: float
 
 
-class Lists:
+class LastLists:
     """The lists of the last check, and how far the next ones overlap with them."""
 
     def __init__(self, rule: SteadyStop, users: int, items: int, last: dict[str, Ids] | None = None) -> None:

@@ -19,7 +19,7 @@ from tasks.core.checkpoint import Checkpoint
 from tasks.core.config import AlsConfig, SteadyStop
 from tasks.core.errors import DataError, Stopped
 from tasks.core.interactions import load_matrix
-from tasks.core.steady import Check, Lists, steady
+from tasks.core.steady import Check, LastLists, steady
 from tasks.core.store import StoredFile, file_sha256, replacing
 from tasks.core.trajectory import Trajectory
 
@@ -106,7 +106,7 @@ def carry_out(order: FitOrder, target: Path, tell: Tell, granted: Callable[[], i
     followed = Trajectory(*matrix.shape, queries=order.queries, n=order.n)
     kept = checkpoint.latest(order.identity)
     rule = order.settings.stop
-    checked = Lists(rule, *matrix.shape, last=kept.checked if kept else None) if rule else None
+    checked = LastLists(rule, *matrix.shape, last=kept.checked if kept else None) if rule else None
     steps: list[Step] = []
     start = None
     if kept is not None:

@@ -10,7 +10,7 @@ from tasks.core.als import Factors
 from tasks.core.config import AlsConfig, SteadyStop
 from tasks.core.errors import Stopped
 from tasks.core.interactions import Interactions
-from tasks.core.steady import Check, Lists, steady
+from tasks.core.steady import Check, LastLists, steady
 from tasks.core.store import put
 from tasks.core.training import FitOrder, Fitted, Step, carry_out, is_steady
 from tests.core.test_balance import matrix
@@ -41,13 +41,13 @@ def test_the_rule_by_hand(checks: list[tuple[float, float]], expected: bool) -> 
 def test_a_check_s_overlap_is_that_of_the_side_that_changed_more() -> None:
     stream = np.random.default_rng(0)
     users, items = (stream.normal(size=(60, 8)).astype(np.float32) for _ in range(2))
-    lists = Lists(RULE, 60, 60)
+    lists = LastLists(RULE, 60, 60)
     assert np.isnan(lists.overlap(Factors(users, items)))
     assert lists.overlap(Factors(users, items)) == 1
     other = stream.normal(size=(60, 8)).astype(np.float32)
     assert lists.overlap(Factors(users, other)) < 0.5
     assert lists.overlap(Factors(other, other)) < 0.5
-    assert Lists(RULE, 60, 60, lists.last).overlap(Factors(other, other)) == 1
+    assert LastLists(RULE, 60, 60, lists.last).overlap(Factors(other, other)) == 1
 
 
 def step(iteration: int, objective: float, overlap: float) -> Step:
