@@ -125,9 +125,10 @@ def train_all(
 
 
 def _import_ahead() -> None:
-    """What statistics, figures and report need, while children train."""
-    for name in ("scipy.stats", "matplotlib.figure", "matplotlib.backends.backend_svg", "jinja2"):
+    """What uploads, statistics, figures and report need, while children train."""
+    for name in ("pyarrow.dataset", "mlflow.pyfunc", "implicit", "scipy.stats", "matplotlib.backends.backend_svg"):
         import_module(name)
+    import_module("jinja2")
 
 
 @contextmanager

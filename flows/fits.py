@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from contextvars import copy_context
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from tasks import progress, tracking
@@ -61,12 +62,16 @@ def fits(
         """What another process has made of it meanwhile."""
         return settle(tracking.open_store(where.uri), where.experiment_id, run.identity).get(run.identity)
 
-    def fit(run: PlannedRun) -> RunRef:
+    def fit(run: PlannedRun, places: Places) -> RunRef | None:
         with lease(f"fit-{run.identity}", run.label) as waited:
             if waited and run.identity not in replaced and (found := completed(run)):
                 return found
             try:
-                staged = evaluate(config, data, run, train(config, data, run, where, workers), where)
+                with places.one() as one:
+                    if not one:
+                        return None
+                    trained = train(config, data, run, where, workers)
+                staged = evaluate(config, data, run, trained, where)
                 progress.check()
                 return upload(run, staged, where, replaced.get(run.identity))
             except DataError:
@@ -79,20 +84,42 @@ def fits(
     with isolated(workers if execution.isolate and runs else 0):
         if workers > 1:
             longest_first = sorted(runs, key=lambda run: -als.gflop(size[:2], size[2], run.settings))
-            yield from _in_threads(fit, longest_first, workers)
+            yield from in_threads(fit, longest_first, workers)
         else:
-            yield from map(fit, runs)
+            yield from filter(None, (fit(run, Places(1)) for run in runs))
 
 
-def _in_threads(fit: Callable[[PlannedRun], RunRef], runs: Sequence[PlannedRun], workers: int) -> Iterator[RunRef]:
+class Places:
+    """Where fits train, so many at a time: while one is evaluated and uploaded, the next has its place."""
+
+    def __init__(self, number: int) -> None:
+        self._free, self._closed = BoundedSemaphore(number), False
+
+    @contextmanager
+    def one(self) -> Iterator[bool]:
+        """A place to train in; False where none is to begin any more, since a fit has failed."""
+        with self._free:
+            progress.check()
+            try:
+                yield not self._closed
+            except BaseException:
+                self._closed = True
+                raise
+
+
+def in_threads(
+    fit: Callable[[PlannedRun, Places], RunRef | None], runs: Sequence[PlannedRun], workers: int
+) -> Iterator[RunRef]:
     """A thread a fit, from its training to its last upload, so that no fit waits half-done for a thread."""
-    with progress.stoppable() as stop, ThreadPoolExecutor(workers, thread_name_prefix="fit") as pool:
-        started = [pool.submit(copy_context().run, fit, run) for run in runs]
+    places = Places(workers)
+    with progress.stoppable() as stop, ThreadPoolExecutor(2 * workers, thread_name_prefix="fit") as pool:
+        started = [pool.submit(copy_context().run, fit, run, places) for run in runs]
         try:
             for left, done in zip(reversed(range(len(runs))), as_completed(started), strict=True):
                 if 0 < left < workers:
                     grant(als.cores() // left)  # the last ones take over the cores of those that have ended
-                yield done.result()
+                if ref := done.result():  # else it was not begun, and what failed is still to come
+                    yield ref
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, Exception):

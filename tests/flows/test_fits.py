@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,14 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.experiment import experiment
+from flows.fits import Places, in_threads
 from tasks import artifacts, progress, runs, tracking
 from tasks.core import als
 from tasks.core.config import ExperimentConfig
 from tasks.core.errors import ConfigError, OrchestrationError, TrainingError
-from tasks.core.plan import MODEL, PARENT
+from tasks.core.plan import MODEL, PARENT, PlannedRun, planned_runs
 from tasks.result import Result
+from tasks.runs import RunRef
 
 pytestmark = pytest.mark.usefixtures("api_url")
 
@@ -74,6 +77,37 @@ def test_two_threads_give_the_same_lists(
     monkeypatch.setattr(als, "fit", lambda *a, **k: threads.append(k["threads"]) or fit(*a, **k))  # type: ignore[func-returns-value]
     check_same(execution(config, isolate=False, workers=1), execution(config, isolate=False, workers=2), client)
     assert threads == [5] * 6 + [2] * 6, "2 threads of 2 fits at a time are within 5 cores"
+
+
+def test_the_next_fit_trains_while_one_is_evaluated(config: ExperimentConfig) -> None:
+    first, second, *_ = planned = planned_runs(config, "data")
+    begun = Event()
+
+    def fit(run: PlannedRun, places: Places) -> RunRef:
+        with places.one():
+            if run is second:
+                begun.set()
+        if run is first:
+            assert begun.wait(30), "the second has its place while this one is at its lists"
+        return RunRef(run.label, run.model, run.replicate, run.role, run.identity)
+
+    assert {ref.run_id for ref in in_threads(fit, planned[:2], 1)} == {first.label, second.label}
+
+
+def test_no_fit_begins_after_one_has_failed(config: ExperimentConfig) -> None:
+    planned = planned_runs(config, "data")
+    begun: list[str] = []
+
+    def fit(run: PlannedRun, places: Places) -> RunRef | None:
+        with places.one() as one:
+            if one:
+                begun.append(run.label)
+                raise TrainingError(f"{run.label} failed")
+        return None
+
+    with pytest.raises(TrainingError, match=f"{planned[0].label} failed"):
+        list(in_threads(fit, planned, 1))
+    assert begun == [planned[0].label]
 
 
 def test_a_dask_cluster_gives_the_same_lists(config: ExperimentConfig, client: MlflowClient, cluster: str) -> None:
