@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from tasks import artifacts
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 NAME = "model"
 """Of the logged model in its run: `runs:/RUN_ID/model`."""
 _REQUIRED = ("mlflow", "numpy", "pandas", "pyarrow")
+_saving = Lock()
+"""MLflow loads a model's code by way of a global, and the first to save lists all installed packages."""
 
 
 def log_model(
@@ -60,7 +63,8 @@ def log_model(
         )
         model_id = str(model.model_id)
         client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
-    _save(folder, run_id, model_id, lists, example)
+    with _saving:
+        _save(folder, run_id, model_id, lists, example)
     client.log_model_artifacts(model_id, str(folder))
     entries = listing(folder)
     listed = artifacts.listed(lambda path: client.list_logged_model_artifacts(model_id, path))

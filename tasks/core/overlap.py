@@ -86,6 +86,8 @@ def shared_by_depth(a: Ids, b: Ids) -> npt.NDArray[np.int64]:
     depth = max(a.shape[1], b.shape[1])
     if not depth or not len(a):
         return np.zeros((len(a), depth), dtype=np.int64)
+    bits = (2 * depth - 1).bit_length()
+    places = 1 << bits
     place = np.arange(2 * depth)
     step = max(1, (32 << 20) // (16 * depth))
     parts = []
@@ -93,13 +95,14 @@ def shared_by_depth(a: Ids, b: Ids) -> npt.NDArray[np.int64]:
         left, right = a[start : start + step], b[start : start + step]
         keys = np.full((len(left), 2 * depth), -1, dtype=np.int64)
         keys[:, : left.shape[1]], keys[:, depth : depth + right.shape[1]] = left, right
-        keys *= 2 * depth
-        keys += place
+        keys <<= bits
+        keys |= place
         keys.sort(axis=1)  # the two entries of an id that both list stand side by side, a's first
-        ids, places = np.divmod(keys, 2 * depth)
-        rows, columns = np.nonzero((ids[:, 1:] == ids[:, :-1]) & (ids[:, 1:] >= 0))
-        first_shared = np.maximum(places[rows, columns], places[rows, columns + 1] - depth)
-        counts = np.bincount(rows * depth + first_shared, minlength=len(left) * depth)
+        first, second = keys[:, :-1], keys[:, 1:]
+        found = np.flatnonzero(((first ^ second) < places) & (first >= 0))
+        rows, columns = np.divmod(found, 2 * depth - 1)
+        ranks = first[rows, columns] & (places - 1), (second[rows, columns] & (places - 1)) - depth
+        counts = np.bincount(rows * depth + np.maximum(*ranks), minlength=len(left) * depth)
         parts.append(np.cumsum(counts.reshape(len(left), depth), axis=1))
     return np.concatenate(parts)
 
