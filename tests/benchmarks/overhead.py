@@ -2,8 +2,9 @@
 
 Each line is a fresh process: a bare loop of the same fits with implicit on all cores and BLAS capped to one thread
 (the time of the fits alone), a bare Prefect flow of as many empty tasks on the embedded server, the run from nothing,
-and the same run again, which finds everything complete; of two turns the least. --server: with a Prefect server that is up already, the run
-from nothing against the bare loop alone, with each way to share the machine: as many fits at a time as cores, and one.
+and the same run again, which finds everything complete; of two turns the least. --server: with a Prefect server that
+is up already, the run from nothing against the bare loop alone, with each way to share the machine: as many fits at a
+time as cores, and one.
 """
 
 import argparse
