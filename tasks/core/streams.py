@@ -93,8 +93,9 @@ def _in_zip(path: Path, member: Member, limit: int, opened: ExitStack) -> Any:
     if len(named) != 1:
         raise DataError(f"{path}: holds {member.member} {len(named)} times; expected once")
     if named[0].file_size > limit or (member.bytes and named[0].file_size != member.bytes):
+        bound = f"{limit:,}" if member.bytes else f"at most {limit:,}"
         raise DataError(
-            f"{path}: {member.member} claims {named[0].file_size:,} bytes; expected {limit:,}; use another copy"
+            f"{path}: {member.member} claims {named[0].file_size:,} bytes; expected {bound}; use another copy"
         )
     return opened.enter_context(archive.open(named[0]))
 
