@@ -67,7 +67,8 @@ def fit_bytes(users: int, items: int, n_interactions: int, settings: AlsConfig) 
     """
     matrices = 2 if settings.alpha == 1 else 4
     copies = 9 if settings.acceleration == "balanced" else 3
-    return matrices * 8 * n_interactions + copies * 4 * (users + items) * settings.factors + 4 * BLOCK_BYTES
+    block = min(BLOCK_BYTES, 8 * max(users, items) ** 2)
+    return matrices * 8 * n_interactions + copies * 4 * (users + items) * settings.factors + 4 * block
 
 
 def at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[int, int, int]) -> int:
