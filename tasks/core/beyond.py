@@ -21,6 +21,8 @@ Counts = npt.NDArray[np.int64]
 MOST_DISTINCT = 4096
 """Items whose similarities are held at once."""
 MOST_LISTS = 2000
+TOGETHER = 512
+"""Items whose similarities are computed at once where lists are sampled: the work grows with the square of it."""
 
 
 def of_all_lists(lists: Ids, n_items: int) -> dict[str, float]:
@@ -93,7 +95,7 @@ def intra_list_similarity(lists: Ids, train: "csr_array", cutoffs: Sequence[int]
     chosen, step = np.arange(len(lists)), len(lists)
     if len(np.unique(lists)) > MOST_DISTINCT:
         chosen = np.unique(np.linspace(0, len(lists) - 1, MOST_LISTS).astype(np.int64))
-        step = max(MOST_DISTINCT // max(lists.shape[1], 1), 1)
+        step = max(TOGETHER // max(lists.shape[1], 1), 1)
     for start in range(0, len(chosen), max(step, 1)):
         rows = chosen[start : start + step]
         items = np.unique(lists[rows][lists[rows] >= 0])

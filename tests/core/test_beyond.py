@@ -75,6 +75,7 @@ class TestIntraListSimilarity:
     @pytest.mark.parametrize("most", [10, 4096])
     def test_it_is_the_mean_over_pairs_at_each_cutoff(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
         monkeypatch.setattr(beyond, "MOST_DISTINCT", most)
+        monkeypatch.setattr(beyond, "TOGETHER", most)
         stream = np.random.default_rng(1)
         dense = (stream.random((30, 40)) < 0.3).astype(np.float32)
         lists = np.argsort(stream.random((25, 40)), axis=1)[:, :6].astype(np.int32)
