@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks import artifacts
-from tasks.core.accuracy import AccuracyTest, adjusted, compare_accuracy
+from tasks.core.accuracy import TESTED, AccuracyTest, adjusted, compare_accuracy
 from tasks.core.config import AlsConfig, ExperimentConfig
 from tasks.core.errors import DataError
 from tasks.core.evaluation import Evaluation, evaluate
@@ -21,10 +21,6 @@ from tasks.runs import RunRef
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-TESTED = ("ndcg", "recall", "precision", "map")
-"""Metrics whose differences are tested, at one cutoff; the first is named in sentences."""
-
 
 MetricsOf = Callable[[str], dict[str, float]]
 """A run's id -> its metrics."""

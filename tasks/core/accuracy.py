@@ -12,6 +12,8 @@ import numpy as np
 from tasks.core.inference import holm
 from tasks.core.overlap import Values
 
+TESTED = ("ndcg", "recall", "precision", "map")
+"""Metrics whose differences are tested, at one cutoff; the first is named in sentences."""
 EQUIVALENCE = 0.02
 """Share of the baseline's mean within which two models count as equally accurate."""
 DRAWS = 9_999

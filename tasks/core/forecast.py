@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.core import als, neighbours
+from tasks.core.accuracy import TESTED
 from tasks.core.config import LIST_LENGTH, ExperimentConfig
 from tasks.core.plan import EVALUATION, MODEL, at_a_time, fit_bytes, planned_runs
-from tasks.core.recommenders import MOST_ITEMS
+from tasks.core.recommenders import MOST_ITEMS, REFERENCES
 
 START_SECONDS = 10.0
 """Imports, the orchestrator and the store."""
@@ -16,6 +17,8 @@ FIT_SECONDS = 0.5
 """Of a fit, beside training and lists: tasks, metrics, files."""
 READ_SECONDS = 1.2e-6
 """Of a rating: reading, indexing, splitting."""
+TEST_SECONDS = 1.5e-4
+"""Of a user, for each test of accuracy: sign flips and a bootstrap."""
 READ_BYTES = 46
 """Of a rating, while the ratings are read and indexed."""
 
@@ -61,7 +64,8 @@ def forecast(config: ExperimentConfig, users: int, items: int, n_interactions: i
     each = [fitting[run.model] + listing[run.role, run.settings.factors] + FIT_SECONDS for run in runs]
     models = [run for run in runs if run.role == MODEL]
     compared = sum(listing[MODEL, run.settings.factors] for run in models) / 10
-    seconds = START_SECONDS + READ_SECONDS * n_interactions + max(sum(each) / workers, max(each)) + compared
+    measured = _measured_seconds(config, users, items, listing) if config.evaluation else 0.0
+    seconds = START_SECONDS + READ_SECONDS * n_interactions + max(sum(each) / workers, max(each)) + compared + measured
     return Forecast(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
@@ -80,11 +84,21 @@ def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
     for rows, columns in pairs:
         others = stream.random((columns, factors), dtype=np.float32)
         sample = np.arange(min(rows, columns, 256), dtype=np.int32)
+        scores = stream.random((len(sample), columns if role == EVALUATION else 0), dtype=np.float32)
         with als.one_blas_thread():
             begun = time.perf_counter()
             neighbours.similar(others, n=LIST_LENGTH, rows=sample)
+            scores.sort(axis=1)  # the area under the curve is of all items' order
             seconds += (time.perf_counter() - begun) * rows / len(sample)
     return seconds
+
+
+def _measured_seconds(config: ExperimentConfig, users: int, items: int, listing: dict[tuple[str, int], float]) -> float:
+    """Of the references' evaluations, one after the other, and of the tests of accuracy."""
+    references = len(REFERENCES) - (items > MOST_ITEMS)
+    evaluation = min(seconds for (role, _), seconds in listing.items() if role == EVALUATION)
+    tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
+    return references * evaluation + tests * TEST_SECONDS * users
 
 
 def _lists_bytes(users: int, items: int) -> int:
