@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from tasks.core import als
 from tasks.core.config import AlsConfig
-from tasks.core.forecast import forecast
+from tasks.core.forecast import TEST_SECONDS, forecast
 from tests.core.test_plan import SMALL, config
 
 
@@ -33,6 +33,12 @@ def test_what_grows_with_what() -> None:
     assert seeds.disk_bytes > base.disk_bytes
     assert min(seeds.seconds, rows.seconds, long.seconds) > base.seconds
     assert long.disk_bytes == base.disk_bytes
+
+
+def test_references_and_tests_of_accuracy_take_their_time() -> None:
+    users = 200_000
+    lists, measured = (forecast(config(evaluation=each), users, 10, 10_000) for each in (None, {"replicates": 1}))
+    assert measured.seconds > lists.seconds + TEST_SECONDS * users
 
 
 @pytest.mark.parametrize("solver", ["cg", "cholesky"])
