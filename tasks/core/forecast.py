@@ -64,7 +64,7 @@ def forecast(config: ExperimentConfig, users: int, items: int, n_interactions: i
     each = [fitting[run.model] + listing[run.role, run.settings.factors] + FIT_SECONDS for run in runs]
     models = [run for run in runs if run.role == MODEL]
     compared = sum(listing[MODEL, run.settings.factors] for run in models) / 10
-    measured = _measured_seconds(config, users, items, listing) if config.evaluation else 0.0
+    measured = measured_seconds(config, users, items, listing) if config.evaluation else 0.0
     seconds = START_SECONDS + READ_SECONDS * n_interactions + max(sum(each) / workers, max(each)) + compared + measured
     return Forecast(
         fits=len(runs),
@@ -93,7 +93,7 @@ def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
     return seconds
 
 
-def _measured_seconds(config: ExperimentConfig, users: int, items: int, listing: dict[tuple[str, int], float]) -> float:
+def measured_seconds(config: ExperimentConfig, users: int, items: int, listing: dict[tuple[str, int], float]) -> float:
     """Of the references' evaluations, one after the other, and of the tests of accuracy."""
     references = len(REFERENCES) - (items > MOST_ITEMS)
     evaluation = min(seconds for (role, _), seconds in listing.items() if role == EVALUATION)

@@ -8,7 +8,9 @@ from scipy.sparse import csr_array
 
 from tasks.core import als
 from tasks.core.config import AlsConfig
-from tasks.core.forecast import TEST_SECONDS, forecast
+from tasks.core.forecast import TEST_SECONDS, forecast, measured_seconds
+from tasks.core.plan import EVALUATION, MODEL
+from tasks.core.recommenders import MOST_ITEMS
 from tests.core.test_plan import SMALL, config
 
 
@@ -35,10 +37,11 @@ def test_what_grows_with_what() -> None:
     assert long.disk_bytes == base.disk_bytes
 
 
-def test_references_and_tests_of_accuracy_take_their_time() -> None:
-    users = 200_000
-    lists, measured = (forecast(config(evaluation=each), users, 10, 10_000) for each in (None, {"replicates": 1}))
-    assert measured.seconds > lists.seconds + TEST_SECONDS * users
+@pytest.mark.parametrize(("items", "references"), [(MOST_ITEMS, 3), (MOST_ITEMS + 1, 2)])
+def test_references_and_tests_of_accuracy_take_their_time(items: int, references: int) -> None:
+    listing = {(MODEL, 2): 9.0, (EVALUATION, 2): 4.0, (EVALUATION, 8): 6.0}
+    found = measured_seconds(config({"a": SMALL, "b": SMALL}), 1000, items, listing)
+    assert found == pytest.approx(references * 4 + (4 + 2) * 1000 * TEST_SECONDS)
 
 
 @pytest.mark.parametrize("solver", ["cg", "cholesky"])
