@@ -37,7 +37,7 @@ def test_what_grows_with_what() -> None:
     assert long.disk_bytes == base.disk_bytes
 
 
-@pytest.mark.parametrize(("items", "references"), [(MOST_ITEMS, 3), (MOST_ITEMS + 1, 2)])
+@pytest.mark.parametrize(("items", "references"), [(MOST_ITEMS, 4), (MOST_ITEMS + 1, 3)])
 def test_references_and_tests_of_accuracy_take_their_time(items: int, references: int) -> None:
     listing = {(MODEL, 2): 9.0, (EVALUATION, 2): 4.0, (EVALUATION, 8): 6.0}
     found = measured_seconds(config({"a": SMALL, "b": SMALL}), 1000, items, listing)
