@@ -46,7 +46,9 @@ def children() -> list[psutil.Process]:
     found = []
     for each in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # gone, or a zombie of another test's
-            if "tasks.isolation" in each.cmdline():
+            while not (words := each.cmdline()):  # it has only just begun
+                time.sleep(0.01)
+            if "tasks.isolation" in words:
                 found.append(each)
     return found
 
