@@ -62,7 +62,7 @@ def measure(users: int, items: int, count: int, k: int, folder: Path) -> dict[st
     stream = np.random.default_rng(1)
     factors = Factors(*(stream.normal(size=(size, k)).astype(np.float32) for size in matrix.shape))
     part = splits.hold_out(loaded, RandomSplit(), seed=1)
-    lists = [stream.integers(0, 1000, size=(users, 100)).cumsum(axis=1).astype(np.int32) for _ in range(2)]
+    lists = [stream.integers(1, 1000, size=(users, 100)).cumsum(axis=1).astype(np.int32) for _ in range(2)]
     return {
         "read and index": least(build),
         "split": least(lambda: splits.hold_out(loaded, RandomSplit(), seed=1)),
