@@ -461,7 +461,7 @@ class TestLocalCopy:
         monkeypatch.setattr(streams, "_MOST", 10)
         path = tmp_path / "copy.zip"
         path.write_bytes(zipped(*GOOD))
-        with pytest.raises(DataError, match=r"tiny/titles claims 26 bytes; expected 10"):
+        with pytest.raises(DataError, match=r"tiny/titles claims 26 bytes; expected at most 10"):
             read_tiny(path)
 
     @pytest.mark.parametrize(
