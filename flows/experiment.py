@@ -126,9 +126,9 @@ def train_all(
 
 def _import_ahead() -> None:
     """What uploads, statistics, figures and report need, while children train."""
-    for name in ("pyarrow.dataset", "mlflow.pyfunc", "implicit", "scipy.stats", "matplotlib.backends.backend_svg"):
+    uploads = "pyarrow.dataset", "mlflow.pyfunc"
+    for name in (*uploads, "implicit", "scipy.stats", "matplotlib.backends.backend_svg", "jinja2"):
         import_module(name)
-    import_module("jinja2")
 
 
 @contextmanager

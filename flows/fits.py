@@ -86,7 +86,8 @@ def fits(
             longest_first = sorted(runs, key=lambda run: -als.gflop(size[:2], size[2], run.settings))
             yield from in_threads(fit, longest_first, workers)
         else:
-            yield from filter(None, (fit(run, Places(1)) for run in runs))
+            places = Places(1)
+            yield from filter(None, (fit(run, places) for run in runs))
 
 
 class Places:

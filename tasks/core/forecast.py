@@ -94,7 +94,12 @@ def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
 
 
 def measured_seconds(config: ExperimentConfig, users: int, items: int, listing: dict[tuple[str, int], float]) -> float:
-    """Of the references' evaluations, one after the other, and of the tests of accuracy."""
+    """Of the references' evaluations, one after the other, and of the tests of accuracy.
+
+    Parameters
+    ----------
+    listing : (role, factors) -> seconds of one run's lists
+    """
     references = len(REFERENCES) - (items > MOST_ITEMS)
     evaluation = min(seconds for (role, _), seconds in listing.items() if role == EVALUATION)
     tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
