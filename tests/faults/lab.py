@@ -36,7 +36,7 @@ from tests.serving import Answer, Server, reply
 CONFIG: dict[str, Any] = {
     "name": "faults",
     "dataset": {"name": "tiny"},
-    "models": {"k2": {"factors": 2, "iterations": 3}, "k8": {"factors": 8, "iterations": 60}},
+    "models": {"k2": {"factors": 2, "iterations": 3}, "k8": {"factors": 8, "iterations": 600}},
     "replicates": 2,
     "snapshots": [2],
     "queries": {"users": [3], "items": [4], "recommend_for": [0]},
