@@ -5,10 +5,9 @@ items; each reference likewise, its fit included. Best of three.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numpy as np
+from measuring import least
 from scipy.sparse import csr_array
 
 from tasks.core import als, neighbours
@@ -20,16 +19,6 @@ from tasks.core.recommenders import REFERENCES
 from tasks.core.splits import Split, hold_out
 
 CUTOFFS = (5, 10, 20)
-
-
-def best(run: Callable[[], object]) -> float:
-    """Seconds, the least of three."""
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def large() -> Split:
@@ -52,10 +41,10 @@ def main() -> None:
     for name, split in (("MovieLens 100K", movielens), ("larger", large())):
         size = " x ".join(f"{rows:,}" for rows in split.train.shape)
         factors = als.fit(split.train, AlsConfig(factors=50, iterations=2), seed=1)
-        seconds = best(lambda f=factors, s=split: evaluate(neighbours.preferences(f), s, CUTOFFS))  # type: ignore[misc]
+        seconds = least(lambda f=factors, s=split: evaluate(neighbours.preferences(f), s, CUTOFFS))  # type: ignore[misc]
         print(f"| {name}, ALS k=50 | {size} | {seconds:.2f} |")
         for reference, make in REFERENCES.items():
-            seconds = best(lambda m=make, s=split: evaluate(m(s.train, 1), s, CUTOFFS))  # type: ignore[misc]
+            seconds = least(lambda m=make, s=split: evaluate(m(s.train, 1), s, CUTOFFS))  # type: ignore[misc]
             print(f"| {name}, {reference}, with its fit | {size} | {seconds:.2f} |")
 
 

@@ -10,7 +10,6 @@ another shape.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from measuring import ROOT, environment, latentlab
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from tasks.core.synthetic import write_large
+
 LARGE = """
 name: large
 dataset: {{name: file, path: {path}, columns: {{user: userId, item: movieId, rating: rating, timestamp: timestamp}}}}
@@ -55,9 +55,7 @@ def held(process: psutil.Process) -> float:
 def run(config: Path, overrides: list[str], folder: Path) -> tuple[float, float, float]:
     """Seconds, the most bytes held, and the bytes written, of a run from nothing."""
     folder.mkdir()
-    env = {key: value for key, value in os.environ.items() if key not in {"PREFECT_API_URL", "MLFLOW_TRACKING_URI"}}
-    env |= {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(folder.parent / "prefect")}
-    command = [sys.executable, "-m", "flows", "run", str(config), *overrides]
+    command, env = latentlab("run", str(config), overrides=overrides), environment(folder.parent / "prefect")
     begun, most = time.perf_counter(), 0.0
     with subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.DEVNULL) as process:
         watched = psutil.Process(process.pid)
@@ -72,8 +70,8 @@ def run(config: Path, overrides: list[str], folder: Path) -> tuple[float, float,
 
 def foretold(config: Path, overrides: list[str], folder: Path) -> dict[str, Any]:
     """What `check` says; a file's ratings are read for it, elsewhere than in the run's folder."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "LATENTLAB_HOME": str(folder / "check")}
-    command = [sys.executable, "-m", "flows", "check", str(config), "--json", *overrides]
+    env = environment(folder.parent / "prefect") | {"LATENTLAB_HOME": str(folder / "check")}
+    command = latentlab("check", str(config), "--json", overrides=overrides)
     found: dict[str, Any] = json.loads(subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE).stdout)
     return found
 
@@ -88,20 +86,17 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=85_000)
     parser.add_argument("--ratings", type=int, default=32_000_000)
     asked = parser.parse_args()
-    overrides = [word for override in asked.set for word in ("--set", override)]
     with tempfile.TemporaryDirectory() as name:
         folder, config = Path(name), asked.config.absolute()
         if asked.large:
-            from tasks.core.synthetic import write_large
-
             write_large(folder / "ratings.csv", users=asked.users, items=asked.items, ratings=asked.ratings)
             config = folder / "large.yaml"
             config.write_text(LARGE.format(path=folder / "ratings.csv"))
         (folder / "nothing.yaml").write_text(NOTHING)
-        said = foretold(config, overrides, folder)
+        said = foretold(config, asked.set, folder)
         print(f"{config.name}: {', '.join(f'{value:,} {key}' for key, value in said['data'].items())}", flush=True)
         _, libraries, empty = run(folder / "nothing.yaml", [], folder / "nothing")
-        seconds, memory, disk = run(config, overrides, folder / "run")
+        seconds, memory, disk = run(config, asked.set, folder / "run")
     rows = (
         ("seconds", said["seconds"], seconds, 1),
         ("MB of memory", said["memory_bytes"], memory - libraries, 1e6),

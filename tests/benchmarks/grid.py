@@ -8,12 +8,11 @@ square. All nearest neighbours of all users are a square of users by their natur
 import argparse
 import csv
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from measuring import least
 from scipy.sparse import csr_array
 
 from tasks.core import als, datasets, evaluation, interactions, neighbours, overlap, splits
@@ -34,16 +33,6 @@ def write(path: Path, users: int, items: int, count: int) -> None:
         lines = csv.writer(file)
         lines.writerow(["user", "item", "rating"])
         lines.writerows((pair // items, pair % items, 4) for pair in np.unique(pairs).tolist())
-
-
-def least(step: Callable[[], object]) -> float:
-    """Seconds, the least of three times."""
-    found = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        step()
-        found.append(time.perf_counter() - begun)
-    return min(found)
 
 
 def measure(users: int, items: int, count: int, k: int, folder: Path) -> dict[str, float]:

@@ -9,7 +9,6 @@ time as cores, and one.
 
 import argparse
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -20,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from measuring import ROOT, environment, latentlab
+
 FLOW = """
 from flows import environment
 environment.prepare()
@@ -98,10 +98,8 @@ def main() -> None:
     config = str(arguments.config.absolute())
     overrides = arguments.set + ([f"dataset.path={arguments.data.absolute()}"] if arguments.data else [])
     with tempfile.TemporaryDirectory() as folder:
-        env = {key: value for key, value in os.environ.items() if key not in {"PREFECT_API_URL", "MLFLOW_TRACKING_URI"}}
-        env |= {"PREFECT_HOME": f"{folder}/prefect", "PYTHONPATH": str(ROOT)}
-        run = [sys.executable, "-m", "flows", "run", config, "--json"]
-        run += [word for override in overrides for word in ("--set", override)]
+        env = environment(Path(folder, "prefect"))
+        run = latentlab("run", config, "--json", overrides=overrides)
         loop = [sys.executable, "-c", LOOP, config, *overrides]
 
         def looped() -> tuple[int, float]:

@@ -7,9 +7,7 @@ fit overlap with those of its full run. --keep: where the two runs are kept, and
 
 import argparse
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import nullcontext
@@ -18,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import yaml
+from measuring import ROOT, environment, latentlab
 
 from tasks import runs, tracking
 from tasks.compare import read_target
 from tasks.core.overlap import Pair
 from tasks.core.plan import MODEL
 
-ROOT = Path(__file__).parents[2]
 DEPTHS = {"users": 5, "items": 5, "recommendations": 10}
 
 
@@ -33,12 +31,11 @@ def run(config: Path, overrides: list[str], folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "result.json"
     if not kept.exists():
-        env = {key: value for key, value in os.environ.items() if key not in {"PREFECT_API_URL", "MLFLOW_TRACKING_URI"}}
-        env |= {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(folder / "prefect")}
-        command = [sys.executable, "-m", "flows", "run", str(config.absolute()), "--json"]
-        command += [word for override in overrides for word in ("--set", override)]
+        command = latentlab("run", str(config.absolute()), "--json", overrides=overrides)
         begun = time.perf_counter()
-        done = subprocess.run(command, env=env, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, env=environment(folder / "prefect"), cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+        )
         kept.write_text(json.dumps({**json.loads(done.stdout), "wall": time.perf_counter() - begun}))
     found: dict[str, Any] = json.loads(kept.read_text())
     return found

@@ -1,7 +1,5 @@
 """Loose versions of the ratios in docs/benchmarks.md, two to three times what is printed there, so that they last."""
 
-import time
-
 import numpy as np
 import pytest
 import threadpoolctl
@@ -11,6 +9,7 @@ from scipy.sparse import csr_array, csr_matrix
 from tasks.core import als, datasets, interactions, neighbours, overlap
 from tasks.core.als import Iteration
 from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig
+from tests.benchmarks.measuring import least, seconds
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +18,6 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> csr_array:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENTLAB_HOME", str(tmp_path_factory.mktemp("home")))
         return interactions.build(datasets.read(config, datasets.locate(config)), PreprocessConfig()).matrix
-
-
-def seconds(step: object) -> float:
-    begun = time.perf_counter()
-    step()  # type: ignore[operator]
-    return time.perf_counter() - begun
 
 
 def test_a_fit_takes_little_more_than_a_bare_one(matrix: csr_array) -> None:
@@ -76,5 +69,5 @@ def test_comparing_lists_does_not_depend_on_how_many_there_are_to_choose_from() 
     found = {}
     for entities in (2_000, 200_000):
         lists = [np.sort(stream.integers(0, entities, size=(2_000, 50)), axis=1).astype(np.int32) for _ in range(2)]
-        found[entities] = min(seconds(lambda lists=lists: overlap.Pair.of(*lists)) for _ in range(3))
+        found[entities] = least(lambda lists=lists: overlap.Pair.of(*lists))
     assert found[200_000] < 3 * found[2_000]
