@@ -12,7 +12,7 @@ from tasks.core.errors import DataError
 from tasks.core.evaluation import Evaluation, evaluate
 from tasks.core.overlap import Values
 from tasks.core.plan import EVALUATION, MODEL, split_seed
-from tasks.core.recommenders import MOST_ITEMS, REFERENCES
+from tasks.core.recommenders import fitting
 from tasks.core.splits import Split
 from tasks.core.sweep import FEWEST_POINTS, Point, Sweep, estimated, steadiness, varying
 from tasks.core.verdict import Matrix
@@ -42,11 +42,11 @@ def means(metrics_of: MetricsOf, runs: Sequence[RunRef]) -> list[Accuracy]:
 
 
 def references(config: ExperimentConfig, split: Split) -> dict[str, Evaluation]:
-    """The reference recommenders on the split; EASE only where the catalogue fits."""
+    """The reference recommenders on the split, those that fit its catalogue."""
     assert config.evaluation is not None, "a split comes with evaluation"
     seed = split_seed(config)
-    fitting = {name: make for name, make in REFERENCES.items() if name != "ease" or split.train.shape[1] <= MOST_ITEMS}
-    return {name: evaluate(make(split.train, seed), split, config.evaluation.cutoffs) for name, make in fitting.items()}
+    cutoffs, chosen = config.evaluation.cutoffs, fitting(split.train.shape[1])
+    return {name: evaluate(make(split.train, seed), split, cutoffs) for name, make in chosen.items()}
 
 
 def tested_metrics(config: ExperimentConfig) -> list[str]:

@@ -11,7 +11,7 @@ from tasks.core.accuracy import TESTED
 from tasks.core.balance import EVERY, balance
 from tasks.core.config import LIST_LENGTH, AlsConfig, ExperimentConfig
 from tasks.core.plan import EVALUATION, MODEL, at_a_time, fit_bytes, planned_runs
-from tasks.core.recommenders import MOST_ITEMS, REFERENCES
+from tasks.core.recommenders import fitting
 
 START_SECONDS = 10.0
 """Imports, the orchestrator and the store."""
@@ -131,7 +131,7 @@ def measured_seconds(config: ExperimentConfig, users: int, items: int, listing: 
     ----------
     listing : (role, factors) -> seconds of one run's lists
     """
-    references = len(REFERENCES) - (items > MOST_ITEMS)
+    references = len(fitting(items))
     evaluation = min(seconds for (role, _), seconds in listing.items() if role == EVALUATION)
     tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
     return references * evaluation + tests * TEST_SECONDS * users
@@ -156,11 +156,11 @@ def _memory(config: ExperimentConfig, size: tuple[int, int, int], models: int, w
     matrix, lists = 8 * n_interactions, _lists_bytes(users, items)
     reading = READ_BYTES * n_interactions
     making_lists = 4 * factors * (users + items) * 2 + 3 * lists
-    fit = max(fit_bytes(*size, settings) for settings in config.models.values())
-    fitting = workers * (fit + making_lists) + matrix
+    each = max(fit_bytes(*size, settings) for settings in config.models.values())
+    fits = workers * (each + making_lists) + matrix
     comparing = 2 * matrix + (models + 2) * lists
-    ease = 32 * items**2 if config.evaluation and items <= MOST_ITEMS else 0  # four I x I arrays of float64
-    return max(reading, fitting, comparing, ease)
+    ease = 32 * items**2 if config.evaluation and "ease" in fitting(items) else 0  # four I x I arrays of float64
+    return max(reading, fits, comparing, ease)
 
 
 def _disk(config: ExperimentConfig, size: tuple[int, int, int], factors: list[int]) -> int:

@@ -81,12 +81,19 @@ def random(train: "csr_array", seed: int) -> Scores:
     return scores
 
 
-REFERENCES: dict[str, Callable[["csr_array", int], Scores]] = {
+Recommender = Callable[["csr_array", int], Scores]
+"""(train, seed) -> the scores of every user for every item."""
+REFERENCES: dict[str, Recommender] = {
     "popularity": popularity,
     "item-knn": item_knn,
     "ease": ease,
     "random": random,
 }
+
+
+def fitting(items: int) -> dict[str, Recommender]:
+    """The references for a catalogue of so many items: EASE only where that is not too many."""
+    return {name: make for name, make in REFERENCES.items() if name != "ease" or items <= MOST_ITEMS}
 
 
 def _untrained(train: "csr_array") -> npt.NDArray[np.bool_]:
