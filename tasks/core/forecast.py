@@ -19,7 +19,7 @@ FIT_SECONDS = 0.5
 """Of a fit, beside training and lists: tasks, metrics, files."""
 READ_SECONDS = 1.2e-6
 """Of a rating: reading, indexing, splitting."""
-TEST_SECONDS = 1.5e-4
+TEST_SECONDS = 1e-5
 """Of a user, for each test of accuracy: sign flips and a bootstrap."""
 READ_BYTES = 46
 """Of a rating, while the ratings are read and indexed."""

@@ -1,5 +1,7 @@
 """Tests of accuracy over users and seeds."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -74,6 +76,26 @@ def test_sign_flips_hold_their_level():
     p = [outcome(*(rng.normal(size=(1, 25)) for _ in "ab")).p_users_flip for _ in range(200)]
     rejected = sum(each <= 0.05 for each in p)
     assert stats.binomtest(rejected, 200, 0.05).pvalue > 0.001
+
+
+@pytest.mark.parametrize("users", [8, 11])
+def test_sign_flips_are_near_all_of_them(rng, users):
+    of_a, of_b = rng.uniform(size=(1, users)), rng.uniform(0.1, 1.1, size=(1, users))
+    shifts = (of_b - of_a)[0]
+    every = [sum(s * x for s, x in zip(signs, shifts, strict=True)) for signs in product((-1, 1), repeat=users)]
+    exact = np.mean(np.abs(every) >= abs(shifts.sum()) - 1e-12)
+    assert 0.01 < exact < 0.99
+    assert outcome(of_a, of_b).p_users_flip == pytest.approx(exact, abs=5 * np.sqrt(exact * (1 - exact) / 10_000))
+
+
+def test_the_interval_has_the_variance_of_users_and_of_seeds(rng):
+    users = rng.normal(0, 0.2, (2, 400))
+    of_a, of_b = (own + rng.normal(0, 0.02, (6, 1)) for own in users)
+    found = outcome(of_a, of_b)
+    of_users = np.var(users[1] - users[0]) / 400
+    of_seeds = (np.var(of_a.mean(axis=1)) + np.var(of_b.mean(axis=1))) / 6
+    assert of_seeds > 0.2 * of_users
+    assert found.high_95 - found.low_95 == pytest.approx(2 * 1.96 * np.sqrt(of_users + of_seeds), rel=0.1)
 
 
 def test_other_users_are_refused():
