@@ -58,18 +58,17 @@ class Bars:
         self.running: dict[str, TaskID] = {}
         self.lock = Lock()
 
-    def plan(self, work: dict[str, float]) -> None:
-        """Show the bar over all fits; each counts by its floating-point work."""
+    def plan(self, title: str, work: dict[str, float]) -> None:
+        """Show the bar over everything; each part counts by its work."""
         self.work = work
         if work:
-            self.overall = self.progress.add_task(f"{len(work)} fits", total=sum(work.values()), shown="")
+            self.overall = self.progress.add_task(title, total=sum(work.values()), shown="")
 
-    def step(self, label: str, done: int, total: int) -> None:
+    def step(self, label: str, done: int, total: int, unit: str) -> None:
         """Move the bars."""
         with self.lock:
             if label not in self.running:
                 self.running[label] = self.progress.add_task(label, total=total, shown="")
-            unit = "iterations" if label in self.work else "bytes"
             self.progress.update(self.running[label], completed=done, shown=f"{done:,}/{total:,} {unit}")
             self.share[label] = self.work.get(label, 0.0) * done / total
             if self.overall is not None:

@@ -152,7 +152,8 @@ def _on_dask(
         for run, steps in started:
             # each its own failure, not that the next had nothing to go on
             ref: RunRef = [step.result() for step in steps][-1]
-            progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations)
+            for part in (f"train {run.label}", f"lists of {run.label}"):
+                progress.step(part, 1, 1, "fits")
             yield ref
 
 

@@ -31,4 +31,4 @@ def fetch_dataset(dataset: DatasetConfig) -> StoredFile:
             if known.citation:
                 log.info("Please cite: %s", known.citation)
     label = f"download {dataset.name}"
-    return datasets.locate(dataset, on_bytes=lambda done, total: progress.step(label, done, total))
+    return datasets.locate(dataset, on_bytes=lambda done, total: progress.step(label, done, total, "bytes"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prefect import task
 
-from tasks import staging, tracking
+from tasks import progress, staging, tracking
 from tasks.artifacts import write_table
 from tasks.core import neighbours
 from tasks.core.als import Factors
@@ -15,7 +15,7 @@ from tasks.core.comparison import queries
 from tasks.core.config import LIST_LENGTH, ExperimentConfig
 from tasks.core.evaluation import evaluate as evaluated
 from tasks.core.interactions import Interactions
-from tasks.core.neighbours import Lists
+from tasks.core.neighbours import Lists, Told
 from tasks.core.plan import MODEL, PlannedRun
 from tasks.core.store import listing, writing
 from tasks.liveness import alive
@@ -37,16 +37,18 @@ COLUMNS = {"users": "neighbour", "items": "neighbour", "recommendations": "item"
 @task(name="evaluate", task_run_name="evaluate {run.label}")
 def evaluate(config: ExperimentConfig, data: Prepared, run: PlannedRun, staged: Staged, where: Home) -> Staged:
     """Stage a run's lists or its accuracy beside its factors, unless an earlier run has done so."""
+    what = f"lists of {run.label}"
     if staged.files is not None:
+        progress.step(what, 1, 1, "lists")
         return staged
     factors = Factors.load(staged.stored[0].check())
     folder = staged.folder
     with alive(tracking.open_store(where.uri), staged.run_id), writing(folder):
         if run.role == MODEL:
-            _write_lists(folder, factors, load(data.file), config)
+            _write_lists(folder, factors, load(data.file), config, what)
             results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
         else:
-            results = _write_accuracy(folder, factors, data, config)
+            results = _write_accuracy(folder, factors, data, config, what)
     staged = replace(staged, files=listing(folder), results=results)
     staging.keep(staged)
     return staged
@@ -65,12 +67,17 @@ def query_table(lists: Lists, target: str, entity: int, n: int, loaded: Interact
     return pd.DataFrame({**columns, "score": lists.scores[entity, : len(found)]})
 
 
-def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig) -> None:
+def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig, what: str) -> None:
     """Every list of a model, the names of its rows, and the query tables."""
+    users, items = loaded.matrix.shape
+
+    def told(before: int) -> Told:
+        return lambda done, _: progress.step(what, before + done, 2 * users + items, "lists")
+
     lists = {
-        "users": neighbours.similar(factors.users, n=LIST_LENGTH),
-        "items": neighbours.similar(factors.items, n=LIST_LENGTH),
-        "recommendations": neighbours.recommend(factors, loaded.matrix, n=LIST_LENGTH),
+        "users": neighbours.similar(factors.users, n=LIST_LENGTH, told=told(0)),
+        "items": neighbours.similar(factors.items, n=LIST_LENGTH, told=told(users)),
+        "recommendations": neighbours.recommend(factors, loaded.matrix, n=LIST_LENGTH, told=told(users + items)),
     }
     (folder / "neighbours").mkdir(parents=True, exist_ok=True)
     loaded.users_frame().to_parquet(folder / "users.parquet", index=False)
@@ -83,13 +90,20 @@ def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: E
         write_table(folder, f"queries/{name}.json", query_table(lists[target], target, entity, n, loaded))
 
 
-def _write_accuracy(folder: Path, factors: Factors, data: Prepared, config: ExperimentConfig) -> dict[str, float]:
+def _write_accuracy(
+    folder: Path, factors: Factors, data: Prepared, config: ExperimentConfig, what: str
+) -> dict[str, float]:
     """Per-user accuracy on the held-out interactions; its means, and what the split is like."""
     import pandas as pd
 
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
     assert data.held_out is not None, "and with a split"
     split = load_split(data.held_out)
-    found = evaluated(neighbours.preferences(factors), split, config.evaluation.cutoffs)
+    found = evaluated(
+        neighbours.preferences(factors),
+        split,
+        config.evaluation.cutoffs,
+        told=lambda done, total: progress.step(what, done, total, "lists"),
+    )
     pd.DataFrame({"index": found.users, **found.per_user}).to_parquet(folder / "accuracy.parquet", index=False)
     return found.means() | {name: float(count) for name, count in split.counts().items()}

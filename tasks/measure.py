@@ -1,18 +1,21 @@
 """What evaluations say, side by side: means over seeds, tests, reference recommenders, and sweeps."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks import artifacts
+from tasks import artifacts, progress
+from tasks.core import als
 from tasks.core.accuracy import TESTED, AccuracyTest, adjusted, compare_accuracy
 from tasks.core.config import AlsConfig, ExperimentConfig
 from tasks.core.errors import DataError
 from tasks.core.evaluation import Evaluation, evaluate
 from tasks.core.overlap import Values
 from tasks.core.plan import EVALUATION, MODEL, split_seed
-from tasks.core.recommenders import fitting
+from tasks.core.recommenders import Recommender, fitting
 from tasks.core.splits import Split
 from tasks.core.sweep import FEWEST_POINTS, Point, Sweep, estimated, steadiness, varying
 from tasks.core.verdict import Matrix
@@ -46,7 +49,20 @@ def references(config: ExperimentConfig, split: Split) -> dict[str, Evaluation]:
     assert config.evaluation is not None, "a split comes with evaluation"
     seed = split_seed(config)
     cutoffs, chosen = config.evaluation.cutoffs, fitting(split.train.shape[1])
-    return {name: evaluate(make(split.train, seed), split, cutoffs) for name, make in chosen.items()}
+
+    def measured(name: str, make: Recommender) -> Evaluation:
+        def told(done: int, total: int) -> None:
+            progress.step(f"lists of {name}", done, total, "lists")
+
+        return evaluate(make(split.train, seed), split, cutoffs, told)
+
+    with progress.stoppable() as stop, ThreadPoolExecutor(als.cores()) as pool:
+        started = {name: pool.submit(copy_context().run, measured, name, make) for name, make in chosen.items()}
+        try:
+            return {name: each.result() for name, each in started.items()}
+        except BaseException:
+            stop.set()
+            raise
 
 
 def tested_metrics(config: ExperimentConfig) -> list[str]:

@@ -14,11 +14,11 @@ from tasks.core.errors import Stopped
 class Listener(Protocol):
     """Something that shows progress."""
 
-    def plan(self, work: dict[str, float]) -> None:
+    def plan(self, title: str, work: dict[str, float]) -> None:
         """What is going to run, by label, with the relative amount of each."""
 
-    def step(self, label: str, done: int, total: int) -> None:
-        """`label` has done so much of its total."""
+    def step(self, label: str, done: int, total: int, unit: str) -> None:
+        """`label` has done so much of its total, such as 3 of 15 iterations."""
 
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
@@ -50,13 +50,13 @@ def stoppable() -> Iterator[Event]:
         _stop.reset(token)
 
 
-def plan(work: dict[str, float]) -> None:
+def plan(title: str, work: dict[str, float]) -> None:
     """Tell the listener, if there is one, what is going to run."""
     if listener := _listener.get():
-        listener.plan(work)
+        listener.plan(title, work)
 
 
-def step(label: str, done: int, total: int) -> None:
+def step(label: str, done: int, total: int, unit: str) -> None:
     """Tell the listener, if there is one, how far a part is.
 
     Raises
@@ -66,7 +66,7 @@ def step(label: str, done: int, total: int) -> None:
     """
     check(f"{label} was stopped at {done} of {total}")
     if listener := _listener.get():
-        listener.step(label, done, total)
+        listener.step(label, done, total, unit)
 
 
 @contextmanager

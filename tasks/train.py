@@ -58,7 +58,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
             log.info("%s: trained by an earlier run; it is uploaded now", run.label)
             staged = staging.adopt(earlier, run_id)
             tracking.send_metrics(client, run_id, staged.metrics)
-            progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations)
+            progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations, "iterations")
             return staged
         metrics = tracking.StepMetrics(client, run_id)
 
@@ -75,7 +75,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
                     imbalance=step.imbalance,
                     steady_overlap=step.overlap,
                 )
-            progress.step(f"train {run.label}", steps[-1].iteration, run.settings.iterations)
+            progress.step(f"train {run.label}", steps[-1].iteration, run.settings.iterations, "iterations")
 
         order = FitOrder(
             run.identity,
@@ -92,7 +92,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
             fitted = isolation.perform(order, staging.factors_path(run.identity, run_id), tell)
         for iteration, values in fitted.overlaps:
             metrics.add(iteration, **values)
-        progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations)
+        progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations, "iterations")
         metrics.add(0, fit_seconds=fitted.seconds, iterations_run=fitted.iterations)
         ended = "" if fitted.iterations == run.settings.iterations else ", steady by then"
         log.info("%s: %d iterations in %.1f s%s", run.label, fitted.iterations, fitted.seconds, ended)

@@ -73,7 +73,7 @@ def verify(client: "MlflowClient", runs: "Sequence[Run]", *, with_home: bool) ->
     for number, run in enumerate(complete, start=1):
         with tempfile.TemporaryDirectory() as scratch:
             checks.append(_run(client, run, Path(scratch)))
-        progress.step("verify", number, len(complete))
+        progress.step("verify", number, len(complete), "runs")
     return Verified(len(complete), sum(each.files for each in checks), [p for each in checks for p in each.problems])
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tasks.core import beyond, metrics, neighbours
 from tasks.core.als import Floats
 from tasks.core.metrics import Values
-from tasks.core.neighbours import Scores
+from tasks.core.neighbours import Scores, Told
 from tasks.core.splits import Split
 
 
@@ -31,7 +31,7 @@ class Evaluation:
         return {name: float(values.mean()) for name, values in defined.items() if len(values)} | self.overall
 
 
-def evaluate(scores: Scores, split: Split, cutoffs: tuple[int, ...]) -> Evaluation:
+def evaluate(scores: Scores, split: Split, cutoffs: tuple[int, ...], told: Told | None = None) -> Evaluation:
     """Every metric at every cutoff, and AUC, over the users that have test items.
 
     Parameters
@@ -49,7 +49,7 @@ def evaluate(scores: Scores, split: Split, cutoffs: tuple[int, ...]) -> Evaluati
         area[start:stop] = metrics.areas(block, trained[start:stop], split.test[start:stop])
         return block
 
-    recommended = neighbours.best(watched, n_users, n_items, cutoffs[-1]).ids
+    recommended = neighbours.best(watched, n_users, n_items, cutoffs[-1], told).ids
     relevant = np.diff(split.test.indptr).astype(np.int64)
     users = np.flatnonzero(relevant)
     hits = metrics.find_hits(recommended, split.test)[users]  # (T, n)

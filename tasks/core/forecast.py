@@ -125,7 +125,7 @@ def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
 
 
 def measured_seconds(config: ExperimentConfig, users: int, items: int, listing: dict[tuple[str, int], float]) -> float:
-    """Of the references' evaluations, one after the other, and of the tests of accuracy.
+    """Of the references' evaluations, one a core, and of the tests of accuracy.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def measured_seconds(config: ExperimentConfig, users: int, items: int, listing: 
     references = len(fitting(items))
     evaluation = min(seconds for (role, _), seconds in listing.items() if role == EVALUATION)
     tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
-    return references * evaluation + tests * TEST_SECONDS * users
+    return references / min(als.cores(), references) * evaluation + tests * TEST_SECONDS * users
 
 
 def _seconds(function: Callable[..., object], *arguments: object) -> float:

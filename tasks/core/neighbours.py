@@ -20,6 +20,9 @@ Ids = npt.NDArray[np.int32]
 Scores = Callable[[int, int], Floats]
 """(start, stop) -> (stop - start, C) scores of those rows, the higher the better; -inf for what is no candidate."""
 
+Told = Callable[[int, int], None]
+"""(done, total): called whenever so many rows of all have their lists; what it raises ends the work."""
+
 BLOCK_BYTES = 64 << 20
 """Scores held at once."""
 _GROUP = 64
@@ -64,7 +67,7 @@ class Lists:
         return cls(ids, scores)
 
 
-def similar(factors: Floats, *, n: int, rows: Ids | None = None) -> Lists:
+def similar(factors: Floats, *, n: int, rows: Ids | None = None, told: Told | None = None) -> Lists:
     """The n nearest rows of each row by cosine, itself left out.
 
     A row of norm zero has no direction: its list is empty, and it is on no other's.
@@ -88,7 +91,7 @@ def similar(factors: Floats, *, n: int, rows: Ids | None = None) -> Lists:
         block[np.arange(stop - start), chosen] = -np.inf
         return block
 
-    return best(scores, len(asked), len(unit), n)
+    return best(scores, len(asked), len(unit), n, told)
 
 
 def similar_raw(matrix: "csr_array", *, n: int, rows: Ids | None = None) -> Lists:
@@ -123,7 +126,7 @@ def spread(entities: int, most: int) -> Ids:
     return np.unique(np.linspace(0, entities - 1, min(most, entities)).astype(np.int32))
 
 
-def recommend(factors: Factors, liked: "csr_array", *, n: int) -> Lists:
+def recommend(factors: Factors, liked: "csr_array", *, n: int, told: Told | None = None) -> Lists:
     """The n items of the highest score x.y for each user, those it has liked left out.
 
     A user or item of norm zero was not trained: such a user's list is empty, such an item is on none.
@@ -132,7 +135,7 @@ def recommend(factors: Factors, liked: "csr_array", *, n: int) -> Lists:
     ----------
     liked : (U, I) CSR
     """
-    return best(without(preferences(factors), liked), len(factors.users), len(factors.items), n)
+    return best(without(preferences(factors), liked), len(factors.users), len(factors.items), n, told)
 
 
 def preferences(factors: Factors) -> Scores:
@@ -166,7 +169,7 @@ def score(users: Floats, items: Floats) -> Floats:
     return users @ items.T
 
 
-def best(scores: Scores, n_rows: int, n_columns: int, n: int) -> Lists:
+def best(scores: Scores, n_rows: int, n_columns: int, n: int, told: Told | None = None) -> Lists:
     """The n best columns of each row. `scores` is called once for each block of rows, in their order."""
     n = min(n, n_columns)
     ids = np.full((n_rows, n), -1, dtype=np.int32)
@@ -183,6 +186,8 @@ def best(scores: Scores, n_rows: int, n_columns: int, n: int) -> Lists:
         listed = ranks < n
         places = start + rows[listed], ranks[listed]
         ids[places], highest[places] = columns[listed], values[listed]
+        if told:
+            told(start + len(block), n_rows)
     longest = max(int((ids >= 0).sum(axis=1).max(initial=0)), 1) if n else 0
     return Lists(ids[:, :longest], highest[:, :longest])
 

@@ -164,22 +164,55 @@ def test_a_fit_that_fails_leaves_failed_runs_with_the_reason(config: ExperimentC
     assert all("TrainingError" in run.data.tags["latentlab.reason"] for run in failed)
 
 
-def test_interrupting_leaves_killed_runs(config: ExperimentConfig, client: MlflowClient) -> None:
+def test_all_that_is_planned_is_told_to_its_end(config: ExperimentConfig) -> None:
+    from tasks import progress
+
+    planned: dict[str, float] = {}
+    told: dict[str, tuple[int, int, str]] = {}
+
+    class Listening:
+        def plan(self, title: str, work: dict[str, float]) -> None:
+            assert title == "6 fits"
+            planned.update(work)
+
+        def step(self, label: str, done: int, total: int, unit: str) -> None:
+            assert done >= told.get(label, (0, 0, ""))[0]
+            told[label] = done, total, unit
+
+    with progress.listening(Listening()):
+        experiment(config)
+    assert len(planned) == 12
+    assert all(done == total for done, total, _ in told.values())
+    references = {f"lists of {name}" for name in ("popularity", "item-knn", "ease", "random")}
+    assert told.keys() == planned.keys() | references
+    assert told["train k8 #0"][1:] == (config.models["k8"].iterations, "iterations")
+
+
+@pytest.mark.parametrize(
+    ("where", "at", "statuses"),
+    [
+        ("train k8 #0", 3, ["FINISHED", "FINISHED", "KILLED", "KILLED"]),
+        ("lists of k8 #0", 1, ["FINISHED", "FINISHED", "KILLED", "KILLED"]),
+        ("lists of item-knn", 1, [*["FINISHED"] * 6, "KILLED"]),
+    ],
+)
+def test_interrupting_leaves_killed_runs(
+    config: ExperimentConfig, client: MlflowClient, where: str, at: int, statuses: list[str]
+) -> None:
     from tasks import progress
 
     class Interrupting:
-        def plan(self, work: dict[str, float]) -> None:
-            assert len(work) == 6
+        def plan(self, title: str, work: dict[str, float]) -> None:
+            pass
 
-        def step(self, label: str, done: int, total: int) -> None:
-            if label == "train k8 #0" and done == 3:
+        def step(self, label: str, done: int, total: int, unit: str) -> None:
+            if label == where and done >= at:
                 raise KeyboardInterrupt
 
     with pytest.raises(BaseException) as raised, progress.listening(Interrupting()):  # noqa: PT011
         experiment(config)
     assert raised.type is KeyboardInterrupt
-    statuses = [run.info.status for run in runs.our_runs(client)]
-    assert sorted(statuses) == ["FINISHED", "FINISHED", "KILLED", "KILLED"]
+    assert sorted(run.info.status for run in runs.our_runs(client)) == statuses
 
 
 def test_prefect_shows_the_story(config: ExperimentConfig) -> None:

@@ -148,10 +148,10 @@ def test_interrupting_stops_every_thread(config: ExperimentConfig, client: Mlflo
         def __init__(self) -> None:
             self.seen: set[str] = set()
 
-        def plan(self, work: dict[str, float]) -> None:
+        def plan(self, title: str, work: dict[str, float]) -> None:
             pass
 
-        def step(self, label: str, done: int, total: int) -> None:
+        def step(self, label: str, done: int, total: int, unit: str) -> None:
             first = len(self.seen) < 2
             self.seen.add(label)
             if first and len(self.seen) == 2:

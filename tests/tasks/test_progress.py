@@ -27,7 +27,7 @@ def test_an_interrupt_that_was_swallowed_ends_the_next_step() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), progress.interruptible():  # noqa: PT012
         swallowed(signal.SIGINT)
-        progress.step("train", 1, 2)
+        progress.step("train", 1, 2, "iterations")
     assert signal.getsignal(signal.SIGINT) is before
     progress.check()  # and none after
 
