@@ -75,6 +75,15 @@ def lease(name: str, what: str) -> Iterator[bool]:
         lock.release()
 
 
+def forget() -> None:
+    """Remove what is left of leases that nobody holds: whoever held them was killed, and their work is done since."""
+    from filelock import FileLock, Timeout
+
+    for path in (home() / "locks").glob("*"):
+        with suppress(OSError, Timeout), FileLock(path, timeout=0):
+            path.unlink(missing_ok=True)
+
+
 def _acquired(lock: "FileLock", path: Path) -> bool:
     from filelock import Timeout
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tasks import staging, tracking
+from tasks import lease, staging, tracking
 from tasks.core import checkpoint
 from tasks.core.process import is_gone
 from tasks.runs import is_complete, our_runs, run_ref
@@ -55,7 +55,7 @@ def is_alive(run: "Run") -> bool:
 def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
     """Close as FAILED what a crash left RUNNING; the runs that were closed.
 
-    What lies about in our home of fits that are complete is removed.
+    What lies about in our home of fits that are complete is removed, and leases that nobody holds.
     """
     found = our_runs(client, experiment_ids)
     left_open = [run for run in found if run.info.status not in tracking.TERMINAL]
@@ -70,6 +70,7 @@ def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = Non
     for identity in (staging.identities() | checkpoint.identities()) & complete:
         if identity not in {run_ref(run).identity for run in living}:
             discard(identity)
+    lease.forget()
     return dead
 
 

@@ -308,6 +308,45 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
     return config.iterations * sweep / 1e9
 
 
+def sweep_seconds(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig, threads: int = 1) -> float:
+    """How long one sweep takes on this machine: a few rows of random interactions are solved, and scaled to all.
+
+    Parameters
+    ----------
+    matrix_shape, interactions : of the matrix
+    threads : implicit's
+    """
+    from implicit.cpu import _als
+    from scipy.sparse import csr_matrix
+
+    stream, k, total = np.random.default_rng(0), config.factors, 0.0
+    for rows, columns in (matrix_shape, matrix_shape[::-1]):
+        each = max(round(interactions / rows), 1)
+        sample = min(rows, max(8 * threads, int(2e8 / (8 * k**2 + 32 * each * k))))
+        indices = stream.integers(0, columns, size=sample * each).astype(np.int32)
+        data = np.ones(len(indices), dtype=np.float32)
+        some = csr_matrix((data, indices, np.arange(sample + 1, dtype=np.int32) * each), shape=(sample, columns))
+        found, others = (stream.random((size, k), dtype=np.float32) / k for size in (sample, columns))
+        solve = _als.least_squares_cg if config.solver == "cg" else _als.least_squares
+        with one_blas_thread():
+            gram = seconds(lambda y: y.T @ y, others)
+            solving = seconds(solve, some, found, others, config.regularization, threads)
+            total += gram + max(solving - gram, 0.0) * rows / sample
+            if config.acceleration == "balanced":
+                few = others[: 10 * k]
+                total += seconds(balance, few.copy(), few.copy()) / 2 * columns / len(few) / EVERY
+    return total
+
+
+def seconds(function: Callable[..., object], *arguments: object) -> float:
+    """How long a call takes: the less of two."""
+    begun = time.perf_counter()
+    function(*arguments)
+    between = time.perf_counter()
+    function(*arguments)
+    return min(between - begun, time.perf_counter() - between)
+
+
 def _fits(factors: Factors, matrix: "csr_array", config: AlsConfig) -> bool:
     """Whether factors have the shapes and the dtype that a fit gives them."""
     expected = [(rows, config.factors) for rows in matrix.shape]

@@ -1,15 +1,12 @@
 """What an experiment will take, before it is run: short measurements on this machine, scaled to its size."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.core import als, neighbours
 from tasks.core.accuracy import TESTED
-from tasks.core.balance import EVERY, balance
-from tasks.core.config import LIST_LENGTH, AlsConfig, ExperimentConfig
+from tasks.core.config import LIST_LENGTH, ExperimentConfig
 from tasks.core.plan import EVALUATION, MODEL, at_a_time, fit_bytes, planned_runs
 from tasks.core.recommenders import fitting
 
@@ -55,7 +52,7 @@ def forecast(config: ExperimentConfig, users: int, items: int, n_interactions: i
     workers = at_a_time(config.execution.workers, runs, size)
     threads = max(als.cores() // workers, 1)
     fitting = {
-        name: settings.iterations * sweep_seconds((users, items), n_interactions, settings, threads)
+        name: settings.iterations * als.sweep_seconds((users, items), n_interactions, settings, threads)
         for name, settings in config.models.items()
     }
     listing = {
@@ -79,36 +76,6 @@ def forecast(config: ExperimentConfig, users: int, items: int, n_interactions: i
     )
 
 
-def sweep_seconds(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig, threads: int = 1) -> float:
-    """How long one sweep takes on this machine: a few rows of random interactions are solved, and scaled to all.
-
-    Parameters
-    ----------
-    matrix_shape, interactions : of the matrix
-    threads : implicit's
-    """
-    from implicit.cpu import _als
-    from scipy.sparse import csr_matrix
-
-    stream, k, total = np.random.default_rng(0), config.factors, 0.0
-    for rows, columns in (matrix_shape, matrix_shape[::-1]):
-        each = max(round(interactions / rows), 1)
-        sample = min(rows, max(8 * threads, int(2e8 / (8 * k**2 + 32 * each * k))))
-        indices = stream.integers(0, columns, size=sample * each).astype(np.int32)
-        data = np.ones(len(indices), dtype=np.float32)
-        some = csr_matrix((data, indices, np.arange(sample + 1, dtype=np.int32) * each), shape=(sample, columns))
-        found, others = (stream.random((size, k), dtype=np.float32) / k for size in (sample, columns))
-        solve = _als.least_squares_cg if config.solver == "cg" else _als.least_squares
-        with als.one_blas_thread():
-            gram = _seconds(lambda y: y.T @ y, others)
-            solving = _seconds(solve, some, found, others, config.regularization, threads)
-            total += gram + max(solving - gram, 0.0) * rows / sample
-            if config.acceleration == "balanced":
-                few = others[: 10 * k]
-                total += _seconds(balance, few.copy(), few.copy()) / 2 * columns / len(few) / EVERY
-    return total
-
-
 def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
     """Of a run's lists: neighbours of users and items and recommendations, or the recommendations that are measured."""
     stream, total = np.random.default_rng(0), 0.0
@@ -117,9 +84,9 @@ def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
         others = stream.random((columns, factors), dtype=np.float32)
         sample = np.arange(min(rows, columns, 256), dtype=np.int32)
         with als.one_blas_thread():
-            listed = _seconds(lambda y, some: neighbours.similar(y, n=LIST_LENGTH, rows=some), others, sample)
+            listed = als.seconds(lambda y, some: neighbours.similar(y, n=LIST_LENGTH, rows=some), others, sample)
         if role == EVALUATION:  # the area under the curve is of all items' order
-            listed += _seconds(lambda y: np.sort(y, axis=1), stream.random((len(sample), columns), dtype=np.float32))
+            listed += als.seconds(lambda y: np.sort(y, axis=1), stream.random((len(sample), columns), dtype=np.float32))
         total += listed * rows / len(sample)
     return total
 
@@ -135,15 +102,6 @@ def measured_seconds(config: ExperimentConfig, users: int, items: int, listing: 
     evaluation = min(seconds for (role, _), seconds in listing.items() if role == EVALUATION)
     tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
     return references / min(als.cores(), references) * evaluation + tests * TEST_SECONDS * users
-
-
-def _seconds(function: Callable[..., object], *arguments: object) -> float:
-    """How long a call takes: the less of two."""
-    begun = time.perf_counter()
-    function(*arguments)
-    between = time.perf_counter()
-    function(*arguments)
-    return min(between - begun, time.perf_counter() - between)
 
 
 def _lists_bytes(users: int, items: int) -> int:

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from tasks.core import als
 from tasks.core.config import AlsConfig
-from tasks.core.forecast import TEST_SECONDS, forecast, measured_seconds, sweep_seconds
+from tasks.core.forecast import TEST_SECONDS, forecast, measured_seconds
 from tasks.core.plan import EVALUATION, MODEL
 from tasks.core.recommenders import MOST_ITEMS
 from tests.core.test_plan import SMALL, config
@@ -58,7 +58,7 @@ def test_a_sweep_takes_what_was_foretold(solver: str, users: int, items: int, ea
     settings = AlsConfig.model_validate({"factors": k, "iterations": 4, "solver": solver})
     foretold, found = [], []
     for _ in range(3):
-        foretold.append(4 * sweep_seconds(matrix.shape, matrix.nnz, settings))
+        foretold.append(4 * als.sweep_seconds(matrix.shape, matrix.nnz, settings))
         begun = time.perf_counter()
         als.fit(matrix, settings, seed=1, threads=1)
         found.append(time.perf_counter() - begun)

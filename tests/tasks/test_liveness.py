@@ -19,7 +19,7 @@ from tasks.core.config import AlsConfig
 from tasks.core.errors import DataError, Stopped
 from tasks.core.plan import MODEL, PlannedRun
 from tasks.core.process import is_gone, this_process
-from tasks.core.store import write_text
+from tasks.core.store import home, write_text
 from tasks.lease import lease
 from tasks.progress import stoppable
 
@@ -192,6 +192,18 @@ def test_a_lease_whose_process_was_killed_is_free_at_once(held: subprocess.Popen
     with lease("work", "the work") as waited:
         assert not waited
     assert time.monotonic() - begun < 1
+
+
+def test_what_is_left_of_a_lease_goes_with_what_a_crash_left(client: MlflowClient, held: subprocess.Popen[str]) -> None:
+    """A fit that is complete is not begun again, so that nobody would take its lease."""
+    (left,) = (home() / "locks").iterdir()
+    liveness.reconcile(client)
+    assert left.exists(), "it is held"
+    held.kill()
+    held.wait()
+    assert left.exists()
+    liveness.reconcile(client)
+    assert not left.exists()
 
 
 def test_a_lease_whose_process_has_stopped_is_passed_over(
