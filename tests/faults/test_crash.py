@@ -201,9 +201,10 @@ def test_a_crash_of_the_training_process_is_a_failed_run(
 def test_a_limit_of_memory_is_told(lab: Lab) -> None:
     """The kernel refuses the training process any more memory."""
     lab.configure(models={"k2": CONFIG["models"]["k2"], "huge": {"factors": 9000, "iterations": 2}})
+    one_complete = tagged(lab, "latentlab.complete", "model")
     process = lab.start()
     child = child_of(process)
-    until(tagged(lab, "latentlab.complete", "model"), process)
+    until(one_complete, process)
     child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms,) * 2)
     out, err = process.communicate(timeout=60)
     lab.failed(subprocess.CompletedProcess([], process.returncode, out, err), 4, "memory")
