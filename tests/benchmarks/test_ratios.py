@@ -52,16 +52,16 @@ def test_balancing_is_far_sooner_where_plain_als_ends(matrix: csr_array) -> None
     assert slow > 5 * fast
 
 
-def test_lists_of_many_columns_take_little_more_than_one_partition_of_their_scores() -> None:
-    block = np.random.default_rng(0).normal(size=(400, 40_000)).astype(np.float32)
+def test_the_best_of_many_columns_are_found_sooner_than_by_a_partition() -> None:
+    block = np.random.default_rng(0).normal(size=(80, 200_000)).astype(np.float32)
     turns = [
         (
-            seconds(lambda: neighbours.best(lambda start, stop: block[start:stop], 400, 40_000, 100)),
-            seconds(lambda: np.argpartition(block, 39_900, axis=1)),
+            seconds(lambda: neighbours.best(lambda start, stop: block[start:stop], 80, 200_000, 100)),
+            seconds(lambda: np.argpartition(block, 199_900, axis=1)),
         )
         for _ in range(3)
     ]
-    assert min(turn[0] for turn in turns) < 2.5 * min(turn[1] for turn in turns)
+    assert min(turn[0] for turn in turns) < min(turn[1] for turn in turns)
 
 
 def test_comparing_lists_does_not_depend_on_how_many_there_are_to_choose_from() -> None:
