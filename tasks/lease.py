@@ -48,7 +48,10 @@ def lease(name: str, what: str) -> Iterator[bool]:
         if not waited:
             log.info("%s: another process is at it; waiting", what)
             waited = True
-        expired = time.time() - path.stat().st_mtime > EXPIRES_SECONDS
+        try:
+            expired = time.time() - path.stat().st_mtime > EXPIRES_SECONDS
+        except FileNotFoundError:  # let go of since
+            continue
         if expired and stale:  # twice, since one that has just been taken is not renewed yet
             log.warning("%s: the process that is at it does not go on; it is begun again here", what)
             yield True

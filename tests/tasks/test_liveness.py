@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 
 from tasks import lease as leases
@@ -204,6 +205,19 @@ def test_what_is_left_of_a_lease_goes_with_what_a_crash_left(client: MlflowClien
     assert left.exists()
     liveness.reconcile(client)
     assert not left.exists()
+
+
+def test_a_lease_that_is_let_go_of_between_two_looks_is_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTLAB_HOME", str(tmp_path))
+    looks = iter([False, True])
+
+    def acquired(lock: FileLock, path: Path) -> bool:
+        return next(looks) and acquire(lock, path)  # held at the first look, and its file gone at once
+
+    acquire = leases._acquired
+    monkeypatch.setattr(leases, "_acquired", acquired)
+    with lease("work", "the work") as waited:
+        assert waited
 
 
 def test_a_lease_whose_process_has_stopped_is_passed_over(
