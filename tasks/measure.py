@@ -62,6 +62,7 @@ def references(config: ExperimentConfig, split: Split) -> dict[str, Evaluation]:
             return {name: each.result() for name, each in started.items()}
         except BaseException:
             stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
