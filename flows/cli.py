@@ -22,7 +22,7 @@ from tasks.core.errors import OrchestrationError
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from tasks.core.config import ExperimentConfig
+    from tasks.core.config.experiment import ExperimentConfig
 
 DEFAULT_CONFIG = Path("configs/quickstart.yaml")
 
@@ -71,16 +71,16 @@ def run(
     settings = _config(config, sets)
     _log_to_stderr()
     from flows.console import bars, err, out, show_result
-    from tasks import registry, tracking
+    from tasks.tracking import registry, store
 
     # what the flow would refuse is refused before Prefect is started
     if register is not None:
         registry.check_name(register)
-    uri = tracking.resolve_uri(settings.tracking.uri)
-    if tracking.is_new(uri):  # making it takes seconds, in which an embedded server starts
+    uri = store.resolve_uri(settings.tracking.uri)
+    if store.is_new(uri):  # making it takes seconds, in which an embedded server starts
         Thread(target=_make_store, args=(uri,), daemon=True).start()
     else:
-        tracking.open_store(uri)
+        store.open_store(uri)
     from flows.experiment import experiment
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -100,18 +100,18 @@ def run(
 
 def _make_store(uri: str) -> None:
     """What goes wrong is told by the flow, which opens the store once more."""
-    from tasks import tracking
+    from tasks.tracking import store
 
     with contextlib.suppress(Exception):
-        tracking.open_store(uri)
+        store.open_store(uri)
 
 
 @app.command()
 def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     """Validate a config; print it resolved, and the time, memory and disk that it will take on this machine."""
     settings = _config(config, sets)
-    from tasks.core.catalogue import entry
-    from tasks.core.forecast import forecast
+    from tasks.core.data.catalogue import entry
+    from tasks.core.planning.estimate import estimate as forecast
 
     if settings.dataset.name == "file":
         summary = _prepared(settings).summary
@@ -156,7 +156,8 @@ def _at_a_time(workers: int) -> str:
 @app.command()
 def runs(as_json: Json = False) -> None:
     """List experiments, their comparisons, and every model's runs with their status."""
-    from tasks.runs import is_complete, our_runs, run_ref
+    from tasks.tracking.runs import is_complete, run_ref
+    from tasks.tracking.search import our_runs
 
     client = _client()
     names = {str(found.experiment_id): found.name for found in client.search_experiments()}
@@ -199,13 +200,13 @@ def runs(as_json: Json = False) -> None:
 def show(run: RunName, as_json: Json = False) -> None:
     """Show what is in a run: of a comparison its tables, of a model's run its parameters, metrics and lists."""
     from flows.console import columns_table, out, show_result
-    from tasks import lookup, runs
-    from tasks.core.plan import PARENT
+    from tasks.core.planning.runs import PARENT
+    from tasks.tracking import results, runs, search
 
     client = _client()
-    found = runs.find_run(client, run)
+    found = search.find_run(client, run)
     if runs.run_ref(found).role == PARENT:
-        result = lookup.result_of(client, found)
+        result = results.result_of(client, found)
         _print_json(asdict(result)) if as_json else show_result(result, every_depth=True)
         return
     content: dict[str, Any] = {
@@ -237,7 +238,7 @@ def compare(
     _log_to_stderr()
     from flows.compare import compare as compared
     from flows.console import bars, show_result
-    from tasks.tracking import resolve_uri
+    from tasks.tracking.store import resolve_uri
 
     with bars(hidden=as_json):
         result = compared(a, b, resolve_uri())
@@ -249,11 +250,11 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="As for show.")] = "latest", as_json: Json = False
 ) -> None:
     """Open a comparison's report in the browser."""
-    from tasks import artifacts, runs
-    from tasks.report import REPORT
+    from tasks.reporting.report import REPORT
+    from tasks.tracking import artifacts, search
 
     client = _client()
-    path = artifacts.read_artifact(client, runs.find_run(client, run).info.run_id, REPORT)
+    path = artifacts.read_artifact(client, search.find_run(client, run).info.run_id, REPORT)
     _print_json({"report": str(path)}) if as_json else print(path)
     if not as_json:
         typer.launch(path.as_uri())
@@ -294,8 +295,8 @@ def verify(
 ) -> None:
     """Hash every file again: runs against their manifests, and without RUN the local store too."""
     from flows.console import bars
-    from tasks.runs import find_run, our_runs, with_fits
-    from tasks.verify import verify as verified
+    from tasks.tracking.search import find_run, our_runs, with_fits
+    from tasks.tracking.verify import verify as verified
 
     client = _client()
     chosen = our_runs(client) if run is None else with_fits(client, find_run(client, run))
@@ -317,7 +318,7 @@ def verify(
 @app.command()
 def reconcile(as_json: Json = False) -> None:
     """Close the runs that a crash left open; one whose process is alive is never touched."""
-    from tasks.liveness import reconcile as reconciled
+    from tasks.recovery.reconcile import reconcile as reconciled
 
     closed = [str(run.info.run_id) for run in reconciled(_client())]
     if as_json:
@@ -332,10 +333,10 @@ def ui(
     as_json: Json = False,
 ) -> None:
     """Start the MLflow UI on this project's store; Ctrl-C ends it."""
-    from tasks import tracking
+    from tasks.tracking import store
 
-    uri = tracking.resolve_uri()
-    tracking.open_store(uri)
+    uri = store.resolve_uri()
+    store.open_store(uri)
     address = f"http://127.0.0.1:{port}"
     print(
         json.dumps({"store": _shown_store(), "url": address}) if as_json else f"{_shown_store()} at {address}",
@@ -349,7 +350,7 @@ def ui(
 @data_app.command("list")
 def data_list(as_json: Json = False) -> None:
     """List the data sets known by name, with their terms."""
-    from tasks.core.catalogue import catalogue
+    from tasks.core.data.catalogue import catalogue
 
     entries = catalogue()
     if as_json:
@@ -367,7 +368,7 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A name from `data list`
     """Download (or make) a data set, unless it is here already."""
     _log_to_stderr()
     from flows.console import bars
-    from tasks.core.config import DatasetConfig
+    from tasks.core.config.dataset import DatasetConfig
     from tasks.download import fetch_dataset
 
     with bars(hidden=as_json):
@@ -416,8 +417,8 @@ def main() -> None:
 
 
 def _config(path: Path, sets: list[str] | None) -> "ExperimentConfig":
-    from tasks.core.catalogue import entry
-    from tasks.core.config import load_config
+    from tasks.core.config.load import load_config
+    from tasks.core.data.catalogue import entry
 
     config = load_config(path, sets or ())
     if config.dataset.name != "file":
@@ -452,8 +453,9 @@ def _confidence(config: "ExperimentConfig") -> str:
 
 
 def _smallest_p(config: "ExperimentConfig") -> str:
-    from tasks.core.inference import LEVEL, replicates_needed, smallest_p
-    from tasks.core.verdict import family_size
+    from tasks.core.comparison.endpoints import family_size
+    from tasks.core.inference.multiplicity import LEVEL
+    from tasks.core.inference.permutation import replicates_needed, smallest_p
 
     if config.replicates < 2 or len(config.models) < 2:
         return "none: a test needs two models with two replicates each"
@@ -465,20 +467,20 @@ def _smallest_p(config: "ExperimentConfig") -> str:
 
 
 def _client() -> Any:
-    from tasks import tracking
+    from tasks.tracking import store
 
-    return tracking.open_store(tracking.resolve_uri())
+    return store.open_store(store.resolve_uri())
 
 
 def _shown_store(config: "ExperimentConfig | None" = None) -> str:
-    from tasks.tracking import resolve_uri, without_secrets
+    from tasks.tracking.store import resolve_uri, without_secrets
 
     return without_secrets(resolve_uri(config.tracking.uri if config else None))
 
 
 def _tables(run: "Run") -> dict[str, list[dict[str, Any]]]:
     """The tables of a complete run, as rows."""
-    from tasks import artifacts
+    from tasks.tracking import artifacts
 
     client = _client()
     found = {}
@@ -490,11 +492,11 @@ def _tables(run: "Run") -> dict[str, list[dict[str, Any]]]:
 
 def _print_lists(run: str, target: str, asked: str, *, n: int, raw: bool, as_json: bool) -> None:
     from flows.console import out, query_table
-    from tasks import lookup, runs
+    from tasks.tracking import lists, search
 
     client = _client()
-    lists = lookup.lookup(client, runs.find_run(client, run), target, asked, n=n, raw=raw)
-    _print_json(asdict(lists)) if as_json else out.print(query_table(lists))
+    found = lists.lookup(client, search.find_run(client, run), target, asked, n=n, raw=raw)
+    _print_json(asdict(found)) if as_json else out.print(query_table(found))
 
 
 def _print_json(content: Any) -> None:

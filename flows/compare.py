@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 from prefect import flow
 
 from flows.experiment import Place, identity, opened, publish
-from tasks import lookup, tracking
 from tasks.compare import compare_models
-from tasks.core.config import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import ConfigError, DataError
-from tasks.core.plan import EVALUATION, MODEL, PARENT
+from tasks.core.planning.runs import EVALUATION, MODEL, PARENT, RunRef
 from tasks.download import download
-from tasks.lease import lease
 from tasks.preprocess import preprocess
-from tasks.result import Result
-from tasks.runs import RunRef, complete_parents, find_run, run_ref
+from tasks.recovery.lock import lock
+from tasks.reporting.result import Result
+from tasks.tracking import experiments, results, store
+from tasks.tracking.runs import run_ref
+from tasks.tracking.search import complete_parents, find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,7 +45,7 @@ def compare(a: str, b: str, uri: str) -> Result:
     ConfigError
         One of them has no model's runs, both are the same, or they are on different data.
     """
-    client = tracking.open_store(uri)
+    client = store.open_store(uri)
     found = [*_named(client, a), *_named(client, b)]
     first = found[0]
     for other in found[1:]:
@@ -71,9 +72,9 @@ def compare(a: str, b: str, uri: str) -> Result:
                 f"({split[:12]}, {data.held_out.sha256[:12]}): the test file or the timestamps have changed; put the "
                 "old data back, or run its config again"
             )
-    place = Place(uri, tracking.open_experiment(client, uri, config.name), identity(config, data))
-    with lease(f"comparison-{place.identity}", f"comparison {config.name}"):
-        result = lookup.known_result(client, place.experiment_id, place.identity, kept)
+    place = Place(uri, experiments.open_experiment(client, uri, config.name), identity(config, data))
+    with lock(f"comparison-{place.identity}", f"comparison {config.name}"):
+        result = results.known_result(client, place.experiment_id, place.identity, kept)
         if result is None:
             with opened(place, config, data) as where:
                 result = compare_models(config, data, kept, where)
@@ -92,8 +93,8 @@ def _named(client: "MlflowClient", text: str) -> list[Compared]:
     whole = ref.role == PARENT and not wanted
     parents = [run] if whole else complete_parents(client, run.info.experiment_id)
     for parent in parents:
-        config = lookup.config_of(client, parent)
-        used = lookup.result_of(client, parent).runs
+        config = results.config_of(client, parent)
+        used = results.result_of(client, parent).runs
         if ref.role == MODEL:
             used = [each for each in used if each.run_id == ref.run_id]
         models = [model for model in config.models if model == wanted or not wanted]
@@ -102,7 +103,7 @@ def _named(client: "MlflowClient", text: str) -> list[Compared]:
             data = parent.data.tags["latentlab.data_sha256"]
             single = ref.role == MODEL
             return [Compared(text, model, runs, config, data, single) for model, runs in groups.items() if runs]
-    known = sorted({model for parent in parents for model in lookup.config_of(client, parent).models})
+    known = sorted({model for parent in parents for model in results.config_of(client, parent).models})
     raise ConfigError(f"{text}: no finished comparison used it; models there: {', '.join(known) or 'none'}")
 
 

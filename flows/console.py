@@ -19,15 +19,16 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from tasks.progress import listening
+from tasks.reporting.progress import listening
 
 if TYPE_CHECKING:
-    from tasks.core.comparison import Entry, QueryLists, Row
-    from tasks.core.factorial import Factorial
-    from tasks.core.interactions import Summary
-    from tasks.core.sweep import Sweep
-    from tasks.core.verdict import Answer
-    from tasks.result import Result
+    from tasks.core.comparison.agreement import Row
+    from tasks.core.comparison.factorial import Factorial
+    from tasks.core.comparison.query_lists import Entry, QueryLists
+    from tasks.core.comparison.sweep import Sweep
+    from tasks.core.comparison.verdict import Answer
+    from tasks.core.data.interactions import Summary
+    from tasks.reporting.result import Result
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -174,7 +175,7 @@ def summary_table(dataset: str, summary: "Summary") -> Group:
 
 def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]:
     """A table a cutoff: a line a model, then a line a reference recommender."""
-    from tasks.result import usual_cutoff
+    from tasks.reporting.result import usual_cutoff
 
     cells, cutoffs = result.accuracy_cells, result.cutoffs
     names = list(dict.fromkeys(model for model, _ in cells))
@@ -219,7 +220,7 @@ def _split_note(result: "Result") -> str:
 
 def _sweep_table(found: "Sweep") -> Group:
     """A line a model, along what varies: accuracy, steadiness, time of a fit, size."""
-    from tasks.core.sweep import shown
+    from tasks.core.formatting import setting_text as shown
 
     table = Table(**_STYLE)
     for key in found.settings:

@@ -11,7 +11,7 @@ def read_config(path: str) -> dict[str, Any]:
     ConfigError
         Naming every fault of the file.
     """
-    from tasks.core.config import load_config
+    from tasks.core.config.load import load_config
 
     config = load_config(path)
     # said outright: a server on PostgreSQL does not keep the order of keys, and the first model is the default

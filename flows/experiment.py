@@ -21,26 +21,28 @@ from prefect.settings import PREFECT_API_URL
 
 from flows import environment
 from flows.fits import fits
-from tasks import progress, registry, runs, tracking
 from tasks.compare import compare_models
-from tasks.core import als
-from tasks.core.config import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import ConfigError, TrackingError
-from tasks.core.plan import EVALUATION, MODEL, PARENT, PlannedRun, planned_runs
-from tasks.core.store import combined_sha256
+from tasks.core.files import combined_sha256
+from tasks.core.models.cost import gflop
+from tasks.core.planning.runs import EVALUATION, MODEL, PARENT, PlannedRun, RunRef, planned_runs
 from tasks.download import download
-from tasks.lease import lease
-from tasks.liveness import alive, discard, reconcile
-from tasks.lookup import known_result
 from tasks.preprocess import Prepared, preprocess
-from tasks.result import Result
-from tasks.runs import RunRef
+from tasks.recovery import interrupts
+from tasks.recovery.heartbeat import alive
+from tasks.recovery.lock import lock
+from tasks.recovery.reconcile import discard, reconcile
+from tasks.reporting import progress
+from tasks.reporting.result import Result
+from tasks.tracking import experiments, registry, runs, search, store
+from tasks.tracking.results import known_result
 from tasks.train import Home, log_data
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from tasks.core.interactions import Summary
+    from tasks.core.data.interactions import Summary
 
 environment.set_defaults()  # a worker starts this module without the command line
 log = logging.getLogger(__name__)
@@ -82,16 +84,16 @@ def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str |
     """
     if register_as is not None:
         registry.check_name(register_as)
-    uri = tracking.resolve_uri(config.tracking.uri)
-    client = tracking.open_store(uri)  # a store that is away is found first
+    uri = store.resolve_uri(config.tracking.uri)
+    client = store.open_store(uri)  # a store that is away is found first
     ratings = download(config.dataset)
     data = preprocess(config, ratings)
     check_queries(config, data)
     planned = planned_runs(config, data.sha256, data.held_out.sha256 if data.held_out else None)
-    place = Place(uri, tracking.open_experiment(client, uri, config.name), identity(config, data))
-    with lease(f"comparison-{place.identity}", f"experiment {config.name}"):
+    place = Place(uri, experiments.open_experiment(client, uri, config.name), identity(config, data))
+    with lock(f"comparison-{place.identity}", f"experiment {config.name}"):
         reconcile(client, [place.experiment_id])
-        complete = runs.settle(client, place.experiment_id)
+        complete = search.resolve_duplicates(client, place.experiment_id)
         missing = [run for run in planned if fresh or run.identity not in complete]
         result = None
         if not missing:
@@ -99,7 +101,7 @@ def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str |
             result = known_result(client, place.experiment_id, place.identity, used)
         if result is None:
             with opened(place, config, data) as where:
-                with progress.interruptible():
+                with interrupts.interruptible():
                     complete |= train_all(config, data, missing, where, complete)
                 result = compare_models(config, data, [complete[run.identity] for run in planned], where)
         publish(result, place)
@@ -132,9 +134,7 @@ def _work(size: "Summary", runs: Sequence[PlannedRun]) -> dict[str, float]:
     """What each part of the fits comes to beside the others, in Gflop of training."""
     lists = size.users * (size.users + size.items) + size.items**2
     scores = {MODEL: lists, EVALUATION: 2 * size.users * size.items}  # those that are measured are sorted too
-    trained = {
-        f"train {run.label}": als.gflop((size.users, size.items), size.interactions, run.settings) for run in runs
-    }
+    trained = {f"train {run.label}": gflop((size.users, size.items), size.interactions, run.settings) for run in runs}
     return trained | {f"lists of {run.label}": SCORE_GFLOP * scores[run.role] for run in runs}
 
 
@@ -151,8 +151,8 @@ def opened(place: Place, config: ExperimentConfig, data: Prepared) -> Iterator[H
 
     Where the block fails, whatever of this flow run's is open in MLflow is closed: FAILED, or KILLED on cancellation.
     """
-    client = tracking.open_store(place.uri)
-    earlier = [run.info.run_id for run in runs.complete_parents(client, place.experiment_id, place.identity)]
+    client = store.open_store(place.uri)
+    earlier = [run.info.run_id for run in search.complete_parents(client, place.experiment_id, place.identity)]
     tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
     if PREFECT_API_URL.value():  # the embedded server is gone when anybody could follow a link to it
         tags["prefect.flow_run_url"] = str(runtime.flow_run.ui_url)
@@ -160,17 +160,17 @@ def opened(place: Place, config: ExperimentConfig, data: Prepared) -> Iterator[H
         parent_id = _start_parent(client, place, config, data, tags)
         with alive(client, parent_id):
             yield Home(place.uri, place.experiment_id, parent_id, tags)
-            tracking.end_run(client, parent_id, "FINISHED")
+            runs.end_run(client, parent_id, "FINISHED")
             runs.supersede(client, earlier, parent_id)
-            runs.settle(client, place.experiment_id, place.identity)
+            search.resolve_duplicates(client, place.experiment_id, place.identity)
             overtaken = "another process was the first to complete this fit"
-            tracking.close_open_runs(client, place.experiment_id, tags["prefect.flow_run_id"], "KILLED", overtaken)
+            runs.close_open_runs(client, place.experiment_id, tags["prefect.flow_run_id"], "KILLED", overtaken)
     except BaseException as error:
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         reason = f"{type(error).__name__}: {error}"
         try:
-            client = tracking.open_store(place.uri)
-            tracking.close_open_runs(client, place.experiment_id, tags["prefect.flow_run_id"], status, reason)
+            client = store.open_store(place.uri)
+            runs.close_open_runs(client, place.experiment_id, tags["prefect.flow_run_id"], status, reason)
         except TrackingError as unreachable:
             log.warning("the runs under way could not be closed as %s: %s", status, unreachable)
         raise
@@ -183,7 +183,7 @@ def identity(config: ExperimentConfig, data: Prepared) -> str:
 
 def publish(result: Result, place: Place) -> None:
     """The answer, the comparison and the lists as artifacts in Prefect, and the way to the run in MLflow."""
-    runs.note_use(tracking.open_store(place.uri), result.parent_id)
+    runs.note_use(store.open_store(place.uri), result.parent_id)
     name = result.experiment
     create_markdown_artifact(_answer(result), key="verdict", description=name)
     create_table_artifact([_readable(row) for row in result.comparison], key="comparison", description=name)
@@ -195,7 +195,7 @@ def publish(result: Result, place: Place) -> None:
     ]
     if lists:
         create_table_artifact(lists, key="lists", description=f"{name}: the n entries that most seeds list")
-    if link := tracking.run_url(place.uri, place.experiment_id, result.parent_id):
+    if link := store.run_url(place.uri, place.experiment_id, result.parent_id):
         create_link_artifact(link, "The run in MLflow", key="mlflow-run", description=name)
 
 
@@ -224,7 +224,7 @@ def _start_parent(
 ) -> str:
     models = list(config.models)
     description = _description(config, data)
-    parent_id = tracking.start_run(
+    parent_id = runs.start_run(
         client,
         place.experiment_id,
         " vs ".join(models) if len(models) < 5 else f"{len(models)} models",

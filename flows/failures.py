@@ -54,7 +54,7 @@ def _as_expected(error: Exception, origin: str) -> LatentlabError | None:
             f"Prefect's API cannot be used: {error}; check PREFECT_API_URL, or unset it for the embedded server"
         )
     if origin in {"mlflow", "sqlalchemy"}:
-        from tasks.tracking import first_line
+        from tasks.tracking.store import first_line
 
         return TrackingError(
             f"MLflow's store failed: {first_line(error)}; run the same command again: what is trained is kept"

@@ -8,17 +8,21 @@ from contextvars import copy_context
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
-from tasks import progress, tracking
-from tasks.core import als
-from tasks.core.config import ExecutionConfig, ExperimentConfig
+from tasks.core.config.experiment import ExecutionConfig, ExperimentConfig
 from tasks.core.errors import ConfigError, DataError, OrchestrationError
-from tasks.core.plan import PlannedRun, at_a_time
+from tasks.core.models.cost import gflop
+from tasks.core.models.threads import cores
+from tasks.core.planning.capacity import fits_at_a_time
+from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.evaluate import evaluate
-from tasks.isolation import grant, isolated
-from tasks.lease import lease
-from tasks.liveness import discard
 from tasks.preprocess import Prepared
-from tasks.runs import RunRef, settle
+from tasks.recovery import interrupts
+from tasks.recovery.lock import lock
+from tasks.recovery.reconcile import discard
+from tasks.recovery.worker_process import grant, isolated
+from tasks.reporting import progress
+from tasks.tracking import store
+from tasks.tracking.search import resolve_duplicates
 from tasks.train import Home, train
 from tasks.upload import upload
 
@@ -56,14 +60,14 @@ def fits(
         yield from _on_dask(config, data, runs, where, replaced)
         return
     size = data.summary.users, data.summary.items, data.summary.interactions
-    workers = at_a_time(execution.workers, runs, size)
+    workers = fits_at_a_time(execution.workers, runs, size)
 
     def completed(run: PlannedRun) -> RunRef | None:
         """What another process has made of it meanwhile."""
-        return settle(tracking.open_store(where.uri), where.experiment_id, run.identity).get(run.identity)
+        return resolve_duplicates(store.open_store(where.uri), where.experiment_id, run.identity).get(run.identity)
 
     def fit(run: PlannedRun, places: Places) -> RunRef | None:
-        with lease(f"fit-{run.identity}", run.label) as waited:
+        with lock(f"fit-{run.identity}", run.label) as waited:
             if waited and run.identity not in replaced and (found := completed(run)):
                 return found
             try:
@@ -72,7 +76,7 @@ def fits(
                         return None
                     trained = train(config, data, run, where, workers)
                 staged = evaluate(config, data, run, trained, where)
-                progress.check()
+                interrupts.check()
                 return upload(run, staged, where, replaced.get(run.identity))
             except DataError:
                 # this process was thought gone, and another has taken the fit up, completed it and tidied behind it
@@ -83,7 +87,7 @@ def fits(
 
     with isolated(workers if execution.isolate and runs else 0):
         if workers > 1:
-            longest_first = sorted(runs, key=lambda run: -als.gflop(size[:2], size[2], run.settings))
+            longest_first = sorted(runs, key=lambda run: -gflop(size[:2], size[2], run.settings))
             yield from in_threads(fit, longest_first, workers)
         else:
             places = Places(1)
@@ -100,7 +104,7 @@ class Places:
     def one(self) -> Iterator[bool]:
         """A place to train in; False where none is to begin any more, since a fit has failed."""
         with self._free:
-            progress.check()
+            interrupts.check()
             try:
                 yield not self._closed
             except BaseException:
@@ -113,12 +117,12 @@ def in_threads(
 ) -> Iterator[RunRef]:
     """A thread a fit, from its training to its last upload, so that no fit waits half-done for a thread."""
     places = Places(workers)
-    with progress.stoppable() as stop, ThreadPoolExecutor(2 * workers, thread_name_prefix="fit") as pool:
+    with interrupts.stoppable() as stop, ThreadPoolExecutor(2 * workers, thread_name_prefix="fit") as pool:
         started = [pool.submit(copy_context().run, fit, run, places) for run in runs]
         try:
             for left, done in zip(reversed(range(len(runs))), as_completed(started), strict=True):
                 if 0 < left < workers:
-                    grant(als.cores() // left)  # the last ones take over the cores of those that have ended
+                    grant(cores() // left)  # the last ones take over the cores of those that have ended
                 if ref := done.result():  # else it was not begun, and what failed is still to come
                     yield ref
         except BaseException as error:
@@ -140,11 +144,11 @@ def _on_dask(
     """All of them at once: the cluster decides what runs where, and its workers share a home and a store with us."""
     with _cluster(config.execution) as runner:
         started: list[tuple[PlannedRun, list[PrefectFuture[Any]]]] = []
-        at_a_time = _fits_a_machine(runner)
+        fits_at_a_time = _fits_a_machine(runner)
         for run in runs:
             common = {"run": run, "where": where}
             fitting = {"config": config, "data": data, **common}
-            trained = runner.submit(train, parameters={**fitting, "at_a_time": at_a_time})
+            trained = runner.submit(train, parameters={**fitting, "fits_at_a_time": fits_at_a_time})
             evaluated = runner.submit(evaluate, parameters={**fitting, "staged": trained})
             replaces = replaced.get(run.identity)
             uploaded = runner.submit(upload, parameters={**common, "staged": evaluated, "replaces": replaces})

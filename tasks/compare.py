@@ -12,21 +12,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prefect import task
 
-from tasks import artifacts, measure, report, tracking
-from tasks.core.comparison import Entry, Names, RunLists, compare, queries, query_lists
-from tasks.core.config import LIST_LENGTH, ExperimentConfig
-from tasks.core.factorial import factorial
-from tasks.core.inference import replicates_needed, smallest_p
-from tasks.core.interactions import Interactions
-from tasks.core.neighbours import Lists
-from tasks.core.plan import MODEL
-from tasks.core.recommenders import MOST_ITEMS, REFERENCES
-from tasks.core.references import per_user, raw_neighbours, reference
-from tasks.core.verdict import answer, endpoints, family_size
-from tasks.evaluate import COLUMNS, LISTS
+from tasks import measure
+from tasks.core.comparison.agreement import RunLists, compare
+from tasks.core.comparison.endpoints import endpoints, family_size
+from tasks.core.comparison.factorial import factorial
+from tasks.core.comparison.per_user import per_user
+from tasks.core.comparison.query_lists import Entry, Names, queries, query_lists
+from tasks.core.comparison.references import raw_neighbours, reference
+from tasks.core.comparison.verdict import answer
+from tasks.core.config.base import LIST_LENGTH
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.inference.permutation import replicates_needed, smallest_p
+from tasks.core.models.reference_recommenders import MOST_ITEMS, RECOMMENDERS
+from tasks.core.planning.runs import MODEL, RunRef
 from tasks.preprocess import Prepared, load, load_split
-from tasks.result import RESULT, Accuracy, Convergence, Result
-from tasks.runs import RunRef
+from tasks.reporting import report
+from tasks.reporting.convergence import Convergence
+from tasks.reporting.result import RESULT, Accuracy, Result
+from tasks.tracking import artifacts, metrics, runs, store
+from tasks.tracking.lists import LISTS, read_lists
 from tasks.train import Home
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 @task(name="compare", task_run_name="compare {config.name}")
 def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunRef], where: Home) -> Result:
     """Compare the models' lists and log numbers, tables and `runs.json` on the parent run."""
-    client = tracking.open_store(where.uri)
+    client = store.open_store(where.uri)
     loaded = load(data.file)
     lists: dict[str, list[RunLists]] = {name: [] for name in config.models}
     for run in runs:
@@ -113,7 +117,7 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
             for name, found in beside.items()
             for metric, value in sorted(found.means().items())
         ],
-        left_out={name: f"more than {MOST_ITEMS:,} items" for name in REFERENCES if split and name not in beside},
+        left_out={name: f"more than {MOST_ITEMS:,} items" for name in RECOMMENDERS if split and name not in beside},
         beside_popularity=measure.beside_popularity(config, measured, beside),
         tuning=measure.tuning(config),
         sweep=measure.along(metrics_of, config, runs, matrices),
@@ -122,21 +126,6 @@ def compare_models(config: ExperimentConfig, data: Prepared, runs: Sequence[RunR
     )
     _log(client, config, result)
     return result
-
-
-def read_lists(client: "MlflowClient", run_id: str, loaded: Interactions) -> RunLists:
-    """A complete run's lists, each file checked against the manifest."""
-    users, items = loaded.matrix.shape
-    sizes = {"users": users, "items": items, "recommendations": users}
-    return RunLists(**{target: read_target(client, run_id, target, size) for target, size in sizes.items()})
-
-
-def read_target(client: "MlflowClient", run_id: str, target: str, n_entities: int) -> Lists:
-    """A complete run's lists of one target: `users`, `items` or `recommendations`."""
-    import pandas as pd
-
-    frame = pd.read_parquet(artifacts.read_artifact(client, run_id, LISTS[target]))
-    return Lists.from_frame(frame, COLUMNS[target], n_entities)
 
 
 def _smallest_p(config: ExperimentConfig, replicates: dict[str, int]) -> float:
@@ -151,11 +140,11 @@ def _convergence(client: "MlflowClient", config: ExperimentConfig, runs: Sequenc
     found = []
     for model, settings in config.models.items():
         ids = [run.run_id for run in runs if run.role == MODEL and run.model == model]
-        objectives = [tracking.metric_history(client, run_id, "objective") for run_id in ids]
+        objectives = [metrics.metric_history(client, run_id, "objective") for run_id in ids]
         settled = [
-            tracking.metric_history(client, run_id, f"overlap_final.users_at_{config.queries.n}") for run_id in ids
+            metrics.metric_history(client, run_id, f"overlap_final.users_at_{config.queries.n}") for run_id in ids
         ]
-        imbalances = [list(tracking.metric_history(client, run_id, "imbalance").values())[-1] for run_id in ids]
+        imbalances = [list(metrics.metric_history(client, run_id, "imbalance").values())[-1] for run_id in ids]
         ends = [max(history) for history in objectives]
         since = [_since(history) for history in objectives]
         fallen = [history[step] for history, step in zip(objectives, since, strict=True)]
@@ -200,7 +189,7 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
         if each.p_holm is not None:
             numbers[f"p_holm.{each.metric}"] = each.p_holm
     numbers |= {f"summary_{key}": float(value) for key, value in asdict(result.summary).items()}
-    tracking.log_metrics(client, result.parent_id, numbers)
+    metrics.log_metrics(client, result.parent_id, numbers)
     verdicts = {
         f"latentlab.verdict.{each.target}.{each.a}_vs_{each.b}": each.verdict for each in result.answers if each.verdict
     }
@@ -209,7 +198,7 @@ def _log(client: "MlflowClient", config: ExperimentConfig, result: Result) -> No
     asked = client.get_run(result.parent_id).data.tags.get("latentlab.description", "")
     warned = "\n".join(f"- {told}." for told in result.warnings)
     described = "\n\n".join([f"**{result.sentence}**", *filter(None, [warned, asked])])
-    tracking.set_tags(client, result.parent_id, {**verdicts, "mlflow.note.content": described})
+    runs.set_tags(client, result.parent_id, {**verdicts, "mlflow.note.content": described})
     folder = Path(tempfile.mkdtemp(prefix="latentlab-"))
     try:
         (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")

@@ -4,11 +4,11 @@ import logging
 
 from prefect import task
 
-from tasks import progress
-from tasks.core import datasets
-from tasks.core.catalogue import entry
-from tasks.core.config import DatasetConfig
-from tasks.core.store import StoredFile, home
+from tasks.core.config.dataset import DatasetConfig
+from tasks.core.data.catalogue import entry
+from tasks.core.data.locate import locate
+from tasks.core.files import StoredFile, home
+from tasks.reporting import progress
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def download(dataset: DatasetConfig) -> StoredFile:
 
 
 def fetch_dataset(dataset: DatasetConfig) -> StoredFile:
-    """The same outside a flow; see `tasks.core.datasets.locate`."""
+    """The same outside a flow; see `tasks.core.data.locate.locate`."""
     if dataset.name != "file" and dataset.path is None:
         known = entry(dataset.name)
         if known.archive and not any((home() / "datasets").glob(known.archive.urls[0].rpartition("/")[2])):
@@ -31,4 +31,4 @@ def fetch_dataset(dataset: DatasetConfig) -> StoredFile:
             if known.citation:
                 log.info("Please cite: %s", known.citation)
     label = f"download {dataset.name}"
-    return datasets.locate(dataset, on_bytes=lambda done, total: progress.step(label, done, total, "bytes"))
+    return locate(dataset, on_bytes=lambda done, total: progress.step(label, done, total, "bytes"))

@@ -1,4 +1,4 @@
-"""Step 4: factors -> neighbour lists or held-out accuracy, in the staging area."""
+"""Step 4: factors -> neighbour lists or held-out accuracy, in the fit's working directory."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,31 +7,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prefect import task
 
-from tasks import progress, staging, tracking
-from tasks.artifacts import write_table
-from tasks.core import neighbours
-from tasks.core.als import Factors
-from tasks.core.comparison import queries
-from tasks.core.config import LIST_LENGTH, ExperimentConfig
-from tasks.core.evaluation import evaluate as evaluated
-from tasks.core.interactions import Interactions
-from tasks.core.neighbours import Lists, Told
-from tasks.core.plan import MODEL, PlannedRun
-from tasks.core.store import listing, writing
-from tasks.liveness import alive
+from tasks.core.comparison.query_lists import queries
+from tasks.core.config.base import LIST_LENGTH
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.interactions import Interactions
+from tasks.core.files import listing, writing
+from tasks.core.models.factors import Factors
+from tasks.core.planning.runs import MODEL, PlannedRun
+from tasks.core.ranking.evaluation import evaluate as evaluated
+from tasks.core.ranking.lists import Lists
+from tasks.core.ranking.neighbours import nearest
+from tasks.core.ranking.recommendations import preferences, recommend
+from tasks.core.types import OnProgress
 from tasks.preprocess import Prepared, load, load_split
-from tasks.staging import Staged
+from tasks.recovery import working_directory
+from tasks.recovery.heartbeat import alive
+from tasks.recovery.working_directory import Staged
+from tasks.reporting import progress
+from tasks.tracking import store
+from tasks.tracking.artifacts import write_table
+from tasks.tracking.lists import COLUMNS, LISTS
 from tasks.train import Home
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LISTS = {
-    "users": "neighbours/users.parquet",
-    "items": "neighbours/items.parquet",
-    "recommendations": "recommendations.parquet",
-}
-COLUMNS = {"users": "neighbour", "items": "neighbour", "recommendations": "item"}
 
 
 @task(name="evaluate", task_run_name="evaluate {run.label}")
@@ -43,14 +42,14 @@ def evaluate(config: ExperimentConfig, data: Prepared, run: PlannedRun, staged: 
         return staged
     factors = Factors.load(staged.stored[0].check())
     folder = staged.folder
-    with alive(tracking.open_store(where.uri), staged.run_id), writing(folder):
+    with alive(store.open_store(where.uri), staged.run_id), writing(folder):
         if run.role == MODEL:
             _write_lists(folder, factors, load(data.file), config, what)
             results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
         else:
             results = _write_accuracy(folder, factors, data, config, what)
     staged = replace(staged, files=listing(folder), results=results)
-    staging.keep(staged)
+    working_directory.keep(staged)
     return staged
 
 
@@ -71,13 +70,13 @@ def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: E
     """Every list of a model, the names of its rows, and the query tables."""
     users, items = loaded.matrix.shape
 
-    def told(before: int) -> Told:
+    def told(before: int) -> OnProgress:
         return lambda done, _: progress.step(what, before + done, 2 * users + items, "lists")
 
     lists = {
-        "users": neighbours.similar(factors.users, n=LIST_LENGTH, told=told(0)),
-        "items": neighbours.similar(factors.items, n=LIST_LENGTH, told=told(users)),
-        "recommendations": neighbours.recommend(factors, loaded.matrix, n=LIST_LENGTH, told=told(users + items)),
+        "users": nearest(factors.users, n=LIST_LENGTH, told=told(0)),
+        "items": nearest(factors.items, n=LIST_LENGTH, told=told(users)),
+        "recommendations": recommend(factors, loaded.matrix, n=LIST_LENGTH, told=told(users + items)),
     }
     (folder / "neighbours").mkdir(parents=True, exist_ok=True)
     loaded.users_frame().to_parquet(folder / "users.parquet", index=False)
@@ -100,7 +99,7 @@ def _write_accuracy(
     assert data.held_out is not None, "and with a split"
     split = load_split(data.held_out)
     found = evaluated(
-        neighbours.preferences(factors),
+        preferences(factors),
         split,
         config.evaluation.cutoffs,
         told=lambda done, total: progress.step(what, done, total, "lists"),

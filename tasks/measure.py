@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks import artifacts, progress
-from tasks.core import als
-from tasks.core.accuracy import TESTED, AccuracyTest, adjusted, compare_accuracy
-from tasks.core.config import AlsConfig, ExperimentConfig
+from tasks.core.comparison.accuracy_tests import TESTED, AccuracyTest, compare_accuracy, holm_by_pair
+from tasks.core.comparison.sweep import FEWEST_POINTS, Point, Sweep, estimated, steadiness, varying
+from tasks.core.comparison.verdict import Matrix
+from tasks.core.config.als import AlsConfig
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.splits import Split
 from tasks.core.errors import DataError
-from tasks.core.evaluation import Evaluation, evaluate
-from tasks.core.overlap import Values
-from tasks.core.plan import EVALUATION, MODEL, split_seed
-from tasks.core.recommenders import Recommender, fitting
-from tasks.core.splits import Split
-from tasks.core.sweep import FEWEST_POINTS, Point, Sweep, estimated, steadiness, varying
-from tasks.core.verdict import Matrix
-from tasks.result import Accuracy, usual_cutoff
-from tasks.runs import RunRef
+from tasks.core.models.reference_recommenders import Recommender, references_for
+from tasks.core.models.threads import cores
+from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, split_seed
+from tasks.core.ranking.evaluation import Evaluation, evaluate
+from tasks.core.types import Values
+from tasks.recovery import interrupts
+from tasks.reporting import progress
+from tasks.reporting.result import Accuracy, usual_cutoff
+from tasks.tracking import artifacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,7 +50,7 @@ def references(config: ExperimentConfig, split: Split) -> dict[str, Evaluation]:
     """The reference recommenders on the split, those that fit its catalogue."""
     assert config.evaluation is not None, "a split comes with evaluation"
     seed = split_seed(config)
-    cutoffs, chosen = config.evaluation.cutoffs, fitting(split.train.shape[1])
+    cutoffs, chosen = config.evaluation.cutoffs, references_for(split.train.shape[1])
 
     def measured(name: str, make: Recommender) -> Evaluation:
         def told(done: int, total: int) -> None:
@@ -56,7 +58,7 @@ def references(config: ExperimentConfig, split: Split) -> dict[str, Evaluation]:
 
         return evaluate(make(split.train, seed), split, cutoffs, told)
 
-    with progress.stoppable() as stop, ThreadPoolExecutor(als.cores()) as pool:
+    with interrupts.stoppable() as stop, ThreadPoolExecutor(cores()) as pool:
         started = {name: pool.submit(copy_context().run, measured, name, make) for name, make in chosen.items()}
         try:
             return {name: each.result() for name, each in started.items()}
@@ -104,7 +106,7 @@ def measured(client: "MlflowClient", config: ExperimentConfig, runs: Sequence[Ru
 def tests(config: ExperimentConfig, measured: Mapping[str, Mapping[str, Values]]) -> list[AccuracyTest]:
     """The baseline against each other model, on the metrics that a paper would name."""
     base = config.baseline
-    return adjusted(
+    return holm_by_pair(
         [
             compare_accuracy(metric, base, other, measured[base][metric], values, seed=config.seed)
             for other, metrics in measured.items()

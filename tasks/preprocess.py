@@ -7,13 +7,17 @@ from typing import TypeVar
 
 from prefect import task
 
-from tasks.core import datasets, interactions, splits
-from tasks.core.config import DatasetConfig, ExperimentConfig, FilesSplit, PreprocessConfig
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.evaluation import FilesSplit
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data import interactions, preprocessing, published_split, splits
+from tasks.core.data.interactions import Interactions, Summary
+from tasks.core.data.locate import locate
+from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.data.splits import Split
 from tasks.core.errors import DataError
-from tasks.core.interactions import Interactions, Summary
-from tasks.core.plan import split_seed
-from tasks.core.splits import Split
-from tasks.core.store import StoredFile, combined_sha256, put, recall, remember
+from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
+from tasks.core.planning.runs import split_seed
 
 FOLDER, SPLITS = "interactions", "splits"
 T = TypeVar("T")
@@ -52,7 +56,7 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> Prepared:
     Raises
     ------
     DataError
-        See `tasks.core.interactions.build` and `tasks.core.splits.hold_out`.
+        See `tasks.core.data.preprocessing.build` and `tasks.core.data.splits.hold_out`.
     """
     return hold_out(config, prepare(config.dataset, config.preprocess, ratings), ratings)
 
@@ -60,10 +64,10 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> Prepared:
 def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredFile) -> Prepared:
     """The interactions alone, outside a flow too."""
     reading = dataset.model_dump(exclude={"path"})
-    key = combined_sha256(ratings.sha256, reading, settings.model_dump(), interactions.ALGORITHM)
+    key = combined_sha256(ratings.sha256, reading, settings.model_dump(), preprocessing.ALGORITHM)
     file = recall(FOLDER, key)
     if file is None:
-        file = put(FOLDER, ".npz", interactions.build(datasets.read(dataset, ratings), settings).save)
+        file = put(FOLDER, ".npz", preprocessing.build(read_ratings(dataset, ratings), settings).save)
         remember(FOLDER, key, file)
     loaded = load(file)
     return Prepared(file, loaded.digest(), interactions.summarize(loaded.matrix))
@@ -77,7 +81,7 @@ def hold_out(config: ExperimentConfig, data: Prepared, ratings: StoredFile) -> P
     published = located = None
     if isinstance(split, FilesSplit):
         published = DatasetConfig(name="file", path=split.test, **split.model_dump(exclude={"strategy", "test"}))
-        located = _told(lambda: datasets.locate(published))
+        located = _told(lambda: locate(published))
     seed = split_seed(config)
     # the ratings hold the timestamps, and what the rules on ratings make of them holds for a published test part too
     reading = config.dataset.model_dump(exclude={"path"})
@@ -87,8 +91,12 @@ def hold_out(config: ExperimentConfig, data: Prepared, ratings: StoredFile) -> P
     if None in parts:
         test = None
         if published and located:
-            test = _told(lambda: splits.published_test(datasets.read(published, located), config.preprocess))
-        made = splits.hold_out(load(data.file), split, seed=seed, validation=part == "validation", published=test)
+            test = _told(lambda: published_split.published_test(read_ratings(published, located), config.preprocess))
+        if isinstance(split, FilesSplit):
+            assert test is not None, "a published split comes with its test file"
+            made = published_split.split_of_files(load(data.file), test, split)
+        else:
+            made = splits.hold_out(load(data.file), split, seed=seed, validation=part == "validation")
         parts = []
         for name, matrix in (("train", made.train), ("test", made.test)):
             stored = put(SPLITS, ".npz", partial(interactions.save_matrix, matrix))

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 from prefect import task
 
-from tasks import isolation, progress, staging, tracking
-from tasks.core import als
-from tasks.core.catalogue import entry
-from tasks.core.config import ExperimentConfig
-from tasks.core.plan import EVALUATION, PlannedRun
-from tasks.core.training import FitOrder, Step
-from tasks.liveness import alive
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.catalogue import entry
+from tasks.core.models.threads import cores
+from tasks.core.planning.runs import EVALUATION, PlannedRun
+from tasks.core.training.run_fit import FitRequest
+from tasks.core.training.step import Step
 from tasks.preprocess import Prepared
-from tasks.staging import Staged
+from tasks.recovery import worker_process, working_directory
+from tasks.recovery.heartbeat import alive
+from tasks.recovery.working_directory import Staged
+from tasks.reporting import progress
+from tasks.tracking import metrics, runs, store
+from tasks.tracking.metrics import StepMetrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,27 +50,27 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
     ----------
     at_a_time : fits that share this machine's cores
     """
-    client = tracking.open_store(where.uri)
+    client = store.open_store(where.uri)
     tags = {"mlflow.parentRunId": where.parent_id, "latentlab.data_sha256": data.sha256, **where.tags}
     if data.held_out and run.role == EVALUATION:
         tags["latentlab.split_sha256"] = data.held_out.sha256
-    run_id = tracking.start_fit(client, where.experiment_id, run, tags)
+    run_id = runs.start_fit(client, where.experiment_id, run, tags)
     with alive(client, run_id):
         log_data(client, run_id, config, data)
-        earlier = staging.find(run.identity)
+        earlier = working_directory.find(run.identity)
         if earlier is not None:
             log.info("%s: trained by an earlier run; it is uploaded now", run.label)
-            staged = staging.adopt(earlier, run_id)
-            tracking.send_metrics(client, run_id, staged.metrics)
+            staged = working_directory.adopt(earlier, run_id)
+            metrics.send_metrics(client, run_id, staged.metrics)
             progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations, "iterations")
             return staged
-        metrics = tracking.StepMetrics(client, run_id)
+        step_metrics = StepMetrics(client, run_id)
 
         def tell(steps: list[Step]) -> None:
             if len(steps) > 1:
                 log.info("%s: goes on after iteration %d, where an earlier run was cut off", run.label, len(steps))
             for step in steps:
-                metrics.add(
+                step_metrics.add(
                     step.iteration,
                     step.at,
                     factor_change=step.factor_change,
@@ -77,7 +81,7 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
                 )
             progress.step(f"train {run.label}", steps[-1].iteration, run.settings.iterations, "iterations")
 
-        order = FitOrder(
+        order = FitRequest(
             run.identity,
             data.held_out.train if data.held_out and run.role == EVALUATION else data.file,
             run.settings,
@@ -85,20 +89,20 @@ def train(config: ExperimentConfig, data: Prepared, run: PlannedRun, where: Home
             config.snapshots,
             config.queries.users,
             config.queries.n,
-            max(als.cores() // at_a_time, 1),
+            max(cores() // at_a_time, 1),
             config.execution.checkpoint_seconds,
         )
-        with tracking.system_metrics(where.uri, run_id, wanted=config.execution.system_metrics):
-            fitted = isolation.perform(order, staging.factors_path(run.identity, run_id), tell)
+        with metrics.system_metrics(where.uri, run_id, wanted=config.execution.system_metrics):
+            fitted = worker_process.perform(order, working_directory.factors_path(run.identity, run_id), tell)
         for iteration, values in fitted.overlaps:
-            metrics.add(iteration, **values)
+            step_metrics.add(iteration, **values)
         progress.step(f"train {run.label}", run.settings.iterations, run.settings.iterations, "iterations")
-        metrics.add(0, fit_seconds=fitted.seconds, iterations_run=fitted.iterations)
+        step_metrics.add(0, fit_seconds=fitted.seconds, iterations_run=fitted.iterations)
         ended = "" if fitted.iterations == run.settings.iterations else ", steady by then"
         log.info("%s: %d iterations in %.1f s%s", run.label, fitted.iterations, fitted.seconds, ended)
-        staged = Staged(run.identity, run_id, metrics.noted, fitted.factors.sha256)
-        staging.keep(staged)
-        metrics.finish()
+        staged = Staged(run.identity, run_id, step_metrics.noted, fitted.factors.sha256)
+        working_directory.keep(staged)
+        step_metrics.finish()
         return staged
 
 
@@ -107,8 +111,8 @@ def log_data(client: "MlflowClient", run_id: str, config: ExperimentConfig, data
     size = data.summary
     source = config.dataset.path or config.dataset.name
     if config.dataset.path is None and (archive := entry(config.dataset.name).archive):
-        source = tracking.without_secrets(archive.urls[0])
-    tracking.log_dataset(
+        source = store.without_secrets(archive.urls[0])
+    runs.log_dataset(
         client,
         run_id,
         name=config.dataset.name,

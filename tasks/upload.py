@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
-from tasks import artifacts, registry, runs, tracking
 from tasks.core.errors import TrackingError
-from tasks.core.plan import MODEL, PlannedRun
-from tasks.core.store import writing
-from tasks.liveness import alive, discard
-from tasks.runs import RunRef
-from tasks.staging import Staged
+from tasks.core.files import writing
+from tasks.core.planning.runs import MODEL, PlannedRun, RunRef
+from tasks.recovery.heartbeat import alive
+from tasks.recovery.reconcile import discard
+from tasks.recovery.working_directory import Staged
+from tasks.tracking import artifacts, metrics, registry, runs, search, store
 from tasks.train import Home
 
 if TYPE_CHECKING:
@@ -47,23 +47,23 @@ def upload(run: PlannedRun, staged: Staged, where: Home, replaces: str | None = 
     The run, or the one of its identity that another process completed before
     """
     try:
-        client = tracking.open_store(where.uri)
+        client = store.open_store(where.uri)
     except TrackingError as error:
         advice = "once it answers, run the same command again: what is trained is kept"
         raise TrackingError(f"{error}; {advice}") from None
     staged.check()
     files = staged.files or []
     with alive(client, staged.run_id):
-        tracking.log_metrics(client, staged.run_id, staged.results or {})
+        metrics.log_metrics(client, staged.run_id, staged.results or {})
         with writing(staged.model_folder):
             model = _log_model(client, staged) if run.role == MODEL else []
         tables = [entry["path"] for entry in files if entry["path"].startswith("queries/")]
         artifacts.upload(client, staged.run_id, staged.folder, files=files, tables=tables, more=model)
-        tracking.end_run(client, staged.run_id, "FINISHED")
+        runs.end_run(client, staged.run_id, "FINISHED")
         if replaces is not None:
             runs.supersede(client, [replaces], staged.run_id)
     discard(run.identity)
-    return runs.settle(client, where.experiment_id, run.identity)[run.identity]
+    return search.resolve_duplicates(client, where.experiment_id, run.identity)[run.identity]
 
 
 def _log_model(client: "MlflowClient", staged: Staged) -> list[dict[str, object]]:

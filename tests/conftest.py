@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 import requests
 
+from tests.paths import ROOT
 from tests.serving import wait_for
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure(config: pytest.Config) -> None:

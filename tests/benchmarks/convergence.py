@@ -15,11 +15,18 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from tasks.core import als, datasets, interactions, neighbours
-from tasks.core.als import Factors, Iteration, Start
-from tasks.core.balance import imbalance
-from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig
-from tasks.core.overlap import Pair
+from tasks.core.comparison.overlap import Pair
+from tasks.core.config.als import AlsConfig
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.data import preprocessing
+from tasks.core.data.locate import locate
+from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.models import als
+from tasks.core.models.als import Iteration, Start
+from tasks.core.models.balance import imbalance
+from tasks.core.models.factors import Factors
+from tasks.core.ranking.neighbours import nearest
+from tasks.core.types import Ids
 
 N = 5
 LENGTHS = {50: {"none": 20_000, "balanced": 2000}, 500: {"none": 1500, "balanced": 1000}}
@@ -31,7 +38,7 @@ class Course:
     """A fit along its iterations: (iteration, seconds of training, objective), and lists at some of them."""
 
     steps: list[tuple[int, float, float]] = field(default_factory=list)
-    lists: dict[int, dict[str, neighbours.Ids]] = field(default_factory=dict)
+    lists: dict[int, dict[str, Ids]] = field(default_factory=dict)
     seconds: float = 0.0
     factors: Factors | None = None
 
@@ -44,12 +51,12 @@ class Course:
                 self.lists[at.iteration] = lists(at.factors)
 
 
-def lists(factors: Factors) -> dict[str, neighbours.Ids]:
+def lists(factors: Factors) -> dict[str, Ids]:
     """The N nearest of all users and of all items."""
-    return {side: neighbours.similar(getattr(factors, side), n=N).ids for side in ("users", "items")}
+    return {side: nearest(getattr(factors, side), n=N).ids for side in ("users", "items")}
 
 
-def overlaps(one: dict[str, neighbours.Ids], other: dict[str, neighbours.Ids]) -> str:
+def overlaps(one: dict[str, Ids], other: dict[str, Ids]) -> str:
     """Of users and of items."""
     return " ".join(f"{side} {Pair.of(one[side], other[side]).at(N).overlap:.3f}" for side in one)
 
@@ -129,7 +136,7 @@ def main() -> None:
     dataset = DatasetConfig(name="synthetic-100k")
     if arguments.data:
         dataset = DatasetConfig(name="movielens-100k", path=str(arguments.data))
-    matrix = interactions.build(datasets.read(dataset, datasets.locate(dataset)), PreprocessConfig()).matrix
+    matrix = preprocessing.build(read_ratings(dataset, locate(dataset)), PreprocessConfig()).matrix
     print(f"{dataset.name}: {matrix.shape[0]} users, {matrix.shape[1]} items, {matrix.nnz} interactions")
     if arguments.short:
         courses = {500: compare(matrix, 500, (1,), {**LENGTHS[500], "balanced": 100})}

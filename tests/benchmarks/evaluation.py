@@ -10,13 +10,18 @@ import numpy as np
 from measuring import least
 from scipy.sparse import csr_array
 
-from tasks.core import als, neighbours
-from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig, RandomSplit
-from tasks.core.datasets import locate, read
-from tasks.core.evaluation import evaluate
-from tasks.core.interactions import Interactions, build
-from tasks.core.recommenders import REFERENCES
-from tasks.core.splits import Split, hold_out
+from tasks.core.config.als import AlsConfig
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.evaluation import RandomSplit
+from tasks.core.data.interactions import Interactions
+from tasks.core.data.locate import locate
+from tasks.core.data.preprocessing import build
+from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.data.splits import Split, hold_out
+from tasks.core.models import als
+from tasks.core.models.reference_recommenders import RECOMMENDERS
+from tasks.core.ranking.evaluation import evaluate
+from tasks.core.ranking.recommendations import preferences
 
 CUTOFFS = (5, 10, 20)
 
@@ -36,14 +41,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
     config = DatasetConfig(name="movielens-100k", path=parser.parse_args().data)
-    movielens = hold_out(build(read(config, locate(config)), PreprocessConfig()), RandomSplit(), seed=1)
+    movielens = hold_out(build(read_ratings(config, locate(config)), PreprocessConfig()), RandomSplit(), seed=1)
     print("| | users x items | seconds |\n| --- | --- | --- |")
     for name, split in (("MovieLens 100K", movielens), ("larger", large())):
         size = " x ".join(f"{rows:,}" for rows in split.train.shape)
         factors = als.fit(split.train, AlsConfig(factors=50, iterations=2), seed=1)
-        seconds = least(lambda f=factors, s=split: evaluate(neighbours.preferences(f), s, CUTOFFS))  # type: ignore[misc]
+        seconds = least(lambda f=factors, s=split: evaluate(preferences(f), s, CUTOFFS))  # type: ignore[misc]
         print(f"| {name}, ALS k=50 | {size} | {seconds:.2f} |")
-        for reference, make in REFERENCES.items():
+        for reference, make in RECOMMENDERS.items():
             seconds = least(lambda m=make, s=split: evaluate(m(s.train, 1), s, CUTOFFS))  # type: ignore[misc]
             print(f"| {name}, {reference}, with its fit | {size} | {seconds:.2f} |")
 

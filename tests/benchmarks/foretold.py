@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from measuring import ROOT, environment, latentlab
 
-from tasks.core.synthetic import write_large
+from tasks.core.data.synthetic_large import write_large
 
 LARGE = """
 name: large

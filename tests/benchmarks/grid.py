@@ -15,9 +15,19 @@ import numpy as np
 from measuring import least
 from scipy.sparse import csr_array
 
-from tasks.core import als, datasets, evaluation, interactions, neighbours, overlap, splits
-from tasks.core.als import Factors
-from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig, RandomSplit
+from tasks.core.comparison.overlap import Pair
+from tasks.core.config.als import AlsConfig
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.evaluation import RandomSplit
+from tasks.core.data import preprocessing, splits
+from tasks.core.data.interactions import Interactions
+from tasks.core.data.locate import locate
+from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.models import als
+from tasks.core.models.factors import Factors
+from tasks.core.ranking import evaluation
+from tasks.core.ranking.neighbours import nearest
+from tasks.core.ranking.recommendations import preferences, recommend
 
 BASE = {"users": 8_000, "items": 4_000, "interactions": 400_000, "k": 32}
 DOUBLINGS = 3
@@ -40,10 +50,10 @@ def measure(users: int, items: int, count: int, k: int, folder: Path) -> dict[st
     path = folder / "ratings.csv"
     write(path, users, items, count)
     config = DatasetConfig(name="file", path=str(path))
-    located = datasets.locate(config)
+    located = locate(config)
 
-    def build() -> interactions.Interactions:
-        return interactions.build(datasets.read(config, located), PreprocessConfig(min_rating=None))
+    def build() -> Interactions:
+        return preprocessing.build(read_ratings(config, located), PreprocessConfig(min_rating=None))
 
     loaded = build()
     matrix: csr_array = loaded.matrix
@@ -56,13 +66,11 @@ def measure(users: int, items: int, count: int, k: int, folder: Path) -> dict[st
         "read and index": least(build),
         "split": least(lambda: splits.hold_out(loaded, RandomSplit(), seed=1)),
         "sweep": least(lambda: als.fit(matrix, settings, seed=1)) / SWEEPS,
-        "neighbours of 500 users": least(
-            lambda: neighbours.similar(factors.users, n=100, rows=np.arange(500, dtype=np.int32))
-        ),
-        "neighbours of all users": least(lambda: neighbours.similar(factors.users, n=100)),
-        "recommendations": least(lambda: neighbours.recommend(factors, matrix, n=100)),
-        "evaluation": least(lambda: evaluation.evaluate(neighbours.preferences(factors), part, (10, 20))),
-        "lists of two runs compared": least(lambda: overlap.Pair.of(*lists).at(10)),
+        "neighbours of 500 users": least(lambda: nearest(factors.users, n=100, rows=np.arange(500, dtype=np.int32))),
+        "neighbours of all users": least(lambda: nearest(factors.users, n=100)),
+        "recommendations": least(lambda: recommend(factors, matrix, n=100)),
+        "evaluation": least(lambda: evaluation.evaluate(preferences(factors), part, (10, 20))),
+        "lists of two runs compared": least(lambda: Pair.of(*lists).at(10)),
     }
 
 

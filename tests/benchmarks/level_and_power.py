@@ -13,11 +13,13 @@ import numpy as np
 from scipy import stats
 from scipy.sparse import csr_array
 
-from tasks.core import als
-from tasks.core.config import AlsConfig
-from tasks.core.inference import permutation_test
-from tasks.core.neighbours import Ids, similar
-from tasks.core.overlap import Pair, overlap_counts
+from tasks.core.comparison.overlap import Pair
+from tasks.core.config.als import AlsConfig
+from tasks.core.inference.overlap_counts import overlap_counts
+from tasks.core.inference.permutation import permutation_test
+from tasks.core.models import als
+from tasks.core.ranking.neighbours import nearest
+from tasks.core.types import Ids
 
 N, LEVEL = 5, 0.05
 
@@ -45,7 +47,7 @@ def data() -> csr_array:
 
 def lists(config: AlsConfig, seed: int) -> Ids:
     """The first neighbours of every user after a fresh fit."""
-    return similar(als.fit(data(), config, seed=seed).users, n=N).ids
+    return nearest(als.fit(data(), config, seed=seed).users, n=N).ids
 
 
 def naive(first: Ids, second: Ids, other: Ids) -> float:

@@ -27,14 +27,15 @@ def nothing(*_: object, **__: object) -> nullcontext[None]:
 @contextmanager
 def without_logging() -> Iterator[None]:
     """Leave out every call to MLflow that a fit and its lists make; what they compute and stage stays."""
-    from tasks import evaluate, tracking, train
+    from tasks import train
+    from tasks.tracking.metrics import StepMetrics
 
     calls = ("open_store", "log_dataset", "send_metrics", "log_metrics")
     with (
         mock.patch.multiple(tracking, **{name: mock.Mock() for name in calls}),
         mock.patch.object(tracking, "start_fit", side_effect=lambda *_: f"none{uuid4().hex}"),
         mock.patch.object(tracking, "system_metrics", side_effect=nothing),
-        mock.patch.object(tracking.StepMetrics, "_send"),
+        mock.patch.object(StepMetrics, "_send"),
         mock.patch.object(train, "alive", nothing),
         mock.patch.object(evaluate, "alive", nothing),
     ):
@@ -53,14 +54,14 @@ def main() -> None:
         from flows import environment
 
         environment.prepare()
-        from tasks import runs, tracking
-        from tasks.core.config import ExperimentConfig
-        from tasks.core.plan import planned_runs
+        from tasks.core.config.experiment import ExperimentConfig
+        from tasks.core.planning.runs import planned_runs
         from tasks.download import fetch_dataset
         from tasks.evaluate import evaluate
-        from tasks.isolation import isolated
-        from tasks.liveness import discard
         from tasks.preprocess import prepare
+        from tasks.recovery.reconcile import discard
+        from tasks.recovery.worker_process import isolated
+        from tasks.tracking import experiments, search, store
         from tasks.train import Home, train
         from tasks.upload import upload
 
@@ -74,9 +75,9 @@ def main() -> None:
             }
         )
         data = prepare(config.dataset, config.preprocess, fetch_dataset(config.dataset))
-        uri = tracking.resolve_uri()
-        client = tracking.open_store(uri)
-        where = Home(uri, tracking.open_experiment(client, uri, config.name), "", {"prefect.flow_run_id": "none"})
+        uri = store.resolve_uri()
+        client = store.open_store(uri)
+        where = Home(uri, experiments.open_experiment(client, uri, config.name), "", {"prefect.flow_run_id": "none"})
         times: dict[bool, list[float]] = {False: [], True: []}
         with isolated(1):
             for run in planned_runs(config, data.sha256):
@@ -88,7 +89,7 @@ def main() -> None:
                             upload.fn(run, staged, where)
                         times[logged].append(time.perf_counter() - start)
                     discard(run.identity)
-        assert len(runs.settle(client, where.experiment_id)) == asked.repeats
+        assert len(search.resolve_duplicates(client, where.experiment_id)) == asked.repeats
     ratios = [a / b for a, b in zip(times[True], times[False], strict=True)]
     print(f"k={asked.factors}, {asked.iterations} iterations, {asked.repeats} pairs")
     print(f"with logging     {median(times[True]):6.2f} s")

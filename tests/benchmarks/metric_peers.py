@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
-from tasks.core import beyond, metrics
+from tasks.core.ranking import beyond_accuracy, metrics
 
 CUTOFFS = (5, 10, 20)
 OURS_OF = {
@@ -65,7 +65,9 @@ def main() -> None:
     print("| LensKit | ours | LensKit's value | ours | difference |\n| --- | --- | --- | --- | --- |")
     for cutoff in CUTOFFS:
         ours = {name: values.mean() for name, values in metrics.accuracy(hits, counts, cutoff).items()}
-        ours |= {f"{name}_at_{cutoff}": value for name, value in beyond.of_all_lists(lists[:, :cutoff], 400).items()}
+        ours |= {
+            f"{name}_at_{cutoff}": value for name, value in beyond_accuracy.of_all_lists(lists[:, :cutoff], 400).items()
+        }
         for name, mine in OURS_OF.items():
             there, here = theirs[f"{name}@{cutoff}"], ours[f"{mine}_at_{cutoff}"]
             print(f"| {name} | {mine}_at_{cutoff} | {there:.6f} | {here:.6f} | {here - there:+.1e} |")

@@ -84,9 +84,9 @@ class Recorder:
 
 
 def ours(matrix: csr_matrix, k: int, recorder: Recorder, threads: int, solver: str) -> None:
-    """`tasks.core.als.fit`."""
-    from tasks.core import als
-    from tasks.core.config import AlsConfig
+    """`tasks.core.models.als.fit`."""
+    from tasks.core.config.als import AlsConfig
+    from tasks.core.models import als
 
     config = AlsConfig(factors=k, iterations=recorder.most, regularization=REGULARIZATION, solver=solver)
     array = csr_array(matrix)
@@ -232,10 +232,12 @@ def child(given: dict[str, Any]) -> dict[str, Any]:
 
 def take_turn(peer: Peer, k: int, matrix: csr_array, python: str, limit: float, folder: Path) -> dict[str, Any] | str:
     """What a peer said in a process of its own, and the objectives; a text is why there is nothing."""
-    from tasks.core import als
-    from tasks.core.config import AlsConfig
+    from tasks.core.config.als import AlsConfig
+    from tasks.core.models import als
+    from tasks.core.models.factors import Factors
+    from tasks.core.models.threads import cores
 
-    given = {"peer": peer.name, "k": k, "most": MOST[k], "limit": limit, "threads": als.cores()}
+    given = {"peer": peer.name, "k": k, "most": MOST[k], "limit": limit, "threads": cores()}
     given |= {name: str(folder / name) for name in ("matrix.npz", "factors")}
     interpreter = sys.executable if peer.package in OWN else python
     command = [interpreter, str(Path(__file__).resolve()), "--child", json.dumps(given)]
@@ -254,7 +256,7 @@ def take_turn(peer: Peer, k: int, matrix: csr_array, python: str, limit: float, 
         said["remark"] = "no native BLAS found"
     kept = np.fromfile(given["factors"], dtype=np.float32).reshape(len(said["iterations"]), -1, k)
     users, config = matrix.shape[0], AlsConfig(factors=k, iterations=1, regularization=REGULARIZATION)
-    values = [als.objective(matrix, als.Factors(both[:users], both[users:]), config) for both in kept]
+    values = [als.objective(matrix, Factors(both[:users], both[users:]), config) for both in kept]
     return said | {"objectives": values, "wall": wall}
 
 
@@ -327,16 +329,19 @@ def main() -> None:
         print(json.dumps(child(json.loads(arguments.child))))
         return
 
-    from tasks.core import als, datasets, interactions
-    from tasks.core.config import DatasetConfig, PreprocessConfig
+    from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+    from tasks.core.data import preprocessing
+    from tasks.core.data.locate import locate
+    from tasks.core.data.readers.ratings import read_ratings
+    from tasks.core.models.threads import cores
 
     dataset = DatasetConfig(name="synthetic-100k")
     if arguments.data:
         dataset = DatasetConfig(name="movielens-100k", path=str(arguments.data))
-    matrix = interactions.build(datasets.read(dataset, datasets.locate(dataset)), PreprocessConfig()).matrix
+    matrix = preprocessing.build(read_ratings(dataset, locate(dataset)), PreprocessConfig()).matrix
     start = time.perf_counter()
     print(f"{dataset.name}: {matrix.shape[0]} users, {matrix.shape[1]} items, {matrix.nnz} interactions", end="; ")
-    print(f"{als.cores()} cores; regularization {REGULARIZATION}, alpha 1")
+    print(f"{cores()} cores; regularization {REGULARIZATION}, alpha 1")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_npz(folder / "matrix.npz", csr_matrix(matrix))

@@ -26,12 +26,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=30.0, help="between two checkpoints")
     asked = parser.parse_args()
-    from tasks.core import als, checkpoint
-    from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig
-    from tasks.core.training import FitOrder, Step, carry_out
+    from tasks.core.config.als import AlsConfig
+    from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+    from tasks.core.models.threads import cores
+    from tasks.core.training import checkpoint
+    from tasks.core.training.run_fit import FitRequest as FitOrder
+    from tasks.core.training.run_fit import run_fit as carry_out
+    from tasks.core.training.step import Step
     from tasks.download import fetch_dataset
-    from tasks.isolation import isolated, perform
     from tasks.preprocess import prepare
+    from tasks.recovery.worker_process import isolated, perform
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LATENTLAB_HOME"] = folder
@@ -39,7 +43,7 @@ def main() -> None:
         data = prepare(dataset, PreprocessConfig(), fetch_dataset(dataset))
         settings = AlsConfig(factors=asked.factors, iterations=asked.iterations)
         snapshots = (1, 2, 5, 15, 50, 150, 500, 1500)
-        order = FitOrder("", data.file, settings, 1, snapshots, (10,), 5, als.cores(), NEVER)
+        order = FitOrder("", data.file, settings, 1, snapshots, (10,), 5, cores(), NEVER)
         target = Path(folder) / "factors.npz"
         times: dict[str, list[float]] = {"bare": [], "checkpoints": [], "child": []}
         digests = set()

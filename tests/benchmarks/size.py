@@ -35,7 +35,7 @@ def held(peak: bool = False) -> float:
 
 def settings(folder: Path) -> Any:
     """The config of an experiment on the file; every rating counts."""
-    from tasks.core.config import ExperimentConfig
+    from tasks.core.config.experiment import ExperimentConfig
 
     return ExperimentConfig.model_validate(
         {
@@ -52,7 +52,7 @@ def generate(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
     """generation"""
     import pyarrow.csv  # noqa: F401
 
-    from tasks.core.synthetic import write_large
+    from tasks.core.data.synthetic_large import write_large
 
     def step() -> dict[str, float]:
         users, items, ratings = shape
@@ -95,18 +95,20 @@ def read(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
     import pandas  # noqa: F401
     import scipy.sparse  # noqa: F401
 
-    from tasks.core import datasets, interactions
+    from tasks.core.data import preprocessing
+    from tasks.core.data.locate import locate
+    from tasks.core.data.readers.ratings import read_ratings
 
     config = settings(folder)
 
     def step() -> dict[str, float]:
         times = [time.perf_counter()]
-        located = datasets.locate(config.dataset)
+        located = locate(config.dataset)
         times.append(time.perf_counter())
-        ratings = datasets.read(config.dataset, located)
+        ratings = read_ratings(config.dataset, located)
         times.append(time.perf_counter())
         after_reading = held(peak=True)
-        made = interactions.build(ratings, config.preprocess)
+        made = preprocessing.build(ratings, config.preprocess)
         times.append(time.perf_counter())
         found = made.matrix
         assert found.shape == tuple(shape[:2])
@@ -128,12 +130,12 @@ def store(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
     import scipy.sparse  # noqa: F401
 
     from tasks import preprocess
-    from tasks.core import datasets
+    from tasks.core.data.locate import locate
 
     config = settings(folder)
 
     def step() -> dict[str, float]:
-        preprocess.prepare(config.dataset, config.preprocess, datasets.locate(config.dataset))
+        preprocess.prepare(config.dataset, config.preprocess, locate(config.dataset))
         return {}
 
     return step
@@ -144,8 +146,8 @@ def split(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
     import scipy.sparse  # noqa: F401
 
     from tasks import preprocess
-    from tasks.core import splits
-    from tasks.core.store import StoredFile
+    from tasks.core.data import splits
+    from tasks.core.files import StoredFile
 
     config = settings(folder)
     path = next((folder / "home" / "interactions").glob("*.npz"))

@@ -18,10 +18,10 @@ import numpy as np
 import yaml
 from measuring import ROOT, environment, latentlab
 
-from tasks import runs, tracking
-from tasks.compare import read_target
-from tasks.core.overlap import Pair
-from tasks.core.plan import MODEL
+from tasks.core.comparison.overlap import Pair
+from tasks.core.planning.runs import MODEL
+from tasks.tracking import runs, search, store
+from tasks.tracking.lists import read_target
 
 DEPTHS = {"users": 5, "items": 5, "recommendations": 10}
 
@@ -44,7 +44,7 @@ def run(config: Path, overrides: list[str], folder: Path) -> dict[str, Any]:
 def fits(folder: Path) -> dict[tuple[str, str, int], Any]:
     """(role, model, replicate) -> MLflow run, of the complete fits."""
     found = {}
-    for each in runs.our_runs(tracking.open_store(f"sqlite:///{folder / 'mlflow.db'}")):
+    for each in search.our_runs(store.open_store(f"sqlite:///{folder / 'mlflow.db'}")):
         ref = runs.run_ref(each)
         if ref.model and runs.is_complete(each):
             found[ref.role, ref.model, ref.replicate] = each
@@ -97,7 +97,7 @@ def show(full: dict[str, Any], steady: dict[str, Any], folder: Path) -> None:
         )
     print(f"the same verdict on {sum(same)} of {len(same)} endpoints")
     shape = (full["summary"]["users"], full["summary"]["items"])
-    stores = [tracking.open_store(f"sqlite:///{folder / name / 'mlflow.db'}") for name in ("full", "steady")]
+    stores = [store.open_store(f"sqlite:///{folder / name / 'mlflow.db'}") for name in ("full", "steady")]
     for model in full["models"]:
         told = []
         for target, depth in DEPTHS.items():

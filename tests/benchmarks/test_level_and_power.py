@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 from scipy.stats import binom, binomtest
 
-from tasks.core.config import AlsConfig
+from tasks.core.config.als import AlsConfig
 
 SMALL = AlsConfig(factors=4, iterations=5)
 

@@ -6,9 +6,15 @@ import threadpoolctl
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_array, csr_matrix
 
-from tasks.core import als, datasets, interactions, neighbours, overlap
-from tasks.core.als import Iteration
-from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig
+from tasks.core.comparison.overlap import Pair
+from tasks.core.config.als import AlsConfig
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.data import preprocessing
+from tasks.core.data.locate import locate
+from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.models import als
+from tasks.core.models.als import Iteration
+from tasks.core.ranking.top_n import top_n
 from tests.benchmarks.measuring import least, seconds
 
 
@@ -17,7 +23,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> csr_array:
     config = DatasetConfig(name="synthetic-100k")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LATENTLAB_HOME", str(tmp_path_factory.mktemp("home")))
-        return interactions.build(datasets.read(config, datasets.locate(config)), PreprocessConfig()).matrix
+        return preprocessing.build(read_ratings(config, locate(config)), PreprocessConfig()).matrix
 
 
 def test_a_fit_takes_little_more_than_a_bare_one(matrix: csr_array) -> None:
@@ -56,7 +62,7 @@ def test_the_best_of_many_columns_are_found_sooner_than_by_a_partition() -> None
     block = np.random.default_rng(0).normal(size=(80, 200_000)).astype(np.float32)
     turns = [
         (
-            seconds(lambda: neighbours.best(lambda start, stop: block[start:stop], 80, 200_000, 100)),
+            seconds(lambda: top_n(lambda start, stop: block[start:stop], 80, 200_000, 100)),
             seconds(lambda: np.argpartition(block, 199_900, axis=1)),
         )
         for _ in range(3)
@@ -69,5 +75,5 @@ def test_comparing_lists_does_not_depend_on_how_many_there_are_to_choose_from() 
     found = {}
     for entities in (2_000, 200_000):
         lists = [np.sort(stream.integers(0, entities, size=(2_000, 50)), axis=1).astype(np.int32) for _ in range(2)]
-        found[entities] = least(lambda lists=lists: overlap.Pair.of(*lists))
+        found[entities] = least(lambda lists=lists: Pair.of(*lists))
     assert found[200_000] < 3 * found[2_000]

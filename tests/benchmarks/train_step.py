@@ -15,11 +15,17 @@ import threadpoolctl
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 
-from tasks.core import als, datasets, interactions, neighbours
-from tasks.core.config import AlsConfig, DatasetConfig, PreprocessConfig
+from tasks.core.config.als import AlsConfig
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.data import preprocessing
+from tasks.core.data.locate import locate
+from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.models import als
+from tasks.core.models.factors import Factors
+from tasks.core.ranking.neighbours import nearest
 
 
-def bare(matrix: csr_matrix, config: AlsConfig, seed: int) -> als.Factors:
+def bare(matrix: csr_matrix, config: AlsConfig, seed: int) -> Factors:
     """What a notebook writes."""
     model = AlternatingLeastSquares(
         factors=config.factors,
@@ -28,7 +34,7 @@ def bare(matrix: csr_matrix, config: AlsConfig, seed: int) -> als.Factors:
         random_state=seed,
     )
     model.fit(matrix, show_progress=False)
-    return als.Factors(model.user_factors, model.item_factors)
+    return Factors(model.user_factors, model.item_factors)
 
 
 def main() -> None:
@@ -41,13 +47,13 @@ def main() -> None:
     dataset = DatasetConfig(name="synthetic-100k")
     if arguments.data:
         dataset = DatasetConfig(name="movielens-100k", path=str(arguments.data))
-    data = interactions.build(datasets.read(dataset, datasets.locate(dataset)), PreprocessConfig())
+    data = preprocessing.build(read_ratings(dataset, locate(dataset)), PreprocessConfig())
     matrix = csr_matrix(data.matrix)
     print(f"{dataset.name}: {matrix.shape[0]} users, {matrix.shape[1]} items, {matrix.nnz} interactions")
     for k, iterations in ((50, 60), (500, 50)):
         config = AlsConfig(factors=k, iterations=iterations)
         seconds: dict[str, list[float]] = {"ours": [], "capped": [], "uncapped": []}
-        found: dict[str, als.Factors] = {}
+        found: dict[str, Factors] = {}
         for _ in range(arguments.rounds):
             start = time.perf_counter()
             found["ours"] = als.fit(data.matrix, config, seed=1, snapshots=[1, 2, 5], on_iteration=lambda _: None)
@@ -65,7 +71,7 @@ def main() -> None:
         )
         start = time.perf_counter()
         for factors in (found["ours"].users, found["ours"].items):
-            neighbours.similar(factors, n=100)
+            nearest(factors, n=100)
         lists = time.perf_counter() - start
         print(
             f"k={k}, {iterations} iterations: {best['ours']:.3f} s, {best['ours'] / best['capped']:.3f} times a bare "

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# The data set's licence forbids redistribution: it lies beside the project, or nowhere.
-GENUINE = Path(__file__).resolve().parents[3] / "shared" / "data" / "ml-100k"
+from tests.paths import GENUINE
 
 
 @pytest.fixture

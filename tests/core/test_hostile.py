@@ -11,11 +11,14 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tasks.core.config import DatasetConfig, ExperimentConfig, PreprocessConfig, load_config
-from tasks.core.datasets import locate, read
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.load import load_config
+from tasks.core.config.yaml_source import MAX_BYTES
+from tasks.core.data.locate import locate
+from tasks.core.data.preprocessing import build
+from tasks.core.data.readers.ratings import read_ratings
 from tasks.core.errors import LatentlabError
-from tasks.core.interactions import build
-from tasks.core.source import MAX_BYTES
 
 CONFIG = """\
 name: any
@@ -177,7 +180,7 @@ def interactions_of(folder: Path, data: bytes, name: str = "ratings.csv", **sett
     (folder / name).write_bytes(data)
     dataset = DatasetConfig.model_validate({"name": "file", "path": str(folder / name), **settings})
     kept = PreprocessConfig(min_rating=None, duplicates="last")
-    made = refused_or(lambda: build(read(dataset, locate(dataset)), kept))
+    made = refused_or(lambda: build(read_ratings(dataset, locate(dataset)), kept))
     if made is None:
         return False
     assert made.matrix.nnz > 0
@@ -235,7 +238,7 @@ def test_lines_of_other_lengths_are_refused(tmp_path: Path, text: str, message: 
     (tmp_path / "ratings.csv").write_text(text)
     dataset = DatasetConfig(name="file", path=str(tmp_path / "ratings.csv"))
     with pytest.raises(LatentlabError, match=message):
-        read(dataset, locate(dataset))
+        read_ratings(dataset, locate(dataset))
 
 
 def test_separators_within_quotes_are_no_columns(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tasks import tracking
+from tasks.tracking import store
 from tests.faults.lab import Digests, Lab
 from tests.serving import Server, refused_port, serving, started
 
@@ -37,7 +37,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store without runs: making one takes seconds."""
     database = tmp_path_factory.mktemp("store") / "mlflow.db"
-    tracking.open_store(f"sqlite:///{database}")
+    store.open_store(f"sqlite:///{database}")
     return database
 
 

@@ -28,9 +28,9 @@ import psutil
 import yaml
 from mlflow import MlflowClient
 
-from tasks import artifacts, runs, tracking
-from tasks.core.plan import PARENT
-from tasks.verify import verify
+from tasks.core.planning.runs import PARENT
+from tasks.tracking import artifacts, runs, search, store
+from tasks.tracking.verify import verify
 from tests.serving import Answer, Server, reply
 
 CONFIG: dict[str, Any] = {
@@ -188,19 +188,19 @@ class Lab:
         found = self.digests()
         assert found == expected
         client = self.client()
-        assert {run.info.status for run in runs.our_runs(client)} <= {"FINISHED", "FAILED", "KILLED"}
-        assert verify(client, runs.our_runs(client), with_home=False).problems == []
+        assert {run.info.status for run in search.our_runs(client)} <= {"FINISHED", "FAILED", "KILLED"}
+        assert verify(client, search.our_runs(client), with_home=False).problems == []
         left = [path for part in ("staging", "checkpoints", "locks") for path in (self.home / part).glob("*")]
         assert left == [], left
 
     def client(self) -> MlflowClient:
-        return tracking.open_store(self.store)
+        return store.open_store(self.store)
 
     def complete(self) -> list[Any]:
         """The runs that readers may take."""
         if not (self.folder / "mlflow.db").exists():
             return []
-        return [run for run in runs.our_runs(self.client()) if runs.is_complete(run)]
+        return [run for run in search.our_runs(self.client()) if runs.is_complete(run)]
 
     def digests(self) -> Digests:
         """Identity -> path -> sha256, of what does not name a run; fails where two runs have one identity."""
@@ -239,7 +239,7 @@ class Lab:
             while not ended.wait(0.3):
                 if (self.folder / "mlflow.db").exists() and (self.folder / "mlartifacts").exists():
                     client = MlflowClient(self.store)
-                    problems = verify(client, runs.our_runs(client), with_home=False).problems
+                    problems = verify(client, search.our_runs(client), with_home=False).problems
                     if problems:
                         seen.append(problems)
 
@@ -264,7 +264,7 @@ def child_of(process: subprocess.Popen[str]) -> psutil.Process:
 
     def found() -> psutil.Process | None:
         for each in psutil.Process(process.pid).children():
-            if "tasks.isolation" in " ".join(each.cmdline()):
+            if "tasks.recovery.worker_process" in " ".join(each.cmdline()):
                 return each
         return None
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tasks import liveness, runs
+from tasks.recovery import reconcile
+from tasks.tracking import runs, search
 from tests.faults.conftest import prefect_server
 from tests.faults.lab import CONFIG, Digests, Lab, child_of, gone, kill, until
 from tests.serving import refused_port, started
@@ -42,7 +43,7 @@ def some(lab: Lab, pattern: str) -> Callable[[], set[Path]]:
 
 
 def statuses(lab: Lab) -> list[str]:
-    return sorted(run.info.status for run in runs.our_runs(lab.client()))
+    return sorted(run.info.status for run in search.our_runs(lab.client()))
 
 
 def tagged(lab: Lab, key: str, role: str) -> Callable[[], bool]:
@@ -162,7 +163,7 @@ def test_a_signal_while_training_is_killed_within_5_s_and_gone_on_with(
     (folder,) = (lab.home / "checkpoints").iterdir()
     reached = max(int(path.stem) for path in folder.glob("*.npz"))
     process = lab.start()
-    (fit,) = until(lambda: [run for run in runs.our_runs(lab.client()) if is_open(run, "k8")], process)
+    (fit,) = until(lambda: [run for run in search.our_runs(lab.client()) if is_open(run, "k8")], process)
     until(lambda: lab.client().get_metric_history(fit.info.run_id, "factor_change"), process)
     history = lab.client().get_metric_history(fit.info.run_id, "factor_change")
     process.kill()
@@ -194,7 +195,7 @@ def test_a_crash_of_the_training_process_is_a_failed_run(
     out, err = process.communicate(timeout=60)
     lab.failed(subprocess.CompletedProcess([], process.returncode, out, err), 4, "the training process ended", *words)
     assert statuses(lab) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
-    reasons = [run.data.tags.get("latentlab.reason", "") for run in runs.our_runs(lab.client())]
+    reasons = [run.data.tags.get("latentlab.reason", "") for run in search.our_runs(lab.client())]
     assert sum("the training process ended" in reason for reason in reasons) == 2
 
 
@@ -236,7 +237,7 @@ def test_what_is_alive_is_not_reconciled_and_what_is_dead_is(lab: Lab) -> None:
     kill(process)
     assert len(json.loads(lab.run("reconcile", "--json").stdout)["closed"]) == 2
     assert statuses(lab) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
-    (reason,) = {run.data.tags.get("latentlab.reason", "")[:12] for run in runs.our_runs(lab.client())} - {""}
+    (reason,) = {run.data.tags.get("latentlab.reason", "")[:12] for run in search.our_runs(lab.client())} - {""}
     assert reason == "its process "
 
 
@@ -250,7 +251,7 @@ def test_prefects_server_that_is_stopped_while_training(lab: Lab, undisturbed: D
         lab.configure(models={"k8": {"factors": 8, "iterations": 60}, "k2": {"factors": 2, "iterations": 30_000}})
         lab.env |= {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "PREFECT_CLIENT_MAX_RETRIES": "1"}
         process = lab.start()
-        until(lambda: [run for run in runs.our_runs(lab.client()) if is_open(run, "k2")], process)
+        until(lambda: [run for run in search.our_runs(lab.client()) if is_open(run, "k2")], process)
     finally:
         server.kill()
         server.wait()
@@ -297,9 +298,9 @@ def test_mlflows_server_that_is_stopped_at_an_upload(lab: Lab, undisturbed: Dige
         printed = json.loads(again.stdout)
         assert printed["trained"] + printed["reused"] == 6
         assert "trained by an earlier run; it is uploaded now" in " ".join(again.stderr.split())
-        assert {run.info.status for run in runs.our_runs(lab.client())} == {"FINISHED", "FAILED"}
+        assert {run.info.status for run in search.our_runs(lab.client())} == {"FINISHED", "FAILED"}
     finally:
         stop(server)
     found = [run for run in lab.complete() if runs.run_ref(run).identity in undisturbed]
     assert len(found) == len(undisturbed)
-    assert liveness.reconcile(lab.client()) == []
+    assert reconcile.reconcile(lab.client()) == []

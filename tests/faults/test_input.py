@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks import artifacts, runs
+from tasks.tracking import artifacts, runs
 from tests.conftest import needed
 from tests.faults.lab import Lab
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import runs
+from tasks.tracking import runs
 from tests.faults.lab import CONFIG, Digests, Lab, kill, until
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from flows import environment
-from tasks.core.config import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig
 
 environment.prepare()
 

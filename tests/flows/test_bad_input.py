@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from flows.cli import app, data_app
-from tasks.core.synthetic import write_ratings
+from tasks.core.data.synthetic import write_ratings
 
 CONFIG = """\
 name: bad-input

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tasks import runs, tracking
+from tasks.tracking import search, store
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 QUICK = [
     *("--set", "models.k500.factors=64", "--set", "models.k500.iterations=3"),
     *("--set", "replicates=2", "--set", "evaluation.replicates=1"),
@@ -40,7 +40,7 @@ def test_the_quickstart_is_read_back_from_mlflow(
     quickstart: dict[str, Any], workdir: Path, command_env: dict[str, str]
 ) -> None:
     assert (quickstart["trained"], quickstart["reused"]) == (6, 0)
-    client = tracking.open_store(f"sqlite:///{workdir / 'mlflow.db'}")
+    client = store.open_store(f"sqlite:///{workdir / 'mlflow.db'}")
     parent = client.get_run(quickstart["parent_id"])
     assert parent.info.status == "FINISHED"
     (between,) = [
@@ -128,8 +128,8 @@ def test_sigterm_kills_the_runs_and_says_143(command_env: dict[str, str], workdi
     for _ in range(600):
         time.sleep(0.2)
         if (workdir / "mlflow.db").exists() and client is None:
-            client = tracking.open_store(f"sqlite:///{workdir / 'mlflow.db'}")
-        if client is not None and any(run.info.run_name == "k50 #0" for run in runs.our_runs(client)):
+            client = store.open_store(f"sqlite:///{workdir / 'mlflow.db'}")
+        if client is not None and any(run.info.run_name == "k50 #0" for run in search.our_runs(client)):
             break
     time.sleep(1)
     process.terminate()
@@ -138,4 +138,4 @@ def test_sigterm_kills_the_runs_and_says_143(command_env: dict[str, str], workdi
     assert time.monotonic() - started < 15
     assert process.returncode == 143, stderr
     assert client is not None
-    assert {run.info.status for run in runs.our_runs(client)} == {"KILLED"}
+    assert {run.info.status for run in search.our_runs(client)} == {"KILLED"}

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tasks import artifacts, runs, tracking
+from tasks.tracking import artifacts, search, store
 
 pytestmark = pytest.mark.usefixtures("api_url")
 
@@ -119,8 +119,8 @@ class TestSweep:
 
     def test_mlflow_holds_it(self, done: Any) -> None:
         result, folder, _ = done
-        client = tracking.open_store(f"sqlite:///{folder}/mlflow.db")
-        parent = runs.find_run(client, result["parent_id"])
+        client = store.open_store(f"sqlite:///{folder}/mlflow.db")
+        parent = search.find_run(client, result["parent_id"])
         assert {"auc.ease", "coverage_at_5.random", "ndcg_at_3.als-factors4", "fit_seconds.als-factors1"} <= set(
             parent.data.metrics
         )
@@ -132,7 +132,7 @@ class TestSweep:
 
     def test_the_report_says_what_was_tuned_and_shows_the_sweep(self, done: Any) -> None:
         result, folder, _ = done
-        client = tracking.open_store(f"sqlite:///{folder}/mlflow.db")
+        client = store.open_store(f"sqlite:///{folder}/mlflow.db")
         page = artifacts.read_artifact(client, result["parent_id"], "report.html").read_text()
         assert "No setting was tuned" in page
         assert 'id="sweep"' in page
@@ -213,7 +213,7 @@ def test_what_cannot_be_evaluated_is_told_before_anything_is_trained(
     assert found.stdout == ""
     assert "Traceback" not in found.stderr
     if (workdir / "mlflow.db").exists():
-        assert runs.our_runs(tracking.open_store(f"sqlite:///{workdir}/mlflow.db")) == []
+        assert search.our_runs(store.open_store(f"sqlite:///{workdir}/mlflow.db")) == []
 
 
 def test_a_cutoff_above_the_catalogue_is_a_list_that_ends_early(workdir: Path, command_env: dict[str, str]) -> None:

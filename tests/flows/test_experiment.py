@@ -10,10 +10,11 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.experiment import experiment
-from tasks import artifacts, runs, tracking
-from tasks.core import als
-from tasks.core.config import ExecutionConfig, ExperimentConfig
+from tasks.core.config.experiment import ExecutionConfig, ExperimentConfig
 from tasks.core.errors import TrackingError
+from tasks.core.models import als
+from tasks.core.models.factors import Factors
+from tasks.tracking import artifacts, runs, search, store
 
 pytestmark = pytest.mark.usefixtures("api_url")
 
@@ -22,13 +23,13 @@ N_USERS, N_ITEMS = 40, 30
 
 @pytest.fixture
 def client(config: ExperimentConfig) -> MlflowClient:
-    return tracking.open_store(tracking.resolve_uri())
+    return store.open_store(store.resolve_uri())
 
 
 def test_every_fit_is_one_complete_nested_run(config: ExperimentConfig, client: MlflowClient) -> None:
     outcome = experiment(config)
     assert (outcome.trained, outcome.reused) == (6, 0)
-    found = runs.our_runs(client)
+    found = search.our_runs(client)
     nested = [run for run in found if run.data.tags.get("mlflow.parentRunId") == outcome.result.parent_id]
     assert len(found) == 7
     assert len(nested) == 6
@@ -39,7 +40,7 @@ def test_every_fit_is_one_complete_nested_run(config: ExperimentConfig, client: 
 
 def test_runs_carry_the_names_of_the_contract(config: ExperimentConfig, client: MlflowClient) -> None:
     experiment(config)
-    run = runs.find_run(client, "blocks/k8/1")
+    run = search.find_run(client, "blocks/k8/1")
     expected = {"factors": "8", "iterations": "6", "regularization": "0.01", "alpha": "1.0", "solver": "cg"}
     assert expected.items() <= run.data.params.items()
     assert {"objective", "imbalance", "elapsed_seconds", "factor_change", "fit_seconds", "iterations_run"} <= set(
@@ -79,8 +80,8 @@ def test_neighbours_are_of_the_same_block(config: ExperimentConfig) -> None:
 
 def test_factors_in_mlflow_are_those_of_the_fit(config: ExperimentConfig, client: MlflowClient) -> None:
     experiment(config)
-    run = runs.find_run(client, "blocks/k2/0")
-    stored = als.Factors.load(artifacts.read_artifact(client, run.info.run_id, "factors.npz"))
+    run = search.find_run(client, "blocks/k2/0")
+    stored = Factors.load(artifacts.read_artifact(client, run.info.run_id, "factors.npz"))
     frame = pd.read_csv(str(config.dataset.path))
     rows, columns = (pd.factorize(frame[side])[0].astype(np.int32) for side in ("user", "item"))
     from scipy.sparse import csr_array
@@ -96,7 +97,7 @@ def test_a_second_run_trains_nothing_and_touches_nothing(
 ) -> None:
     config = config.model_copy(update={"execution": ExecutionConfig(isolate=False)})
     first = experiment(config)
-    before = [(run.info.to_proto(), run.data.metrics) for run in runs.our_runs(client)]
+    before = [(run.info.to_proto(), run.data.metrics) for run in search.our_runs(client)]
     fits: list[int] = []
     from implicit.cpu.als import AlternatingLeastSquares
 
@@ -106,15 +107,15 @@ def test_a_second_run_trains_nothing_and_touches_nothing(
     assert fits == []
     assert (second.trained, second.reused) == (0, 6)
     assert second.result == first.result
-    assert [(run.info.to_proto(), run.data.metrics) for run in runs.our_runs(client)] == before
+    assert [(run.info.to_proto(), run.data.metrics) for run in search.our_runs(client)] == before
 
 
 def test_what_was_asked_for_last_is_the_latest(config: ExperimentConfig, client: MlflowClient) -> None:
     alone = config.model_copy(update={"evaluation": None})
     first, other = experiment(alone).result.parent_id, experiment(alone.model_copy(update={"replicates": 1})).result
-    assert runs.find_run(client, "latest").info.run_id == other.parent_id
+    assert search.find_run(client, "latest").info.run_id == other.parent_id
     experiment(alone)
-    assert runs.find_run(client, "latest").info.run_id == runs.find_run(client, "blocks").info.run_id == first
+    assert search.find_run(client, "latest").info.run_id == search.find_run(client, "blocks").info.run_id == first
 
 
 def test_adding_a_model_trains_only_that_model(config: ExperimentConfig, client: MlflowClient) -> None:
@@ -133,8 +134,8 @@ def test_fresh_trains_anew_and_supersedes(config: ExperimentConfig, client: Mlfl
     old = {run.run_id for run in first.result.runs}
     assert not old & {run.run_id for run in fresh.result.runs}
     assert all("latentlab.superseded" in client.get_run(run_id).data.tags for run_id in old)
-    assert runs.find_run(client, "blocks/k2/0").info.run_id not in old
-    assert runs.find_run(client, "blocks").info.run_id == fresh.result.parent_id
+    assert search.find_run(client, "blocks/k2/0").info.run_id not in old
+    assert search.find_run(client, "blocks").info.run_id == fresh.result.parent_id
 
 
 def test_a_damaged_list_is_refused_and_what_was_complete_stays(config: ExperimentConfig, client: MlflowClient) -> None:
@@ -158,14 +159,14 @@ def test_a_fit_that_fails_leaves_failed_runs_with_the_reason(config: ExperimentC
 
     with pytest.raises(TrainingError):
         experiment(broken)
-    statuses = {run.info.run_name: run.info.status for run in runs.our_runs(client)}
+    statuses = {run.info.run_name: run.info.status for run in search.our_runs(client)}
     assert statuses == {"k2 vs huge": "FAILED", "k2 #0": "FINISHED", "huge #0": "FAILED"}
-    failed = [run for run in runs.our_runs(client) if run.info.status == "FAILED"]
+    failed = [run for run in search.our_runs(client) if run.info.status == "FAILED"]
     assert all("TrainingError" in run.data.tags["latentlab.reason"] for run in failed)
 
 
 def test_all_that_is_planned_is_told_to_its_end(config: ExperimentConfig) -> None:
-    from tasks import progress
+    from tasks.reporting import progress
 
     planned: dict[str, float] = {}
     told: dict[str, tuple[int, int, str]] = {}
@@ -199,7 +200,7 @@ def test_all_that_is_planned_is_told_to_its_end(config: ExperimentConfig) -> Non
 def test_interrupting_leaves_killed_runs(
     config: ExperimentConfig, client: MlflowClient, where: str, at: int, statuses: list[str]
 ) -> None:
-    from tasks import progress
+    from tasks.reporting import progress
 
     class Interrupting:
         def plan(self, title: str, work: dict[str, float]) -> None:
@@ -212,7 +213,7 @@ def test_interrupting_leaves_killed_runs(
     with pytest.raises(BaseException) as raised, progress.listening(Interrupting()):  # noqa: PT011
         experiment(config)
     assert raised.type is KeyboardInterrupt
-    assert sorted(run.info.status for run in runs.our_runs(client)) == statuses
+    assert sorted(run.info.status for run in search.our_runs(client)) == statuses
 
 
 def test_prefect_shows_the_story(config: ExperimentConfig) -> None:
@@ -220,7 +221,7 @@ def test_prefect_shows_the_story(config: ExperimentConfig) -> None:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
     outcome = experiment(config)
-    store = tracking.open_store(tracking.resolve_uri())
+    store = store.open_store(store.resolve_uri())
     flow_run_id = store.get_run(outcome.result.parent_id).data.tags["prefect.flow_run_id"]
     with get_client(sync_client=True) as prefect:
         only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))

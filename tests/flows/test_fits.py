@@ -16,20 +16,22 @@ from mlflow import MlflowClient
 
 from flows.experiment import experiment
 from flows.fits import Places, in_threads
-from tasks import artifacts, progress, runs, tracking
-from tasks.core import als
-from tasks.core.config import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import ConfigError, OrchestrationError, TrainingError
-from tasks.core.plan import MODEL, PARENT, PlannedRun, planned_runs
-from tasks.result import Result
-from tasks.runs import RunRef
+from tasks.core.models import als
+from tasks.core.models.threads import cores
+from tasks.core.planning.runs import MODEL, PARENT, PlannedRun, RunRef, planned_runs
+from tasks.reporting import progress
+from tasks.reporting.result import Result
+from tasks.tracking import artifacts, experiments, metrics, runs, search, store
+from tasks.tracking.metrics import StepMetrics
 
 pytestmark = pytest.mark.usefixtures("api_url")
 
 
 @pytest.fixture
 def client(config: ExperimentConfig) -> MlflowClient:
-    return tracking.open_store(tracking.resolve_uri())
+    return store.open_store(store.resolve_uri())
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def check_same(config: ExperimentConfig, other: ExperimentConfig, client: Mlflow
     found = neighbours(client, outcome.result)
     assert found.keys() == expected.keys()
     assert all(found[key].equals(expected[key]) for key in expected)
-    complete = [run for run in runs.our_runs(client) if runs.is_complete(run) and runs.run_ref(run).role != PARENT]
+    complete = [run for run in search.our_runs(client) if runs.is_complete(run) and runs.run_ref(run).role != PARENT]
     identities = [run.data.tags["latentlab.identity"] for run in complete]
     assert sorted(identities) == sorted(run.identity for run in outcome.result.runs)
 
@@ -73,7 +75,7 @@ def test_two_threads_give_the_same_lists(
 ) -> None:
     threads: list[int] = []
     fit = als.fit
-    monkeypatch.setattr(als, "cores", lambda: 5)
+    monkeypatch.setattr(threads, "cores", lambda: 5)
     monkeypatch.setattr(als, "fit", lambda *a, **k: threads.append(k["threads"]) or fit(*a, **k))  # type: ignore[func-returns-value]
     check_same(execution(config, isolate=False, workers=1), execution(config, isolate=False, workers=2), client)
     assert threads == [5] * 6 + [2] * 6, "2 threads of 2 fits at a time are within 5 cores"
@@ -119,7 +121,7 @@ def test_a_fit_that_fails_on_dask_says_why(config: ExperimentConfig, client: Mlf
     broken = config.model_copy(update={"models": {"huge": huge}, "replicates": 1, "evaluation": None})
     with pytest.raises(TrainingError):
         experiment(execution(broken, runner="dask", address=cluster))
-    assert {run.info.status for run in runs.our_runs(client)} == {"FAILED"}
+    assert {run.info.status for run in search.our_runs(client)} == {"FAILED"}
 
 
 def test_a_cluster_that_is_not_there(
@@ -130,7 +132,7 @@ def test_a_cluster_that_is_not_there(
     monkeypatch.setattr(fits, "_CLUSTER_SECONDS", 1)
     with pytest.raises(OrchestrationError, match=r"tcp://127\.0\.0\.1:1 cannot be used"):
         experiment(execution(config, runner="dask", address="tcp://127.0.0.1:1"))
-    assert [run.info.status for run in runs.our_runs(client)] == ["FAILED"]
+    assert [run.info.status for run in search.our_runs(client)] == ["FAILED"]
 
 
 def test_dask_that_is_not_installed(config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,16 +159,16 @@ def test_interrupting_stops_every_thread(config: ExperimentConfig, client: Mlflo
             if first and len(self.seen) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    cores = als.cores
-    als.cores = lambda: 2  # type: ignore[assignment]
+    cores = cores
+    cores = lambda: 2  # type: ignore[assignment]
     try:
         begun = time.monotonic()
         with pytest.raises(KeyboardInterrupt), progress.listening(Interrupting()):
             experiment(endless)
         assert time.monotonic() - begun < 30
     finally:
-        als.cores = cores
-    assert sorted(run.info.status for run in runs.our_runs(client)) == ["KILLED"] * 3
+        cores = cores
+    assert sorted(run.info.status for run in search.our_runs(client)) == ["KILLED"] * 3
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -179,7 +181,7 @@ def test_a_signal_stops_the_command_within_five_seconds(
         process = subprocess.Popen(command, cwd=workdir, env=command_env, stdout=log, stderr=log)
     try:
         for _ in range(600):
-            if any(run.info.run_name == "k8 #0" for run in runs.our_runs(client)):
+            if any(run.info.run_name == "k8 #0" for run in search.our_runs(client)):
                 break
             time.sleep(0.1)
         time.sleep(1)
@@ -189,14 +191,14 @@ def test_a_signal_stops_the_command_within_five_seconds(
         assert time.monotonic() - begun < 5
     finally:
         process.kill()
-    statuses = {run.info.run_name: run.info.status for run in runs.our_runs(client)}
+    statuses = {run.info.run_name: run.info.status for run in search.our_runs(client)}
     assert (statuses["k8 #0"], statuses["k2 vs k8"]) == ("KILLED", "KILLED")
 
 
 def test_a_run_that_is_ended_in_mlflow_stops(config: ExperimentConfig, client: MlflowClient) -> None:
     """How a fit on a cluster, which no signal reaches, learns that its flow was cancelled."""
-    run_id = tracking.start_run(client, tracking.open_experiment(client, tracking.resolve_uri(), "any"), "x", tags={})
-    metrics = tracking.StepMetrics(client, run_id, every_seconds=0)
+    run_id = runs.start_run(client, experiments.open_experiment(client, store.resolve_uri(), "any"), "x", tags={})
+    metrics = StepMetrics(client, run_id, every_seconds=0)
     metrics.add(1, objective=2.0)
     client.set_terminated(run_id, "KILLED")
     with pytest.raises(progress.Stopped, match="was ended in MLflow"):
@@ -204,11 +206,11 @@ def test_a_run_that_is_ended_in_mlflow_stops(config: ExperimentConfig, client: M
 
 
 def test_metrics_are_not_logged_twice(config: ExperimentConfig, client: MlflowClient) -> None:
-    run_id = tracking.start_run(client, tracking.open_experiment(client, tracking.resolve_uri(), "any"), "x", tags={})
+    run_id = runs.start_run(client, experiments.open_experiment(client, store.resolve_uri(), "any"), "x", tags={})
     noted = [("objective", float(10 - step), 1000 + step, step) for step in range(1, 6)]
-    tracking.send_metrics(client, run_id, noted[:3])
-    tracking.send_missing_metrics(client, run_id, noted)
-    tracking.send_missing_metrics(client, run_id, noted)
+    metrics.send_metrics(client, run_id, noted[:3])
+    metrics.send_missing_metrics(client, run_id, noted)
+    metrics.send_missing_metrics(client, run_id, noted)
     assert [metric.step for metric in client.get_metric_history(run_id, "objective")] == [1, 2, 3, 4, 5]
 
 
@@ -220,6 +222,6 @@ def test_system_metrics_are_logged_where_wanted(
     base = {**config.model_dump(), "models": slow, "replicates": 1, "evaluation": None}
     for wanted in (True, False):
         experiment(ExperimentConfig.model_validate({**base, "execution": {"system_metrics": wanted}}), fresh=True)
-        metrics = runs.find_run(client, "blocks/k8/0").data.metrics
+        metrics = search.find_run(client, "blocks/k8/0").data.metrics
         assert ("system/cpu_utilization_percentage" in metrics) == wanted
     assert np.isfinite(list(metrics.values())).all()

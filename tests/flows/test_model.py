@@ -16,16 +16,16 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from flows.experiment import experiment
-from tasks import artifacts, runs, tracking
-from tasks.core.config import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import ConfigError
+from tasks.tracking import artifacts, search, store
 
 pytestmark = pytest.mark.usefixtures("api_url")
 
 
 @pytest.fixture
 def client(config: ExperimentConfig) -> MlflowClient:
-    return tracking.open_store(tracking.resolve_uri())
+    return store.open_store(store.resolve_uri())
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def load(client: MlflowClient, monkeypatch: pytest.MonkeyPatch, model_uri: str) 
     import mlflow
 
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.resolve_uri())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.resolve_uri())
     return mlflow.pyfunc.load_model(model_uri)
 
 
@@ -49,7 +49,7 @@ def test_it_answers_what_was_compared(
     small: ExperimentConfig, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = experiment(small).result
-    run = runs.find_run(client, "blocks/k2/0")
+    run = search.find_run(client, "blocks/k2/0")
     model = load(client, monkeypatch, f"runs:/{run.info.run_id}/model")
     users, items, recommended = result.queries
     found = model.predict(  # type: ignore[attr-defined]
@@ -72,7 +72,7 @@ def test_what_it_is_asked_is_checked(
     small: ExperimentConfig, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment(small)
-    model = load(client, monkeypatch, f"runs:/{runs.find_run(client, 'blocks/k2/0').info.run_id}/model")
+    model = load(client, monkeypatch, f"runs:/{search.find_run(client, 'blocks/k2/0').info.run_id}/model")
     known = str(pd.read_csv("blocks.csv")["user"][0])
     for rows, message in (
         (asked(("similar_users", "nobody", 5)), r"row 0: found user id 'nobody', which is not among the 40 users"),
@@ -88,7 +88,7 @@ def test_what_it_is_asked_is_checked(
 
 def test_it_says_what_it_needs(small: ExperimentConfig, client: MlflowClient) -> None:
     experiment(small)
-    run = runs.find_run(client, "blocks/k8/0")
+    run = search.find_run(client, "blocks/k8/0")
     (output,) = run.outputs.model_outputs
     logged = client.get_logged_model(output.model_id)
     assert (logged.status, logged.source_run_id) == ("READY", run.info.run_id)
@@ -122,7 +122,7 @@ def test_an_illegal_name_is_refused_before_anything_is_trained(
 ) -> None:
     with pytest.raises(ConfigError, match="--register: found"):
         experiment(small, register_as=name)
-    assert runs.our_runs(client) == []
+    assert search.our_runs(client) == []
 
 
 def test_it_is_served_over_http(small: ExperimentConfig, client: MlflowClient, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_it_is_served_over_http(small: ExperimentConfig, client: MlflowClient, t
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = {**os.environ, "MLFLOW_TRACKING_URI": tracking.resolve_uri(), "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    env = {**os.environ, "MLFLOW_TRACKING_URI": store.resolve_uri(), "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
     # mlflow starts uvicorn by its name
     env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", "models:/served-k2/1"]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from tasks import runs, tracking
+from tasks.tracking import search, store
 
 CONFIG = """
 name: small
@@ -60,7 +60,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, api_url: str) -> Done:
     empty = Done(folder, env, {}, None)  # type: ignore[arg-type]
     ran = empty.latentlab("run", "config.yaml", "--json")
     assert ran.returncode == 0, ran.stderr
-    return Done(folder, env, json.loads(ran.stdout), tracking.open_store(f"sqlite:///{folder}/mlflow.db"))
+    return Done(folder, env, json.loads(ran.stdout), store.open_store(f"sqlite:///{folder}/mlflow.db"))
 
 
 def test_the_answer_of_the_primary_endpoint_comes_first(done: Done) -> None:
@@ -135,7 +135,7 @@ def test_the_terminal_shows_the_sentence_and_a_line_an_endpoint(done: Done) -> N
 
 
 def test_compare_answers_from_runs_that_exist(done: Done) -> None:
-    before = len(runs.our_runs(done.client))
+    before = len(search.our_runs(done.client))
     compared = done.latentlab("compare", "small/k12", "small/same", "--json")
     assert compared.returncode == 0, compared.stderr
     found = json.loads(compared.stdout)
@@ -145,7 +145,7 @@ def test_compare_answers_from_runs_that_exist(done: Done) -> None:
         assert each["delta"] == pytest.approx(of_all[each["target"], "k12", "same"]["delta"])
         assert each["p"] == of_all[each["target"], "k12", "same"]["p"]
     assert found["answers"][0]["p_holm"] is not None
-    assert len(runs.our_runs(done.client)) == before + 1  # its parent; nothing was trained
+    assert len(search.our_runs(done.client)) == before + 1  # its parent; nothing was trained
 
 
 def test_two_single_runs_are_described_and_not_tested(done: Done) -> None:

@@ -12,12 +12,14 @@ import requests
 import yaml
 
 from flows.environment import DEFAULTS
-from tasks.core.config import ExperimentConfig, load_config
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.load import load_config
 
 if TYPE_CHECKING:
     from tests.conftest import Stack
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 SHIPPED = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
 
 LONG = {

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core.config import ExperimentConfig
-from tasks.core.datasets import locate
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.locate import locate
 from tasks.core.errors import DataError
 from tasks.preprocess import SPLITS, HeldOut, Prepared, hold_out, load_split, prepare
-from tasks.verify import verify
+from tasks.tracking.verify import verify
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,158 @@
+"""A fit as a model that MLflow loads, serves and registers."""
+
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from tasks.core.errors import ConfigError, TrackingError
+from tasks.core.files import listing
+from tasks.core.planning.runs import MODEL
+from tasks.tracking import artifacts
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from tasks.core.planning.runs import RunRef
+
+NAME = "model"
+"""Of the logged model in its run: `runs:/RUN_ID/model`."""
+_REQUIRED = ("mlflow", "numpy", "pandas", "pyarrow")
+_saving = Lock()
+"""MLflow loads a model's code by way of a global, and the first to save lists all installed packages."""
+
+
+def log_model(
+    client: "MlflowClient", run_id: str, folder: Path, lists: Mapping[str, Path], example: tuple[str, str]
+) -> list[dict[str, object]]:
+    """Log the model of a fit: code, lists, signature, input example, pinned requirements.
+
+    A run has one: what a broken upload left is completed.
+
+    Parameters
+    ----------
+    folder : where the model is staged; replaced
+    lists : artifact of `tasks.tracking.pyfunc_model` -> Parquet file
+    example : a raw user id and a raw item id
+
+    Returns
+    -------
+    The model's files as manifest entries, under `models/MODEL_ID/`
+
+    Raises
+    ------
+    TrackingError
+        It did not arrive whole.
+    """
+    from mlflow.entities import LoggedModelOutput
+
+    run = client.get_run(run_id)
+    known = run.outputs.model_outputs if run.outputs else []
+    if known:
+        model_id = str(known[0].model_id)
+    else:
+        model = client.create_logged_model(
+            run.info.experiment_id,
+            NAME,
+            source_run_id=run_id,
+            tags={"latentlab.model": run.data.tags["latentlab.model"]},
+            params=run.data.params,
+            model_type="ALS lists",
+        )
+        model_id = str(model.model_id)
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+    with _saving:
+        _save(folder, run_id, model_id, lists, example)
+    client.log_model_artifacts(model_id, str(folder))
+    entries = listing(folder)
+    listed = artifacts.listed(lambda path: client.list_logged_model_artifacts(model_id, path))
+    artifacts.check_arrived(f"model {model_id} of run {run_id}", entries, listed)
+    client.finalize_logged_model(model_id, "READY")
+    return [{**entry, "path": f"models/{model_id}/{entry['path']}"} for entry in entries]
+
+
+def _save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], example: tuple[str, str]) -> None:
+    import pandas as pd
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    user, item = example
+    listed = {"row": DataType.long, "rank": DataType.long, "id": DataType.string, "title": DataType.string}
+    shutil.rmtree(folder, ignore_errors=True)
+    pyfunc.save_model(
+        str(folder),
+        mlflow_model=Model(run_id=run_id, model_id=model_id),
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+        artifacts={name: str(path) for name, path in lists.items()},
+        signature=ModelSignature(
+            Schema(
+                [
+                    ColSpec(DataType.string, "task"),
+                    ColSpec(DataType.string, "id"),
+                    ColSpec(DataType.long, "n", required=False),
+                ]
+            ),
+            Schema([*(ColSpec(kind, name) for name, kind in listed.items()), ColSpec(DataType.double, "score")]),
+        ),
+        input_example=pd.DataFrame(
+            [("recommend", user, 10), ("similar_users", user, 5), ("similar_items", item, 5)],
+            columns=["task", "id", "n"],
+        ),
+        pip_requirements=[f"{name}=={version(name)}" for name in _REQUIRED],
+    )
+
+
+def check_name(name: str) -> None:
+    """Refuse what MLflow would not take as the name of a registered model, before anything is trained.
+
+    Raises
+    ------
+    ConfigError
+        It is empty, or has a slash or a colon.
+    """
+    if not name.strip() or set(name) & set("/:"):
+        raise ConfigError(f"--register: found {name!r}; expected a name without / and :, such as movies")
+
+
+def register(client: "MlflowClient", runs: "list[RunRef]", name: str) -> dict[str, str]:
+    """Register each model's first replicate as NAME-MODEL; one that is registered already stays as it is.
+
+    Returns
+    -------
+    Registered model -> version
+
+    Raises
+    ------
+    TrackingError
+        A fit has no model: it was trained by an early version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    first: dict[str, RunRef] = {}
+    for run in runs:
+        if run.role == MODEL and (run.model not in first or run.replicate < first[run.model].replicate):
+            first[run.model] = run
+    found = {}
+    for model, ref in first.items():
+        registered = f"{name}-{model}"
+        try:
+            client.create_registered_model(registered, description=f"{model}, an ALS model compared by latentlab.")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        outputs = client.get_run(ref.run_id).outputs
+        if outputs is None or not outputs.model_outputs:
+            raise TrackingError(f"run {ref.run_id} has no model to register; train it anew with --fresh")
+        # where the files are: MLflow would look for models:/ID in the store that the process has set globally
+        model_id = outputs.model_outputs[0].model_id
+        source = client.get_logged_model(model_id).artifact_location
+        versions = client.search_model_versions(f"name = '{registered}'")
+        version_of = {str(each.source): str(each.version) for each in versions}
+        if source not in version_of:
+            made = client.create_model_version(registered, source, ref.run_id, model_id=model_id)
+            version_of[source] = str(made.version)
+        found[registered] = version_of[source]
+    return found
