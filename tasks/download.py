@@ -17,18 +17,24 @@ log = logging.getLogger(__name__)
 def download(dataset: DatasetConfig) -> StoredFile:
     """Locate, make or download the data set.
 
-    Retries are those of the transfer, which knows what may pass and has one deadline for all of them.
+    The task has no retries: the transfer has its own, with one deadline for all of them.
+
+    Raises
+    ------
+    ConfigError, DataError
+        See `tasks.core.data.locate.locate`.
     """
     return fetch_dataset(dataset)
 
 
 def fetch_dataset(dataset: DatasetConfig) -> StoredFile:
-    """The same outside a flow; see `tasks.core.data.locate.locate`."""
+    """Locate, make or download the data set outside a flow; see `download`."""
     if dataset.name != "file" and dataset.path is None:
-        known = entry(dataset.name)
-        if known.archive and not any((home() / "datasets").glob(known.archive.urls[0].rpartition("/")[2])):
-            log.info("%s. Terms: %s", known.title, known.licence)
-            if known.citation:
-                log.info("Please cite: %s", known.citation)
+        catalogue_entry = entry(dataset.name)
+        archive = catalogue_entry.archive
+        if archive and not any((home() / "datasets").glob(archive.urls[0].rpartition("/")[2])):
+            log.info("%s. Terms: %s", catalogue_entry.title, catalogue_entry.licence)
+            if catalogue_entry.citation:
+                log.info("Please cite: %s", catalogue_entry.citation)
     label = f"download {dataset.name}"
     return locate(dataset, on_bytes=lambda done, total: progress.step(label, done, total, "bytes"))

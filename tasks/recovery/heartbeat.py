@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tasks.recovery.process_identity import is_gone
+from tasks.core.process_identity import is_gone
 from tasks.tracking.runs import HEARTBEAT, PROCESS
 
 if TYPE_CHECKING:

@@ -1,4 +1,15 @@
-"""Fits that are trained and not yet complete in MLflow."""
+"""The working directory of a fit: everything that it has computed and that is not yet complete in MLflow.
+
+`work/IDENTITY/` under the home holds
+
+- `checkpoints/`, see `tasks.core.training.checkpoint`,
+- `run/`, the files that become the run's artifacts,
+- `model/`, the files that become its logged model,
+- `fit.json`, the record of what is finished, with digests: written after training, and again after evaluation.
+
+The lock of the fit (`tasks.recovery.lock`) keeps it to one process at a time. The next run of the same fit continues
+from here, whatever has ended the last one.
+"""
 
 import json
 import shutil
@@ -8,44 +19,104 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import DataError
-from tasks.core.files import StoredFile, home, write_text, writing
+from tasks.core.files import StoredFile, home, write_text
 
-_RECORD = "staged.json"
-_FACTORS = "factors.npz"
+_RECORD, _FACTORS = "fit.json", "factors.npz"
 
 
 @dataclass(frozen=True)
-class Staged:
-    """A fit whose factors are staged and whose MLflow run is still open.
+class WorkingDirectory:
+    """Where the files of a fit are.
 
-    metrics : every (key, value, milliseconds since 1970, iteration) of the training
-    factors : sha256 of `factors.npz`
-    files : what is in `run/`, see `tasks.core.files.listing`, once the lists are there too
-    results : final metrics, from then on
+    Attributes
+    ----------
+    identity : str
+        See `tasks.core.planning.runs.PlannedRun`.
     """
 
     identity: str
-    run_id: str
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return _root() / self.identity
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of files that become the run's artifacts."""
+        return self.path / "run"
+
+    @property
+    def model(self) -> Path:
+        """The folder of files that become the logged model."""
+        return self.path / "model"
+
+    @property
+    def factors(self) -> Path:
+        """The file of factors."""
+        return self.artifacts / _FACTORS
+
+    def trained_fit(self) -> "TrainedFit | None":
+        """Return what an earlier process trained here, if the factors are intact.
+
+        Returns
+        -------
+        TrainedFit or None
+            Without the results of the evaluation if one of its files is damaged.
+        """
+        try:
+            fit = _read(self.path / _RECORD)
+            fit.stored_files()[0].check()
+        except (OSError, ValueError, TypeError, KeyError, DataError):
+            return None
+        try:
+            fit.check()
+        except DataError:
+            fit = replace(fit, files=None, results=None)
+        return fit
+
+    def remove(self) -> None:
+        """Remove everything of the fit."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class TrainedFit:
+    """A fit whose factors are in its working directory. It travels between tasks in place of the arrays.
+
+    Attributes
+    ----------
+    identity : str
+    metrics : list of (key, value, milliseconds since 1970, iteration)
+        Every metric of the training.
+    factors : str
+        sha256 of the file of factors.
+    files : list of dict or None
+        The files that become artifacts (`tasks.core.files.listing`), once the fit is evaluated.
+    results : dict of str to float or None
+        Final metrics, once the fit is evaluated.
+    """
+
+    identity: str
     metrics: list[tuple[str, float, int, int]]
     factors: str
     files: list[dict[str, Any]] | None = None
     results: dict[str, float] | None = None
 
     @property
-    def folder(self) -> Path:
-        """What goes to the run's artifacts."""
-        return _folder(self.identity, self.run_id) / "run"
+    def directory(self) -> WorkingDirectory:
+        """Where the files are."""
+        return WorkingDirectory(self.identity)
 
-    @property
-    def model_folder(self) -> Path:
-        """What goes to the run's logged model."""
-        return _folder(self.identity, self.run_id) / "model"
-
-    @property
-    def stored(self) -> list[StoredFile]:
-        """Each file that goes to the run's artifacts, the factors first."""
+    def stored_files(self) -> list[StoredFile]:
+        """Return each file that becomes an artifact, the factors first."""
         digests = {_FACTORS: self.factors} | {entry["path"]: entry["sha256"] for entry in self.files or ()}
-        return [StoredFile(str(self.folder / path), digest) for path, digest in digests.items()]
+        return [StoredFile(str(self.directory.artifacts / path), digest) for path, digest in digests.items()]
 
     def check(self) -> None:
         """Compare every file with its digest.
@@ -53,74 +124,41 @@ class Staged:
         Raises
         ------
         DataError
-            A file is missing, or differs.
+            If a file is missing or differs.
         """
-        for file in self.stored:
+        for file in self.stored_files():
             file.check()
 
+    def save(self) -> None:
+        """Write the record of the fit.
 
-def factors_path(identity: str, run_id: str) -> Path:
-    """Where the factors of a fit are to be written."""
-    return _folder(identity, run_id) / "run" / _FACTORS
-
-
-def keep(staged: Staged) -> None:
-    """Note what is staged of a fit."""
-    write_text(_folder(staged.identity, staged.run_id) / _RECORD, json.dumps(asdict(staged)))
-
-
-def find(identity: str) -> Staged | None:
-    """What somebody trained and could not finish; what is damaged is not found."""
-    for record in sorted(_root().glob(f"{identity}/*/{_RECORD}")):
-        try:
-            staged = _read(record)
-            staged.stored[0].check()
-        except (OSError, ValueError, TypeError, KeyError, DataError):
-            continue
-        try:
-            staged.check()
-        except DataError:
-            staged = replace(staged, files=None, results=None)
-        return staged
-    return None
+        Raises
+        ------
+        DataError
+            If it cannot be written.
+        """
+        write_text(self.directory.path / _RECORD, json.dumps(asdict(self)))
 
 
-def adopt(staged: Staged, run_id: str) -> Staged:
-    """The same under another run, to which its files are copied."""
-    adopted = replace(staged, run_id=run_id)
-    for source, target in zip(staged.stored, adopted.stored, strict=True):
-        with writing(Path(target.path).parent):
-            shutil.copy(source.path, target.path)
-    keep(adopted)
-    return adopted
+def working_directories() -> list[WorkingDirectory]:
+    """Return all working directories under the home."""
+    return [WorkingDirectory(path.name) for path in sorted(_root().glob("*"))]
 
 
-def discard(identity: str) -> None:
-    """Remove what is staged of a fit, by whomever."""
-    shutil.rmtree(_root() / identity, ignore_errors=True)
-
-
-def identities() -> set[str]:
-    """The fits that have something staged."""
-    return {path.name for path in _root().glob("*")}
-
-
-def stored_files() -> Iterator[StoredFile]:
-    """Every file that is staged for good, and what it ought to be."""
-    for record in sorted(_root().glob(f"*/*/{_RECORD}")):
-        try:
-            yield from _read(record).stored
-        except (OSError, ValueError, TypeError, KeyError):
-            yield StoredFile(str(record), "")
+def recorded_files() -> Iterator[StoredFile]:
+    """Yield every file of a recorded fit, with its digest; an unreadable record with an empty one."""
+    for directory in working_directories():
+        record = directory.path / _RECORD
+        if record.exists():
+            try:
+                yield from _read(record).stored_files()
+            except (OSError, ValueError, TypeError, KeyError):
+                yield StoredFile(str(record), "")
 
 
 def _root() -> Path:
-    return home() / "staging"
+    return home() / "work"
 
 
-def _folder(identity: str, run_id: str) -> Path:
-    return _root() / identity / run_id
-
-
-def _read(record: Path) -> Staged:
-    return Staged(**json.loads(record.read_text(encoding="utf-8")))
+def _read(record: Path) -> TrainedFit:
+    return TrainedFit(**json.loads(record.read_text(encoding="utf-8")))

@@ -1,29 +1,53 @@
-"""Progress of long work, reported to a listener."""
+"""Progress of long work, reported to a listener such as the command line's bars.
+
+A step of progress is also where work can be stopped: once `stop` of the surrounding block is set, the next step raises
+`Stopped`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event
 from typing import Protocol
 
-from tasks.recovery.interrupts import check
+from tasks.core.errors import Stopped
 
 
 class Listener(Protocol):
-    """Something that shows progress."""
+    """An object that shows progress."""
 
     def plan(self, title: str, work: dict[str, float]) -> None:
-        """What is going to run, by label, with the relative amount of each."""
+        """Receive what is going to run.
+
+        Parameters
+        ----------
+        title : str
+            Of all parts together.
+        work : dict of str to float
+            Label of each part -> its relative amount of work.
+        """
 
     def step(self, label: str, done: int, total: int, unit: str) -> None:
-        """`label` has done so much of its total, such as 3 of 15 iterations."""
+        """Receive how far a part has come.
+
+        Parameters
+        ----------
+        label : str
+            Of the part.
+        done, total : int
+            Such as 3 of 15.
+        unit : str
+            Such as iterations.
+        """
 
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_stop: ContextVar[Event | None] = ContextVar("stop", default=None)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Send what is told within the block to `listener`."""
+    """Send the progress of the block to `listener`."""
     token = _listener.set(listener)
     try:
         yield
@@ -31,20 +55,48 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+@contextmanager
+def stoppable(stop: Event) -> Iterator[None]:
+    """Stop the work of the block, and of threads with a copy of its context, at the next step after `stop` is set."""
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
+
+
 def plan(title: str, work: dict[str, float]) -> None:
-    """Tell the listener, if there is one, what is going to run."""
+    """Report what is going to run; see `Listener.plan`.
+
+    Parameters
+    ----------
+    title : str
+    work : dict of str to float
+    """
     if listener := _listener.get():
         listener.plan(title, work)
 
 
 def step(label: str, done: int, total: int, unit: str) -> None:
-    """Tell the listener, if there is one, how far a part is.
+    """Report how far a part has come; see `Listener.step`.
+
+    Parameters
+    ----------
+    label : str
+    done, total : int
+    unit : str
 
     Raises
     ------
     Stopped
-        The work was called off; see `stoppable`.
+        If the work is to stop.
     """
-    check(f"{label} was stopped at {done} of {total}")
+    check_stop(f"{label} was stopped at {done} of {total}")
     if listener := _listener.get():
         listener.step(label, done, total, unit)
+
+
+def check_stop(message: str) -> None:
+    """Raise `Stopped`, with a message, if the work is to stop."""
+    if (stop := _stop.get()) and stop.is_set():
+        raise Stopped(message)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -15,26 +16,88 @@ from tasks.tracking.store import first_line
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
-    from mlflow.entities import FileInfo, Run
+    from mlflow.entities import FileInfo
 
 MANIFEST = "manifest.json"
 
 
-def write_table(folder: Path, path: str, frame: "pd.DataFrame") -> None:
-    """Stage a table that the MLflow UI shows beside those of other runs, as `log_table` writes it.
+class RunFiles:
+    """The files of a complete run. Run and manifest are fetched once, however many files are read.
 
-    `log_table` itself appends, so that a second try would double the rows.
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    local : Path, optional
+        A folder on this machine that may still hold the run's files. A file there is used if it is what the manifest
+        says.
     """
-    target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_json(target, orient="split", index=False)
 
+    def __init__(self, client: "MlflowClient", run_id: str, local: Path | None = None) -> None:
+        self._client, self.run_id, self._local = client, run_id, local
 
-def check_arrived(what: str, sent: Sequence[Mapping[str, Any]], listed: Mapping[str, int]) -> None:
-    """Refuse an upload whose files the store does not list with the sizes that were sent."""
-    wrong = [str(entry["path"]) for entry in sent if listed.get(entry["path"]) != entry["size"]]
-    if wrong:
-        raise TrackingError(f"{what}: {', '.join(wrong)} did not arrive whole; run the same command again")
+    def read(self, path: str) -> Path:
+        """Return a copy of a file on this machine, checked against the manifest.
+
+        Raises
+        ------
+        TrackingError
+            If the run is not complete, has no such file, or the file is not what was written.
+        """
+        if path not in self.entries:
+            raise TrackingError(f"run {self.run_id} has no {path}; it has {', '.join(self.entries)}")
+        expected = self.entries[path]["sha256"]
+        if self._local and (self._local / path).is_file() and file_sha256(self._local / path) == expected:
+            return self._local / path
+        file = self._fetch(path)
+        if (sha256 := self._sha256(file)) != expected:
+            raise TrackingError(
+                f"run {self.run_id}: {path} has sha256 {sha256[:12]}… but {expected[:12]}… expected: "
+                "it was damaged or changed; train it anew with --fresh"
+            )
+        return file
+
+    @cached_property
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """The files that the manifest lists, by path.
+
+        Raises
+        ------
+        TrackingError
+            If the run is not complete, or its manifest is not what was written.
+        """
+        complete = self._run.data.tags.get("latentlab.complete")
+        if complete is None:
+            raise TrackingError(f"run {self.run_id} is not complete; run its config again")
+        manifest = self._fetch(MANIFEST)
+        if self._sha256(manifest) != complete:
+            raise TrackingError(f"run {self.run_id}: {MANIFEST} differs from the run's tag; train it anew with --fresh")
+        return {entry["path"]: entry for entry in json.loads(manifest.read_text(encoding="utf-8"))["files"]}
+
+    @cached_property
+    def _run(self) -> Any:
+        return self._client.get_run(self.run_id)
+
+    def _fetch(self, path: str) -> Path:
+        """Return a file on this machine: where the store keeps it, or a copy under the home."""
+        from mlflow.exceptions import MlflowException
+
+        if (stored := local_path(self._run.info.artifact_uri, path)) is not None:
+            return stored
+        folder = home() / "downloads" / self.run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self._client.download_artifacts(self.run_id, path, str(folder)))
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"run {self.run_id}: {path} cannot be read: {error}") from None
+
+    def _sha256(self, path: Path) -> str:
+        try:
+            return file_sha256(path)
+        except OSError as error:
+            raise TrackingError(
+                f"run {self.run_id}: {path} cannot be read: {error.strerror}; train it anew with --fresh"
+            ) from None
 
 
 def upload(
@@ -44,23 +107,29 @@ def upload(
     *,
     files: Sequence[Mapping[str, Any]] | None = None,
     tables: Sequence[str] = (),
-    more: Sequence[Mapping[str, Any]] = (),
+    model_files: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Upload files with a manifest of them, check what arrived, and mark the run complete.
+    """Upload files with a manifest of them, check that they arrived, and tag the run as complete.
 
     Parameters
     ----------
-    files : what of the folder, as `tasks.core.files.listing` says it; by default all
-    tables : paths of what the MLflow UI shows as tables
-    more : entries of files that belong to the run and are kept elsewhere: those of its model
+    client : MlflowClient
+    run_id : str
+    folder : Path
+    files : sequence of dict, optional
+        Which files of the folder, as `tasks.core.files.listing` returns them; all by default.
+    tables : sequence of str
+        Paths of the files that the MLflow UI shows as tables.
+    model_files : sequence of dict
+        Entries of the files of the run's logged model, which are stored elsewhere.
 
     Raises
     ------
     TrackingError
-        The artifacts cannot be written, or what the store lists afterwards is not what was sent.
+        If the artifacts cannot be written, or the store does not list what was sent.
     """
     sent = listing(folder) if files is None else files
-    manifest = json.dumps({"files": [*sent, *more]}, indent=1)
+    manifest = json.dumps({"files": [*sent, *model_files]}, indent=1)
     try:
         for entry in sent:
             parent = PurePosixPath(entry["path"]).parent.as_posix()
@@ -71,74 +140,90 @@ def upload(
             f"run {run_id}: its artifacts cannot be written: {first_line(error)}; "
             "repair the place or its server, and run the same command again: what is trained is kept"
         ) from None
-    found = listed(lambda path: client.list_artifacts(run_id, path))
     content = manifest.encode()
-    check_arrived(f"run {run_id}", [*sent, {"path": MANIFEST, "size": len(content)}], found)
-    logged = json.dumps([{"path": path, "type": "table"} for path in tables])
-    digest = hashlib.sha256(content).hexdigest()
-    set_tags(client, run_id, {"mlflow.loggedArtifacts": logged, "latentlab.complete": digest})
+    check_arrived(
+        f"run {run_id}",
+        [*sent, {"path": MANIFEST, "size": len(content)}],
+        list_files(lambda path: client.list_artifacts(run_id, path)),
+    )
+    tables_tag = json.dumps([{"path": path, "type": "table"} for path in tables])
+    sha256 = hashlib.sha256(content).hexdigest()
+    set_tags(client, run_id, {"mlflow.loggedArtifacts": tables_tag, "latentlab.complete": sha256})
 
 
-def read_artifact(client: "MlflowClient", run_id: str, path: str) -> Path:
-    """A local copy of a complete run's file, checked against the manifest and that against the run's tag.
+def check_arrived(what: str, sent: Sequence[Mapping[str, Any]], arrived: Mapping[str, int]) -> None:
+    """Compare what was uploaded with what the store lists.
+
+    Parameters
+    ----------
+    what : str
+        What was uploaded, in a message.
+    sent : sequence of dict
+        `path` and `size` of each file.
+    arrived : mapping of str to int
+        Path -> size, see `list_files`.
 
     Raises
     ------
     TrackingError
-        The run is not complete, has no such file, or the file is not the one that was written.
+        If a file is missing or has another size.
     """
-    run = client.get_run(run_id)
-    complete = run.data.tags.get("latentlab.complete")
-    if complete is None:
-        raise TrackingError(f"run {run_id} is not complete; run its config again")
-    manifest = _local(client, run, MANIFEST)
-    if _sha256(run, manifest) != complete:
-        raise TrackingError(f"run {run_id}: {MANIFEST} differs from the run's tag; train it anew with --fresh")
-    entries = {entry["path"]: entry for entry in json.loads(manifest.read_text(encoding="utf-8"))["files"]}
-    if path not in entries:
-        raise TrackingError(f"run {run_id} has no {path}; it has {', '.join(entries)}")
-    file = _local(client, run, path)
-    found = _sha256(run, file)
-    if found != entries[path]["sha256"]:
-        raise TrackingError(
-            f"run {run_id}: {path} has sha256 {found[:12]}… but {entries[path]['sha256'][:12]}… expected: "
-            "it was damaged or changed; train it anew with --fresh"
-        )
-    return file
+    wrong = [str(entry["path"]) for entry in sent if arrived.get(entry["path"]) != entry["size"]]
+    if wrong:
+        raise TrackingError(f"{what}: {', '.join(wrong)} did not arrive completely; run the same command again")
 
 
-def listed(children: "Callable[[str | None], Sequence[FileInfo]]", path: str | None = None) -> dict[str, int]:
-    """Every file below a path, with its size, where `children` lists a folder."""
+def list_files(children: "Callable[[str | None], Sequence[FileInfo]]", path: str | None = None) -> dict[str, int]:
+    """List every file below a path.
+
+    Parameters
+    ----------
+    children : callable
+        Lists the files and folders in a folder; None is the root.
+    path : str, optional
+
+    Returns
+    -------
+    dict of str to int
+        Path -> size in bytes.
+    """
     sizes: dict[str, int] = {}
     for file in children(path):
-        sizes |= listed(children, file.path) if file.is_dir else {file.path: int(file.file_size or 0)}
+        sizes |= list_files(children, file.path) if file.is_dir else {file.path: int(file.file_size or 0)}
     return sizes
 
 
-def kept_at(root: str, path: str) -> Path | None:
-    """Where a store that is a folder keeps a file; None where the store is something else."""
-    kept = urlsplit(root)
-    return Path(unquote(kept.path)) / path if kept.scheme in {"", "file"} else None
+def local_path(root: str, path: str) -> Path | None:
+    """Return where a store keeps a file on this machine.
+
+    Parameters
+    ----------
+    root : str
+        URI of a run's or a model's artifacts.
+    path : str
+        Within it.
+
+    Returns
+    -------
+    Path or None
+        None if the store is not a folder of this machine.
+    """
+    parts = urlsplit(root)
+    return Path(unquote(parts.path)) / path if parts.scheme in {"", "file"} else None
 
 
-def _local(client: "MlflowClient", run: "Run", path: str) -> Path:
-    """A run's file on this machine: where the store keeps it, or else a copy under our home."""
-    from mlflow.exceptions import MlflowException
+def write_table(folder: Path, path: str, frame: "pd.DataFrame") -> None:
+    """Write a table in the form in which `log_table` does, so that the MLflow UI shows it beside those of other runs.
 
-    if (kept := kept_at(run.info.artifact_uri, path)) is not None:
-        return kept
-    folder = home() / "downloads" / run.info.run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return Path(client.download_artifacts(run.info.run_id, path, str(folder)))
-    except (MlflowException, OSError) as error:
-        raise TrackingError(f"run {run.info.run_id}: {path} cannot be read: {error}") from None
+    `log_table` itself appends: a second attempt would double the rows.
 
-
-def _sha256(run: "Run", path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        raise TrackingError(
-            f"run {run.info.run_id}: {path} cannot be read: {error.strerror}; train it anew with --fresh"
-        ) from None
+    Parameters
+    ----------
+    folder : Path
+    path : str
+        Within the folder.
+    frame : DataFrame
+    """
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_json(target, orient="split", index=False)

@@ -1,25 +1,48 @@
-"""MLflow runs: how they are started, tagged and ended."""
+"""MLflow runs: how they are started, tagged and ended, and what their tags say."""
 
 import getpass
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.config.dataset import DatasetConfig
+from tasks.core.data.catalogue import entry
+from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import without_logins
 from tasks.core.formatting import setting_text
 from tasks.core.planning.runs import PlannedRun, RunRef
-from tasks.recovery.process_identity import this_process
-from tasks.tracking.search import search
+from tasks.core.process_identity import this_process
+from tasks.tracking.store import without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-TERMINAL = {"FINISHED", "FAILED", "KILLED"}
-HEARTBEAT, PROCESS = "latentlab.heartbeat", "latentlab.process"
-"""Tags: when the process that holds an open run was last heard of, and which it is; see `tasks.recovery.heartbeat`."""
+ENDED = {"FINISHED", "FAILED", "KILLED"}
+"""Statuses of runs that are not open."""
+_HEARTBEAT, _PROCESS, _USED = "latentlab.heartbeat", "latentlab.process", "latentlab.used"
+
+
+@dataclass(frozen=True)
+class ParentRun:
+    """The parent of the runs of a flow run, and where in MLflow they are.
+
+    Attributes
+    ----------
+    uri : str
+        Of the store.
+    experiment_id, run_id : str
+    tags : dict of str to str
+        Tags of all runs of the flow run: the flow run's id, and its address on a real server.
+    """
+
+    uri: str
+    experiment_id: str
+    run_id: str
+    tags: dict[str, str]
 
 
 def start_run(
@@ -31,7 +54,23 @@ def start_run(
     params: Mapping[str, Any] | None = None,
     description: str = "",
 ) -> str:
-    """Create a run that is RUNNING; its id."""
+    """Create a run that is RUNNING.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_id : str
+    name : str
+    tags : mapping of str to str
+    params : mapping of str, optional
+    description : str
+        In Markdown.
+
+    Returns
+    -------
+    str
+        Its id.
+    """
     from mlflow.entities import Param
 
     common = {
@@ -40,8 +79,8 @@ def start_run(
         "mlflow.source.type": "LOCAL",
         "mlflow.note.content": description,
         "latentlab.version": package_version("latentlab"),
-        HEARTBEAT: f"{time.time():.0f}",
-        PROCESS: json.dumps(this_process()),
+        _HEARTBEAT: f"{time.time():.0f}",
+        _PROCESS: json.dumps(this_process()),
     }
     run = client.create_run(experiment_id, run_name=name, tags={**common, **tags})
     run_id = str(run.info.run_id)
@@ -50,20 +89,38 @@ def start_run(
     return run_id
 
 
-def start_fit(client: "MlflowClient", experiment_id: str, run: PlannedRun, tags: Mapping[str, str]) -> str:
-    """Create the run of one fit, with all its hyperparameters."""
+def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: PreparedData) -> str:
+    """Create the run of one fit, with all its hyperparameters.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    parent : ParentRun
+    run : PlannedRun
+    data : PreparedData
+
+    Returns
+    -------
+    str
+        Its id.
+    """
     settings = run.settings
+    tags = {
+        "latentlab.identity": run.identity,
+        "latentlab.role": run.role,
+        "latentlab.model": run.model,
+        "latentlab.replicate": str(run.replicate),
+        "latentlab.data_sha256": data.sha256,
+        "mlflow.parentRunId": parent.run_id,
+        **parent.tags,
+    }
+    if data.held_out and run.is_evaluation:
+        tags["latentlab.split_sha256"] = data.held_out.sha256
     return start_run(
         client,
-        experiment_id,
+        parent.experiment_id,
         run.label,
-        tags={
-            "latentlab.identity": run.identity,
-            "latentlab.role": run.role,
-            "latentlab.model": run.model,
-            "latentlab.replicate": str(run.replicate),
-            **tags,
-        },
+        tags=tags,
         params={
             **settings.model_dump(),
             "stop": setting_text(settings.stop and settings.stop.model_dump()),
@@ -75,64 +132,125 @@ def start_fit(client: "MlflowClient", experiment_id: str, run: PlannedRun, tags:
     )
 
 
-def end_run(client: "MlflowClient", run_id: str, status: str, reason: str = "") -> None:
-    """Close a run as FINISHED, FAILED or KILLED, with the reason as a tag."""
-    if reason:
-        client.set_tag(run_id, "latentlab.reason", without_logins(reason)[:500])
-    client.set_terminated(run_id, status)
+def log_dataset(client: "MlflowClient", run_id: str, dataset: DatasetConfig, data: PreparedData) -> None:
+    """Log the interactions as the data set of a run.
 
-
-def close_open_runs(client: "MlflowClient", experiment_id: str, flow_run_id: str, status: str, reason: str) -> int:
-    """End every run that this flow run opened and did not end; how many."""
-    condition = f"tags.`prefect.flow_run_id` = '{flow_run_id}'"
-    left = [run for run in search(client, [experiment_id], condition) if run.info.status not in TERMINAL]
-    for run in left:
-        end_run(client, run.info.run_id, status, reason)
-    return len(left)
-
-
-def log_dataset(
-    client: "MlflowClient", run_id: str, *, name: str, digest: str, source: str, profile: dict[str, Any]
-) -> None:
-    """Note the data as an input of the run; `source` is a URL or a path."""
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    dataset : DatasetConfig
+    data : PreparedData
+    """
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
+    source = dataset.path or dataset.name
+    if dataset.path is None and (archive := entry(dataset.name).archive):
+        source = without_secrets(archive.urls[0])
+    size = data.summary
     remote = source.startswith(("http://", "https://"))
-    dataset = Dataset(
-        name=name,
-        digest=digest[:12],
+    logged = Dataset(
+        name=dataset.name,
+        digest=data.sha256[:12],
         source_type="http" if remote else "local",
         source=json.dumps({"url" if remote else "uri": source}),
-        profile=json.dumps(profile),
+        profile=json.dumps({"users": size.users, "items": size.items, "interactions": size.interactions}),
     )
-    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+    client.log_inputs(run_id, [DatasetInput(logged, [InputTag("mlflow.data.context", "training")])])
 
 
 def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
-    """Set several tags in one call."""
+    """Set several tags in one call.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    tags : mapping of str to str
+    """
     from mlflow.entities import RunTag
 
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
-def _user() -> str:
+def end_run(client: "MlflowClient", run_id: str, status: str, reason: str = "") -> None:
+    """Close a run, with the reason as a tag.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    status : str
+        FINISHED, FAILED or KILLED.
+    reason : str
+    """
+    if reason:
+        client.set_tag(run_id, "latentlab.reason", without_logins(reason)[:500])
+    client.set_terminated(run_id, status)
+
+
+def supersede(client: "MlflowClient", run_ids: Sequence[str], by: str) -> None:
+    """Tag runs as superseded: readers pass them over.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_ids : sequence of str
+    by : str
+        The id of the run that takes their place.
+    """
+    for run_id in run_ids:
+        client.set_tag(run_id, "latentlab.superseded", by)
+
+
+def log_use(client: "MlflowClient", run_id: str) -> None:
+    """Tag a comparison with the present time: `latest` is the one that was last asked for.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    """
+    client.set_tag(run_id, _USED, str(time.time_ns() // 1_000_000))
+
+
+def last_use(run: "Run") -> int:
+    """Return when a comparison was completed or last asked for, in milliseconds since 1970."""
+    return max(int(run.info.end_time), int(run.data.tags.get(_USED, 0)))
+
+
+def send_heartbeat(client: "MlflowClient", run_id: str) -> None:
+    """Tag an open run with the present time.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+    """
+    client.set_tag(run_id, _HEARTBEAT, f"{time.time():.0f}")
+
+
+def last_heartbeat(run: "Run") -> float:
+    """Return the time of an open run's last heartbeat, in seconds since 1970."""
+    return float(run.data.tags.get(_HEARTBEAT, run.info.start_time / 1000))
+
+
+def process_of(run: "Run") -> dict[str, Any]:
+    """Return the process that opened a run (`tasks.core.process_identity.this_process`); empty if unknown."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
-_USED = "latentlab.used"
+        return dict(json.loads(run.data.tags[_PROCESS]))
+    except (KeyError, ValueError, TypeError):
+        return {}
 
 
 def is_complete(run: "Run") -> bool:
-    """Whether readers may take the run."""
+    """Return whether readers may take a run: it is FINISHED, its files are complete, and it is not superseded."""
     tags = run.data.tags
     return run.info.status == "FINISHED" and "latentlab.complete" in tags and "latentlab.superseded" not in tags
 
 
 def run_ref(run: "Run") -> RunRef:
-    """What the tags of a run of ours say."""
+    """Return what the tags of a run say."""
     tags = run.data.tags
     return RunRef(
         str(run.info.run_id),
@@ -143,12 +261,8 @@ def run_ref(run: "Run") -> RunRef:
     )
 
 
-def note_use(client: "MlflowClient", run_id: str) -> None:
-    """Note that a comparison was asked for again: `latest` is the one that was last asked for."""
-    client.set_tag(run_id, _USED, str(time.time_ns() // 1_000_000))
-
-
-def supersede(client: "MlflowClient", run_ids: Sequence[str], by: str) -> None:
-    """Tag runs as replaced: readers pass them over."""
-    for run_id in run_ids:
-        client.set_tag(run_id, "latentlab.superseded", by)
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,19 +1,182 @@
-"""Runs that exist: which of them readers may take, and which one is meant."""
+"""Runs that exist: which of them readers may take, and which one a name means.
 
+A run is *complete* once its files are uploaded, listed again and found to agree with `manifest.json`, whose sha256 then
+becomes the tag `latentlab.complete`. FINISHED comes last. Readers take only runs that are FINISHED, complete and not
+superseded. Where two runs have one identity, they take the one that ended first.
+"""
+
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.tracking.experiments import find_experiment
-from tasks.tracking.runs import _USED, is_complete, run_ref, supersede
+from tasks.tracking.runs import ENDED, end_run, is_complete, last_use, run_ref, supersede
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 
-def search(client: "MlflowClient", experiment_ids: Sequence[str], condition: str) -> "Iterator[Run]":
+def our_runs(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
+    """Return every run that latentlab made, the latest first.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_ids : sequence of str, optional
+        All experiments by default.
+
+    Returns
+    -------
+    list of Run
+    """
+    if experiment_ids is None:
+        experiment_ids = [str(experiment.experiment_id) for experiment in client.search_experiments()]
+    return [run for run in _search(client, experiment_ids) if "latentlab.role" in run.data.tags]
+
+
+def complete_runs(client: "MlflowClient", experiment_id: str, identity: str = "") -> dict[str, RunRef]:
+    """Return the complete runs of an experiment by identity, and resolve duplicates.
+
+    MLflow has no compare-and-swap: two processes may complete one identity. Readers agree on the run that ended first,
+    and the others are tagged as superseded.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_id : str
+    identity : str
+        Only runs of this identity; all by default.
+
+    Returns
+    -------
+    dict of str to RunRef
+    """
+    condition = f"attributes.status = 'FINISHED'{_and_identity(identity)}"
+    complete = filter(is_complete, _search(client, [experiment_id], condition))
+    runs: dict[str, RunRef] = {}
+    for run in sorted(complete, key=lambda run: (run.info.end_time, run.info.run_id)):
+        ref = run_ref(run)
+        if runs.setdefault(ref.identity, ref) != ref:
+            supersede(client, [ref.run_id], runs[ref.identity].run_id)
+    return runs
+
+
+def complete_parents(client: "MlflowClient", experiment_id: str, identity: str = "") -> "list[Run]":
+    """Return the complete comparisons of an experiment, the last used first.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_id : str
+    identity : str
+        Only comparisons of this identity; all by default.
+
+    Returns
+    -------
+    list of Run
+    """
+    condition = f"tags.`latentlab.role` = '{PARENT}'{_and_identity(identity)}"
+    return sorted(filter(is_complete, _search(client, [experiment_id], condition)), key=last_use, reverse=True)
+
+
+def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":
+    """Return a run and the runs nested in it.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run : Run
+
+    Returns
+    -------
+    list of Run
+    """
+    condition = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    return [run, *_search(client, [str(run.info.experiment_id)], condition)]
+
+
+def close_open_runs(client: "MlflowClient", experiment_id: str, flow_run_id: str, *, status: str, reason: str) -> None:
+    """End every run that a flow run has opened and not ended.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    experiment_id : str
+    flow_run_id : str
+        Prefect's id of the flow run.
+    status, reason : str
+        See `tasks.tracking.runs.end_run`.
+    """
+    for run in _search(client, [experiment_id], f"tags.`prefect.flow_run_id` = '{flow_run_id}'"):
+        if run.info.status not in ENDED:
+            end_run(client, run.info.run_id, status, reason)
+
+
+def find_run(client: "MlflowClient", text: str) -> "Run":
+    """Return the run that RUN on the command line means.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    text : str
+        A run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT for its last used comparison, or `latest`.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    TrackingError
+        If there is none; the message says which runs there are.
+    """
+    if text == "latest":
+        parents = [run for run in our_runs(client) if run_ref(run).role == PARENT and is_complete(run)]
+        if not parents:
+            raise TrackingError("there is no finished experiment yet; start one with `latentlab run`")
+        return max(parents, key=last_use)
+    if re.fullmatch("[0-9a-f]{32}", text):
+        return _by_id(client, text)
+    name, _, rest = text.partition("/")
+    experiment_id = find_experiment(client, name)
+    if experiment_id is None:
+        names = ", ".join(sorted({e.name for e in client.search_experiments()} - {"Default"})) or "none yet"
+        raise TrackingError(f"there is no experiment {name!r}; experiments here: {names}")
+    if rest:
+        return _fit(client, experiment_id, name, rest)
+    parents = complete_parents(client, experiment_id)
+    if not parents:
+        raise TrackingError(f"{name} has no finished comparison; run its config")
+    return parents[0]
+
+
+def _by_id(client: "MlflowClient", run_id: str) -> "Run":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException:
+        raise TrackingError(f"there is no run {run_id}; `latentlab runs` lists them") from None
+
+
+def _fit(client: "MlflowClient", experiment_id: str, name: str, rest: str) -> "Run":
+    """Return the complete fit that MODEL/REPLICATE means in the experiment called `name`."""
+    model, _, replicate = rest.partition("/")
+    wanted = (model, int(replicate or 0) if (replicate or "0").isdecimal() else -1)
+    finished = [run for run in our_runs(client, [experiment_id]) if run.info.status == "FINISHED"]
+    fits = [(run_ref(run), run) for run in finished if run_ref(run).role == MODEL]
+    matching = [run for ref, run in fits if (ref.model, ref.replicate) == wanted and is_complete(run)]
+    if not matching:
+        names = ", ".join(sorted({f"{ref.model}/{ref.replicate}" for ref, _ in fits})) or "none"
+        raise TrackingError(f"{name} has no complete run {rest!r}; it has {names}")
+    return max(matching, key=lambda run: run.info.end_time)
+
+
+def _search(client: "MlflowClient", experiment_ids: Sequence[str], condition: str = "") -> "Iterator[Run]":
+    """Yield all runs that fulfil a condition, page by page."""
     token = None
     while experiment_ids:
         page = client.search_runs(list(experiment_ids), condition, max_results=1000, page_token=token)
@@ -22,98 +185,6 @@ def search(client: "MlflowClient", experiment_ids: Sequence[str], condition: str
             return
 
 
-def our_runs(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
-    """Every run that latentlab made, latest first."""
-    if experiment_ids is None:
-        experiment_ids = [str(experiment.experiment_id) for experiment in client.search_experiments()]
-    return [run for run in search(client, experiment_ids, "") if "latentlab.role" in run.data.tags]
-
-
-def resolve_duplicates(client: "MlflowClient", experiment_id: str, identity: str = "") -> dict[str, RunRef]:
-    """The complete runs of an experiment by identity, all or one; where several have one, the one that ended first.
-
-    The others are tagged as superseded: MLflow cannot compare and swap, so that two processes may complete one
-    identity, and all readers agree on the same one.
-    """
-    condition = f"attributes.status = 'FINISHED'{_of(identity)}"
-    found: dict[str, RunRef] = {}
-    for run in sorted(filter(is_complete, search(client, [experiment_id], condition)), key=_by_end):
-        ref = run_ref(run)
-        if found.setdefault(ref.identity, ref) != ref:
-            supersede(client, [ref.run_id], found[ref.identity].run_id)
-    return found
-
-
-def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":
-    """A run, and the runs nested in it."""
-    condition = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
-    return [run, *search(client, [str(run.info.experiment_id)], condition)]
-
-
-def complete_parents(client: "MlflowClient", experiment_id: str, identity: str = "") -> "list[Run]":
-    """The complete comparisons of an experiment, or those of one identity; the latest first."""
-    condition = f"tags.`latentlab.role` = '{PARENT}'{_of(identity)}"
-    found = filter(is_complete, search(client, [experiment_id], condition))
-    return sorted(found, key=_last_used, reverse=True)
-
-
-def find_run(client: "MlflowClient", text: str) -> "Run":
-    """The run that RUN on the command line means: a run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT, `latest`.
-
-    Raises
-    ------
-    TrackingError
-        There is none; the message says which there are.
-    """
-    from mlflow.exceptions import MlflowException
-
-    if text == "latest":
-        parents = [run for run in our_runs(client) if _role(run) == PARENT and is_complete(run)]
-        if not parents:
-            raise TrackingError("there is no finished experiment yet; start one with `latentlab run`")
-        return max(parents, key=_last_used)
-    if len(text) == 32 and all(letter in "0123456789abcdef" for letter in text):
-        try:
-            return client.get_run(text)
-        except MlflowException:
-            raise TrackingError(f"there is no run {text}; `latentlab runs` lists them") from None
-    name, _, rest = text.partition("/")
-    experiment_id = find_experiment(client, name)
-    if experiment_id is None:
-        known = ", ".join(sorted({e.name for e in client.search_experiments()} - {"Default"})) or "none yet"
-        raise TrackingError(f"there is no experiment {name!r}; experiments here: {known}")
-    runs = [run for run in our_runs(client, [experiment_id]) if run.info.status == "FINISHED"]
-    if rest:
-        model, _, replicate = rest.partition("/")
-        wanted = (model, int(replicate or 0) if (replicate or "0").isdecimal() else -1)
-        matching = [r for r in runs if is_complete(r) and _role(r) == MODEL and _place(r) == wanted]
-        if not matching:
-            have = sorted({"/".join(map(str, _place(r))) for r in runs if _role(r) == MODEL})
-            raise TrackingError(f"{name} has no complete run {rest!r}; it has {', '.join(have) or 'none'}")
-        return max(matching, key=lambda run: run.info.end_time)
-    parents = complete_parents(client, experiment_id)
-    if not parents:
-        raise TrackingError(f"{name} has no finished comparison; run its config")
-    return parents[0]
-
-
-def _of(identity: str) -> str:
-    """A condition more for one identity, none for all."""
+def _and_identity(identity: str) -> str:
+    """Return a further condition for one identity; none for all."""
     return f" and tags.`latentlab.identity` = '{identity}'" if identity else ""
-
-
-def _role(run: "Run") -> str:
-    return str(run.data.tags.get("latentlab.role", ""))
-
-
-def _place(run: "Run") -> tuple[str, int]:
-    ref = run_ref(run)
-    return ref.model, ref.replicate
-
-
-def _by_end(run: "Run") -> tuple[int, str]:
-    return run.info.end_time, run.info.run_id
-
-
-def _last_used(run: "Run") -> int:
-    return max(int(run.info.end_time), int(run.data.tags.get(_USED, 0)))

@@ -1,7 +1,9 @@
-"""A fit from stored interactions to a file of factors, resumed from its last checkpoint."""
+"""A fit from stored interactions to a file of factors, resumed from its last checkpoint.
+
+Runs in the calling process or in a child process (`tasks.recovery.worker_process`).
+"""
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,28 +17,45 @@ from tasks.core.data.interactions import load_matrix
 from tasks.core.errors import DataError, Stopped
 from tasks.core.files import StoredFile, file_sha256, replacing
 from tasks.core.models import als
-from tasks.core.models.als import Iteration, Start
-from tasks.core.models.factors import Factors
 from tasks.core.training import checkpoint
 from tasks.core.training.checkpoint import Checkpoint
 from tasks.core.training.list_stability import ListStability
 from tasks.core.training.step import OnSteps, Step
-from tasks.core.training.stopping import LastLists, is_steady
+from tasks.core.training.stopping import PreviousLists, ends_with_last_step
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_SHARE = 0.01
-"""Of the time, at most, goes to checkpoints: where writing one takes long, they are fewer."""
+_CHECKPOINT_SHARE = 0.01
+"""Largest share of the time that goes to checkpoints. Where writing one takes long, they become less frequent."""
 
 
 @dataclass(frozen=True)
 class FitRequest:
-    """One fit, with all that is needed to carry it out.
+    """One fit, with everything that running it needs.
 
-    data : the matrix that is fitted
-    queries, n : the users whose lists are followed, and their length
-    checkpoint_seconds : between two checkpoints
+    Attributes
+    ----------
+    identity : str
+        See `tasks.core.planning.runs.PlannedRun`.
+    data : StoredFile
+        The matrix that is fitted.
+    settings : AlsConfig
+    seed : int
+    snapshots : tuple of int
+        Iterations at which the objective, the imbalance and the lists are computed.
+    queries : tuple of int
+        Users whose lists are followed.
+    n : int
+        Length of the followed lists.
+    threads : int
+        Of implicit.
+    checkpoint_seconds : float
+        Time between two checkpoints.
+    checkpoints : Path
+        The folder of the fit's checkpoints.
+    target : Path
+        The file of factors to write.
     """
 
     identity: str
@@ -48,15 +67,23 @@ class FitRequest:
     n: int
     threads: int
     checkpoint_seconds: float
+    checkpoints: Path
+    target: Path
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fit's factors in a file, and what was seen on the way to them.
+    """The factors of a fit, in a file, and what was measured during training.
 
-    seconds : of training, in all processes that took part
-    iterations : that were run
-    overlaps : (iteration, metrics) at the snapshots, see `tasks.core.training.list_stability`
+    Attributes
+    ----------
+    factors : StoredFile
+    seconds : float
+        Of training, in all processes that took part.
+    iterations : int
+        Number of iterations that were run.
+    overlaps : list of (iteration, metrics)
+        At the snapshots, see `ListStability.metrics`.
     """
 
     factors: StoredFile
@@ -65,89 +92,109 @@ class FitResult:
     overlaps: list[tuple[int, dict[str, float]]]
 
 
-def run_fit(order: FitRequest, target: Path, tell: OnSteps, granted: Callable[[], int] | None = None) -> FitResult:
-    """Fit, writing a checkpoint every so often, from the last good one where there is one.
+def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
+    """Run a fit from its last intact checkpoint, or from the start, and write checkpoints on the way.
 
     Parameters
     ----------
-    target : the file of factors to write
-    tell : may raise `Stopped`, which ends the fit once a checkpoint of it is written
-    granted : threads, in place of the order's, asked for after every sweep; 0 for the order's
+    request : FitRequest
+    on_steps : callable
+        May raise `Stopped`, which ends the fit after a last checkpoint.
+
+    Returns
+    -------
+    FitResult
 
     Raises
     ------
     TrainingError
         See `tasks.core.models.als.fit`.
     DataError
-        Interactions that are damaged, a folder that cannot be written.
+        If the interactions are damaged or a folder cannot be written.
+    Stopped
+        If `on_steps` raises it.
     """
-    matrix = train_matrix(order.data)
-    followed = ListStability(*matrix.shape, queries=order.queries, n=order.n)
-    kept = checkpoint.latest(order.identity)
-    rule = order.settings.stop
-    checked = LastLists(rule, *matrix.shape, last=kept.checked if kept else None) if rule else None
+    matrix = train_matrix(request.data)
+    rule = request.settings.stop
+    resumed = checkpoint.latest(request.checkpoints, request.identity)
+    followed = ListStability(*matrix.shape, queries=request.queries, n=request.n)
+    previous = PreviousLists(rule, *matrix.shape, lists=resumed.checked if resumed else None) if rule else None
     steps: list[Step] = []
     start = None
-    if kept is not None:
-        start = Start(kept.iteration, kept.factors)
-        steps = [Step(int(row[0]), *map(float, row[1:])) for row in kept.steps]
-        if kept.following == followed.what:
-            followed.lists |= kept.lists
-        tell(steps)
+    if resumed is not None:
+        start = als.Start(resumed.iteration, resumed.factors)
+        steps = [Step(int(row[0]), *map(float, row[1:])) for row in resumed.steps]
+        if resumed.followed == followed.description:
+            followed.lists |= resumed.lists
+        on_steps(steps)
     elapsed = steps[-1].elapsed if steps else 0.0
-    due = time.monotonic() + order.checkpoint_seconds
+    due = time.monotonic() + request.checkpoint_seconds
 
-    def keep(at: Iteration) -> None:
+    def save_checkpoint(iteration: als.Iteration) -> None:
         nonlocal due
         begun = time.monotonic()
-        lists = checked.last if checked else {}
-        state = Checkpoint(at.iteration, at.factors, np.array(steps), followed.what, followed.lists, lists)
-        checkpoint.save(order.identity, state)
+        checkpoint.save(
+            request.checkpoints,
+            Checkpoint(
+                request.identity,
+                iteration.iteration,
+                iteration.factors,
+                np.array(steps),
+                followed.description,
+                followed.lists,
+                previous.lists if previous else {},
+            ),
+        )
         now = time.monotonic()
-        due = now + max(order.checkpoint_seconds, (now - begun) / _SHARE)
+        due = now + max(request.checkpoint_seconds, (now - begun) / _CHECKPOINT_SHARE)
 
-    def on_iteration(at: Iteration) -> bool:
+    def on_iteration(iteration: als.Iteration) -> bool:
         nonlocal elapsed
-        elapsed += at.seconds
-        if at.objective is not None:
-            followed.add(at.iteration, at.factors)
-        objective, imbalance = (np.nan if value is None else value for value in (at.objective, at.imbalance))
-        overlap = checked.overlap(at.factors) if rule and checked and at.iteration % rule.every == 0 else np.nan
-        now = time.time_ns() // 1_000_000
-        steps.append(Step(at.iteration, elapsed, at.factor_change, objective, imbalance, now, overlap))
+        elapsed += iteration.seconds
+        if iteration.objective is not None:
+            followed.add(iteration.iteration, iteration.factors)
+        checks = rule is not None and iteration.iteration % rule.every == 0
+        steps.append(
+            Step(
+                iteration.iteration,
+                elapsed,
+                iteration.factor_change,
+                np.nan if iteration.objective is None else iteration.objective,
+                np.nan if iteration.imbalance is None else iteration.imbalance,
+                time.time_ns() // 1_000_000,
+                previous.overlap(iteration.factors) if previous and checks else np.nan,
+            )
+        )
         if time.monotonic() > due:
-            keep(at)
+            save_checkpoint(iteration)
         try:
-            tell(steps[-1:])
+            on_steps(steps[-1:])
         except Stopped:
-            with suppress(DataError):
-                keep(at)
+            with suppress(DataError):  # the fit ends either way; without a last checkpoint, an earlier one serves
+                save_checkpoint(iteration)
             raise
-        return is_steady(rule, steps)
+        return ends_with_last_step(rule, steps)
 
-    if start and is_steady(rule, steps):
+    if start and ends_with_last_step(rule, steps):
         factors = start.factors
     else:
-        checks = range(rule.every, order.settings.iterations + 1, rule.every) if rule else ()
+        checks = range(rule.every, request.settings.iterations + 1, rule.every) if rule else ()
         factors = als.fit(
             matrix,
-            order.settings,
-            seed=order.seed,
-            snapshots=(*order.snapshots, *checks),
+            request.settings,
+            seed=request.seed,
+            snapshots=(*request.snapshots, *checks),
             on_iteration=on_iteration,
-            threads=(lambda: granted() or order.threads) if granted else order.threads,
+            threads=request.threads,
             start=start,
         )
-    return FitResult(_written(factors, target), elapsed, len(steps), list(followed.metrics()))
-
-
-@lru_cache(maxsize=1)
-def train_matrix(data: StoredFile) -> "csr_array":
-    """What a fit is trained on. The last one is kept in memory."""
-    return load_matrix(data.check())
-
-
-def _written(factors: Factors, target: Path) -> StoredFile:
-    with replacing(target) as temporary:
+    with replacing(request.target) as temporary:
         factors.save(temporary)
-    return StoredFile(str(target), file_sha256(target))
+    stored = StoredFile(str(request.target), file_sha256(request.target))
+    return FitResult(stored, elapsed, len(steps), list(followed.metrics()))
+
+
+@lru_cache(maxsize=1)  # fits of one process follow each other on the same data
+def train_matrix(data: StoredFile) -> "csr_array":
+    """Return the matrix that a fit is trained on. The last one stays in memory."""
+    return load_matrix(data.check())

@@ -1,4 +1,4 @@
-"""What is reported of an iteration."""
+"""The record of one iteration that training reports."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,11 +7,20 @@ import numpy as np
 
 
 class Step(NamedTuple):
-    """What is told of an iteration; not a number where it was not computed.
+    """One iteration of a fit. Values that were not computed are not a number.
 
-    elapsed : seconds of training up to its end
-    at : its end, in milliseconds since 1970
-    overlap : at a check of the stopping rule, see `tasks.core.training.stopping.Check`
+    Attributes
+    ----------
+    iteration : int
+        From 1.
+    elapsed : float
+        Seconds of training up to the end of the iteration.
+    factor_change, objective, imbalance : float
+        See `tasks.core.models.als.Iteration`.
+    at : float
+        The end of the iteration, in milliseconds since 1970.
+    overlap : float
+        At a check of the stopping rule, see `tasks.core.training.stopping.Check`.
     """
 
     iteration: int
@@ -24,4 +33,4 @@ class Step(NamedTuple):
 
 
 OnSteps = Callable[[list[Step]], None]
-"""Called with each iteration's step, and once with all those before a checkpoint that is gone on from."""
+"""Called after each iteration with its step. A resumed fit first calls it once with all steps before the checkpoint."""

@@ -13,34 +13,59 @@ from tasks.core.types import Ids
 
 
 class Check(NamedTuple):
-    """What a check showed.
+    """What a check of the rule measures.
 
-    objective : see `tasks.core.models.als.objective`
-    overlap : overlap@n with the lists of the check before, of the users' or of the items', whichever is the less; not
-        a number at the first check
+    Attributes
+    ----------
+    objective : float
+        See `tasks.core.models.als.objective`.
+    overlap : float
+        Overlap@n with the lists of the previous check: the smaller of users' and items'. Not a number at the first
+        check.
     """
 
     objective: float
     overlap: float
 
 
-class LastLists:
-    """The lists of the last check, and how far the next ones overlap with them."""
+class PreviousLists:
+    """The lists of the previous check, which the next check is compared with.
 
-    def __init__(self, rule: SteadyStop, users: int, items: int, last: dict[str, Ids] | None = None) -> None:
-        self._of = ListStability(users, items, queries=(), n=rule.n)
-        self.last = last or {}
+    Parameters
+    ----------
+    rule : SteadyStop
+    users, items : int
+        Number of users and of items.
+    lists : dict of str to (sample, n) int32, optional
+        Lists of the previous check, restored from a checkpoint.
+    """
+
+    def __init__(self, rule: SteadyStop, users: int, items: int, lists: dict[str, Ids] | None = None) -> None:
+        self._sample = ListStability(users, items, queries=(), n=rule.n)
+        self.lists = lists or {}
 
     def overlap(self, factors: Factors) -> float:
-        """overlap@n with the lists at the call before, which the present ones take the place of."""
-        found, before = self._of.at(factors), self.last
-        self.last = found
-        overlaps = [Pair.of(ids, before[target]).at(self._of.n).overlap for target, ids in found.items() if before]
+        """Return the overlap@n of the lists of `factors` with the previous ones, and keep the new lists instead."""
+        previous, self.lists = self.lists, self._sample.lists_of(factors)
+        overlaps = [
+            Pair.of(ids, previous[target]).at(self._sample.n).overlap for target, ids in self.lists.items() if previous
+        ]
         return min(overlaps, default=float("nan"))
 
 
 def steady(rule: SteadyStop, checks: Sequence[Check]) -> bool:
-    """Whether the last `patience` checks all differ from those before them by less than the tolerance."""
+    """Return whether each of the last `patience` checks differs from the one before by less than the tolerance.
+
+    Parameters
+    ----------
+    rule : SteadyStop
+    checks : sequence of Check
+        All checks so far, in order.
+
+    Returns
+    -------
+    bool
+    """
     recent = checks[-rule.patience - 1 :]
     return len(recent) > rule.patience and all(
         abs(now.objective - before.objective) < rule.tolerance * abs(before.objective)
@@ -49,8 +74,19 @@ def steady(rule: SteadyStop, checks: Sequence[Check]) -> bool:
     )
 
 
-def is_steady(rule: SteadyStop | None, steps: Sequence[Step]) -> bool:
-    """Whether the fit ends with the last step because it is steady by its rule."""
+def ends_with_last_step(rule: SteadyStop | None, steps: Sequence[Step]) -> bool:
+    """Return whether a fit ends after its last step because its rule calls it steady.
+
+    Parameters
+    ----------
+    rule : SteadyStop or None
+    steps : sequence of Step
+        One for each iteration from the first.
+
+    Returns
+    -------
+    bool
+    """
     if rule is None or not steps or len(steps) % rule.every:
         return False
     return steady(rule, [Check(step.objective, step.overlap) for step in steps[rule.every - 1 :: rule.every]])

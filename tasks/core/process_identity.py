@@ -1,4 +1,4 @@
-"""This process, described so that another can tell whether it still runs."""
+"""This process, described so that another process can tell whether it still runs."""
 
 import os
 import socket
@@ -8,7 +8,13 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """`host`, `pid`, when it `started` (seconds since 1970), and `machine`, within which the pid means something."""
+    """Return host, pid, start time and machine of this process.
+
+    Returns
+    -------
+    dict
+        `host`, `pid`, `started` in seconds since 1970, and `machine`: where, and since which boot, the pid is valid.
+    """
     import psutil
 
     return {
@@ -19,14 +25,14 @@ def this_process() -> dict[str, Any]:
     }
 
 
-def is_gone(process: dict[str, Any]) -> bool:
-    """Whether a process was of this machine and is no more; False where that cannot be told."""
+def has_ended(process: dict[str, Any]) -> bool:
+    """Return whether a process ran on this machine and no longer does; False if that cannot be determined."""
     import psutil
 
     if process.get("machine") != _machine():
         return False
     try:
-        # another process may have got its pid
+        # the pid may have been given to another process since
         return bool(abs(psutil.Process(process["pid"]).create_time() - process["started"]) > 1)
     except psutil.NoSuchProcess:
         return True
@@ -36,7 +42,7 @@ def is_gone(process: dict[str, Any]) -> bool:
 
 @cache
 def _machine() -> str:
-    """This machine since it was started, and the space in which pids count (a container has its own)."""
+    """Return a name of this machine since its boot and of its pid namespace: a container has its own pids."""
     parts = [socket.gethostname()]
     for read, path in ((Path.read_text, "/proc/sys/kernel/random/boot_id"), (Path.readlink, "/proc/self/ns/pid")):
         try:

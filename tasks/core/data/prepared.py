@@ -1,0 +1,174 @@
+"""Interactions and their held-out split, kept in the store under the digest of everything they are made from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.evaluation import EvaluationConfig, FilesSplit
+from tasks.core.data import preprocessing, splits
+from tasks.core.data.interactions import Interactions, Summary, load_matrix, save_matrix, summarize
+from tasks.core.data.locate import locate
+from tasks.core.data.preprocessing import build
+from tasks.core.data.published_split import published_test, split_of_files
+from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.data.splits import Split, hold_out
+from tasks.core.errors import DataError
+from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
+
+INTERACTIONS, SPLITS = "interactions", "splits"
+"""Folders of the store."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A split in the store.
+
+    Attributes
+    ----------
+    train, test : StoredFile
+        Matrices, see `tasks.core.data.splits.Split`.
+    sha256 : str
+        Digest of everything that decides the split.
+    """
+
+    train: StoredFile
+    test: StoredFile
+    sha256: str
+
+    def load(self) -> Split:
+        """Return the split.
+
+        Raises
+        ------
+        DataError
+            If a file is missing or differs from its digest.
+        """
+        return Split(load_matrix(self.train.check()), load_matrix(self.test.check()))
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Interactions in the store.
+
+    Attributes
+    ----------
+    file : StoredFile
+        See `tasks.core.data.interactions.Interactions`.
+    sha256 : str
+        Digest of the interactions themselves, the same on every machine.
+    summary : Summary
+    held_out : HeldOut or None
+        The split, in experiments with evaluation.
+    """
+
+    file: StoredFile
+    sha256: str
+    summary: Summary
+    held_out: HeldOut | None = None
+
+    def load(self) -> Interactions:
+        """Return the interactions.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or differs from its digest.
+        """
+        return Interactions.load(self.file.check())
+
+
+def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredFile) -> PreparedData:
+    """Return the interactions of a data set, made now or by an earlier run from the same bytes.
+
+    Parameters
+    ----------
+    dataset : DatasetConfig
+    settings : PreprocessConfig
+    ratings : StoredFile
+        The located data set, see `tasks.core.data.locate.locate`.
+
+    Returns
+    -------
+    PreparedData
+
+    Raises
+    ------
+    DataError
+        See `read_ratings` and `build`.
+    """
+    key = combined_sha256(ratings.sha256, _reading(dataset), settings.model_dump(), preprocessing.ALGORITHM)
+    file = recall(INTERACTIONS, key)
+    if file is None:
+        file = put(INTERACTIONS, ".npz", build(read_ratings(dataset, ratings), settings).save)
+        remember(INTERACTIONS, key, file)
+    interactions = Interactions.load(file.check())
+    return PreparedData(file, interactions.digest(), summarize(interactions.matrix))
+
+
+def with_split(
+    data: PreparedData,
+    evaluation: EvaluationConfig,
+    *,
+    dataset: DatasetConfig,
+    settings: PreprocessConfig,
+    ratings: StoredFile,
+    seed: int,
+) -> PreparedData:
+    """Return the data with their held-out split, made now or by an earlier run from the same bytes.
+
+    Parameters
+    ----------
+    data : PreparedData
+    evaluation : EvaluationConfig
+    dataset, settings, ratings
+        As for `prepare`: the ratings hold the timestamps, and the rules on ratings apply to a published test file too.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    PreparedData
+
+    Raises
+    ------
+    DataError
+        See `tasks.core.data.splits.hold_out` and `tasks.core.data.published_split.split_of_files`.
+    """
+    config = evaluation.split
+    published = test_file = None
+    if isinstance(config, FilesSplit):
+        published = DatasetConfig(name="file", path=config.test, **config.model_dump(exclude={"strategy", "test"}))
+        test_file = _naming_the_test_file(partial(locate, published))
+    key = combined_sha256(
+        *(data.sha256, ratings.sha256, _reading(dataset), settings.model_dump(), test_file and test_file.sha256),
+        *(config.model_dump(exclude={"test"}), evaluation.part, seed, splits.ALGORITHM),
+    )
+    train, test = (recall(SPLITS, f"{key}-{part}") for part in ("train", "test"))
+    if train is None or test is None:
+        if isinstance(config, FilesSplit) and published and test_file:
+            located = test_file
+            test_ratings = _naming_the_test_file(lambda: published_test(read_ratings(published, located), settings))
+            split = split_of_files(data.load(), test_ratings, config)
+        else:
+            assert not isinstance(config, FilesSplit)
+            split = hold_out(data.load(), config, seed=seed, validation=evaluation.part == "validation")
+        train, test = (put(SPLITS, ".npz", partial(save_matrix, matrix)) for matrix in (split.train, split.test))
+        remember(SPLITS, f"{key}-train", train)
+        remember(SPLITS, f"{key}-test", test)
+    return replace(data, held_out=HeldOut(train, test, key))
+
+
+def _reading(dataset: DatasetConfig) -> dict[str, object]:
+    """Return the settings that decide how a file is read, wherever it is."""
+    return dataset.model_dump(exclude={"path"})
+
+
+def _naming_the_test_file(step: Callable[[], T]) -> T:
+    """Run a step on a published test file. Its errors name `evaluation.split.test`, not `dataset.path`."""
+    try:
+        return step()
+    except DataError as error:
+        raise DataError(f"evaluation.split.test: {str(error).removeprefix('dataset.path: ')}") from None
