@@ -1,32 +1,49 @@
-"""Two models that exist already, compared: nothing is trained."""
+"""Models that exist, compared: nothing is trained."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from flows.experiment import Place, identity, opened, publish
+from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.planning.runs import EVALUATION, MODEL, PARENT, RunRef
 from tasks.download import download
 from tasks.preprocess import preprocess
 from tasks.recovery.lock import lock
+from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.reporting.result import Result
-from tasks.tracking import experiments, results, store
+from tasks.tracking.results import config_of, known_result, result_of
 from tasks.tracking.runs import run_ref
 from tasks.tracking.search import complete_parents, find_run
+from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A model as one comparison knew it: its runs there (or a single one), that comparison's config and data."""
+class ExistingModel:
+    """A model as one comparison used it.
 
-    place: str
+    Attributes
+    ----------
+    argument : str
+        What names it on the command line.
+    model : str
+    runs : list of RunRef
+        Its runs in that comparison, or a single one.
+    config : ExperimentConfig
+        Of that comparison.
+    data_sha256 : str
+    single : bool
+        Whether the argument names a single run.
+    """
+
+    argument: str
     model: str
     runs: list[RunRef]
     config: ExperimentConfig
@@ -38,99 +55,115 @@ class Compared:
 def compare(a: str, b: str, uri: str) -> Result:
     """Compare what `a` and `b` name: run ids, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT/MODEL, EXPERIMENT or latest.
 
-    A model's runs are those of the latest comparison that used it. The data are prepared as for `a`.
+    A model's runs are those of the last comparison that used it. The data are prepared as for `a`.
 
-    Raises
-    ------
-    ConfigError
-        One of them has no model's runs, both are the same, or they are on different data.
+    Args:
+        a: A model, a run or an experiment.
+        b: The same.
+        uri: The MLflow store.
     """
-    client = store.open_store(uri)
-    found = [*_named(client, a), *_named(client, b)]
-    first = found[0]
-    for other in found[1:]:
-        if other.data_sha256 != first.data_sha256:
-            raise ConfigError(
-                f"{first.place} is on interactions {first.data_sha256[:12]}, "
-                f"{other.place} on {other.data_sha256[:12]}; lists of different data cannot be compared"
-            )
-    labelled = _labelled(found)
-    config = _config(labelled)
+    client = open_store(uri)
+    models = _by_label([*_existing_models(client, a), *_existing_models(client, b)])
+    _check_same_data(models)
+    config = _config(models)
     data = preprocess(config, download(config.dataset))
-    if data.sha256 != first.data_sha256:
-        raise DataError(
-            f"the data of {first.place} have changed: found interactions {data.sha256[:12]}, "
-            f"expected {first.data_sha256[:12]}; put the old data back, or run its config again"
-        )
-    runs = [replace(run, model=label) for label, each in labelled.items() for run in each.runs]
-    kept = [run for run in runs if run.role == MODEL or config.evaluation is not None]
-    for run in kept:
-        split = client.get_run(run.run_id).data.tags.get("latentlab.split_sha256") if run.role == EVALUATION else None
-        if split is not None and data.held_out and split != data.held_out.sha256:
-            raise DataError(
-                f"{run.model}: its held-out split is not the one that the config of {first.place} gives now "
-                f"({split[:12]}, {data.held_out.sha256[:12]}): the test file or the timestamps have changed; put the "
-                "old data back, or run its config again"
-            )
-    place = Place(uri, experiments.open_experiment(client, uri, config.name), identity(config, data))
-    with lock(f"comparison-{place.identity}", f"comparison {config.name}"):
-        result = results.known_result(client, place.experiment_id, place.identity, kept)
+    runs = [replace(run, model=label) for label, model in models.items() for run in model.runs]
+    runs = [run for run in runs if run.role == MODEL or config.evaluation is not None]
+    _check_unchanged(client, models, runs, data)
+    comparison = Comparison.of(client, uri, config, data)
+    with lock(f"comparison-{comparison.identity}", f"comparison {config.name}"):
+        result = known_result(client, comparison.experiment_id, comparison.identity, runs)
         if result is None:
-            with opened(place, config, data) as where:
-                result = compare_models(config, data, kept, where)
-        publish(result, place)
+            with parent_run(comparison, flow_run_tags()) as parent:
+                result = compare_models(config, data, runs, parent)
+        publish(result, comparison)
     return result
 
 
-def _named(client: "MlflowClient", text: str) -> list[Compared]:
-    """The models that an argument means."""
-    name, _, rest = text.partition("/")
+def _existing_models(client: "MlflowClient", argument: str) -> list[ExistingModel]:
+    """Return the models that an argument names."""
+    name, _, rest = argument.partition("/")
     wanted = rest if rest and "/" not in rest else ""  # EXPERIMENT/MODEL: every replicate
-    run = find_run(client, name if wanted else text)
+    run = find_run(client, name if wanted else argument)
     ref = run_ref(run)
     if ref.role not in (PARENT, MODEL):
-        raise ConfigError(f"{text}: its role is {ref.role or 'not ours'}; expected a model's run or a comparison")
-    whole = ref.role == PARENT and not wanted
-    parents = [run] if whole else complete_parents(client, run.info.experiment_id)
+        role = ref.role or "not one of latentlab's"
+        raise ConfigError(f"{argument}: its role is {role}; expected a model's run or a comparison")
+    parents = [run] if ref.role == PARENT and not wanted else complete_parents(client, run.info.experiment_id)
+    single = ref.role == MODEL
     for parent in parents:
-        config = results.config_of(client, parent)
-        used = results.result_of(client, parent).runs
-        if ref.role == MODEL:
-            used = [each for each in used if each.run_id == ref.run_id]
-        models = [model for model in config.models if model == wanted or not wanted]
-        groups = {model: [each for each in used if each.model == model] for model in models}
-        if any(groups.values()):
-            data = parent.data.tags["latentlab.data_sha256"]
-            single = ref.role == MODEL
-            return [Compared(text, model, runs, config, data, single) for model, runs in groups.items() if runs]
-    known = sorted({model for parent in parents for model in results.config_of(client, parent).models})
-    raise ConfigError(f"{text}: no finished comparison used it; models there: {', '.join(known) or 'none'}")
+        config = config_of(client, parent)
+        runs = result_of(client, parent).runs
+        if single:
+            runs = [used for used in runs if used.run_id == ref.run_id]
+        by_model = {
+            model: [used for used in runs if used.model == model] for model in config.models if wanted in ("", model)
+        }
+        if any(by_model.values()):
+            data_sha256 = parent.data.tags["latentlab.data_sha256"]
+            return [
+                ExistingModel(argument, model, used, config, data_sha256, single)
+                for model, used in by_model.items()
+                if used
+            ]
+    models = sorted({model for parent in parents for model in config_of(client, parent).models})
+    raise ConfigError(f"{argument}: no finished comparison used it; models there: {', '.join(models) or 'none'}")
 
 
-def _labelled(found: list[Compared]) -> dict[str, Compared]:
-    """The models by names that are all different."""
-    labelled: dict[str, Compared] = {}
-    for each in found:
-        runs = sorted(run.run_id for run in each.runs)
-        if any(runs == sorted(run.run_id for run in other.runs) for other in labelled.values()):
+def _by_label(models: list[ExistingModel]) -> dict[str, ExistingModel]:
+    """Return the models by labels that are all different; models with the same runs count once."""
+    labelled: dict[str, ExistingModel] = {}
+    for model in models:
+        run_ids = {run.run_id for run in model.runs}
+        if any(run_ids == {run.run_id for run in other.runs} for other in labelled.values()):
             continue
-        own = f"{each.model}-{each.runs[0].replicate}" if each.single else each.model
-        names = [own, f"{each.config.name}-{own}", f"{own}-{each.config.digest()[:6]}"]
-        label = next((name for name in names if name not in labelled), f"{own}-{len(labelled)}")
-        labelled[label] = each
+        own = f"{model.model}-{model.runs[0].replicate}" if model.single else model.model
+        candidates = [own, f"{model.config.name}-{own}", f"{own}-{model.config.digest()[:6]}", f"{own}-{len(labelled)}"]
+        labelled[next(label for label in candidates if label not in labelled)] = model
     if len(labelled) < 2:
-        raise ConfigError(f"{found[0].place} and {found[-1].place} are the same runs; expected two that differ")
+        raise ConfigError(f"{models[0].argument} and {models[-1].argument} are the same runs; expected two that differ")
     return labelled
 
 
-def _config(labelled: dict[str, Compared]) -> ExperimentConfig:
-    """The first one's config, with the models that are compared and as many replicates as all of them have."""
-    first = next(iter(labelled.values()))
-    same_split = len({(each.config.seed, str(each.config.evaluation)) for each in labelled.values()}) == 1
-    evaluated = same_split and all(any(run.role == EVALUATION for run in each.runs) for each in labelled.values())
+def _config(models: dict[str, ExistingModel]) -> ExperimentConfig:
+    """Return the first one's config, with the models that are compared and as many replicates as all of them have."""
+    first = next(iter(models.values()))
+    same_split = len({(model.config.seed, str(model.config.evaluation)) for model in models.values()}) == 1
+    evaluated = same_split and all(any(run.role == EVALUATION for run in model.runs) for model in models.values())
     content = first.config.model_dump()
-    content["models"] = {label: each.config.models[each.model].model_dump() for label, each in labelled.items()}
-    content["replicates"] = min(sum(run.role == MODEL for run in each.runs) for each in labelled.values())
-    content["comparison"]["baseline"] = next(iter(labelled))
+    content["models"] = {label: model.config.models[model.model].model_dump() for label, model in models.items()}
+    content["replicates"] = min(sum(run.role == MODEL for run in model.runs) for model in models.values())
+    content["comparison"]["baseline"] = next(iter(models))
     content["evaluation"] = content["evaluation"] if evaluated else None
     return ExperimentConfig.model_validate(content)
+
+
+def _check_same_data(models: dict[str, ExistingModel]) -> None:
+    first, *others = models.values()
+    for other in others:
+        if other.data_sha256 != first.data_sha256:
+            raise ConfigError(
+                f"{first.argument} is on interactions {first.data_sha256[:12]}, "
+                f"{other.argument} on {other.data_sha256[:12]}; lists of different data cannot be compared"
+            )
+
+
+def _check_unchanged(
+    client: "MlflowClient", models: dict[str, ExistingModel], runs: list[RunRef], data: PreparedData
+) -> None:
+    """Refuse data, or a split, that have changed since the models were trained."""
+    first = next(iter(models.values()))
+    if data.sha256 != first.data_sha256:
+        raise DataError(
+            f"the data of {first.argument} have changed: found interactions {data.sha256[:12]}, "
+            f"expected {first.data_sha256[:12]}; put the old data back, or run its config again"
+        )
+    for run in runs:
+        if run.role == EVALUATION and data.held_out:
+            split = client.get_run(run.run_id).data.tags.get("latentlab.split_sha256")
+            if split not in (None, data.held_out.sha256):
+                raise DataError(
+                    f"{run.model}: its held-out split is not the one that the config of {first.argument} gives now "
+                    f"({split[:12]}, {data.held_out.sha256[:12]}): the test file or the timestamps have changed; put "
+                    "the old data back, or run its config again"
+                )

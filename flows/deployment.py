@@ -4,7 +4,7 @@ from typing import Any
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """The experiment that a config file describes, resolved: every key, so that Prefect's form shows them all.
+    """Return the experiment of a config file with every key, so that Prefect's form shows them all.
 
     Raises
     ------
@@ -14,6 +14,6 @@ def read_config(path: str) -> dict[str, Any]:
     from tasks.core.config.load import load_config
 
     config = load_config(path)
-    # said outright: a server on PostgreSQL does not keep the order of keys, and the first model is the default
+    # explicit, because a server on PostgreSQL does not keep the order of keys, and the first model is the default
     comparison = config.comparison.model_copy(update={"baseline": config.baseline})
     return {"config": config.model_copy(update={"comparison": comparison}).model_dump(mode="json")}

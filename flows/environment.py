@@ -1,4 +1,4 @@
-"""Defaults of the libraries' settings, set before they are imported; what the user has set stays."""
+"""Settings of the libraries that latentlab changes, applied before they are imported. What the user has set stays."""
 
 import logging
 import os
@@ -12,20 +12,20 @@ DEFAULTS = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # results are small records; the data are in our own store
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-    # our own messages show in Prefect's UI; outside a flow there is nobody to send them to
+    # our messages appear in Prefect's UI; outside a flow there is no run to send them to
     "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    # MLflow would ask a server that is gone for four minutes; what is not logged is kept, and sent by the next run
+    # MLflow would retry for four minutes; what is not logged is kept, and sent by the next run
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-    # one bar, ours
+    # latentlab shows bars of its own
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # stdout is ours, for tables and JSON
+    # stdout is for tables and JSON
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
 def set_defaults() -> None:
-    """Set what is not set, and let our own messages through."""
+    """Set the variables that are not set, and let our own messages through."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     for name in ("flows", "tasks"):
@@ -33,7 +33,7 @@ def set_defaults() -> None:
 
 
 def prepare(*, debug: bool = False) -> None:
-    """Before a command: set the defaults. Failures are told by us, and by Prefect's console log only to debug."""
+    """Set the defaults for a command. Its failures are reported by us, and by Prefect's log only with `debug`."""
     set_defaults()
     if not debug:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

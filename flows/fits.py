@@ -1,164 +1,203 @@
 """Which fit runs where, and how many at a time."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
-from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from threading import BoundedSemaphore, Event
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from flows.publish import progress_artifact
 from tasks.core.config.experiment import ExecutionConfig, ExperimentConfig
-from tasks.core.errors import ConfigError, DataError, OrchestrationError
+from tasks.core.data.prepared import PreparedData
+from tasks.core.errors import ConfigError, OrchestrationError
 from tasks.core.models.cost import gflop
-from tasks.core.models.threads import cores
 from tasks.core.planning.capacity import fits_at_a_time
+from tasks.core.planning.estimate import relative_work
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.evaluate import evaluate
-from tasks.preprocess import Prepared
-from tasks.recovery import interrupts
+from tasks.recovery.interrupts import deferred_signals
 from tasks.recovery.lock import lock
-from tasks.recovery.reconcile import discard
-from tasks.recovery.worker_process import grant, isolated
+from tasks.recovery.worker_process import worker_processes
+from tasks.recovery.working_directory import CompletedFit, WorkingDirectory
 from tasks.reporting import progress
-from tasks.tracking import store
-from tasks.tracking.search import resolve_duplicates
-from tasks.train import Home, train
+from tasks.tracking.runs import ParentRun
+from tasks.tracking.search import complete_runs
+from tasks.tracking.store import open_store
+from tasks.train import train
 from tasks.upload import upload
 
 if TYPE_CHECKING:
-    from prefect.futures import PrefectFuture
     from prefect_dask.task_runners import DaskTaskRunner
 
 log = logging.getLogger(__name__)
 
+_POLL_SECONDS = 0.2
 _CLUSTER_SECONDS = 30
+T = TypeVar("T")
 
 
-def fits(
+@dataclass(frozen=True)
+class Runner:
+    """Where fits run.
+
+    Attributes
+    ----------
+    run_task : callable
+        Runs a Prefect task with keyword arguments, here or elsewhere, and returns its result.
+    fits_at_a_time : int
+        Fits that train at a time on one machine.
+    slots : BoundedSemaphore
+        Held by each fit that trains.
+    threads : int
+        Fits that are under way at a time, in training or after it.
+    """
+
+    run_task: Callable[..., Any]
+    fits_at_a_time: int
+    slots: BoundedSemaphore
+    threads: int
+
+
+def run_fits(
     config: ExperimentConfig,
-    data: Prepared,
+    data: PreparedData,
     runs: Sequence[PlannedRun],
-    where: Home,
-    replaced: Mapping[str, str],
-) -> Iterator[RunRef]:
-    """Train, evaluate and upload every run; yields each once it is complete.
+    parent: ParentRun,
+    complete: Mapping[str, RunRef],
+) -> list[CompletedFit]:
+    """Train, evaluate and upload runs, which supersede complete ones of the same identity.
 
     Parameters
     ----------
-    replaced : identity -> the complete run whose place the new one takes
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        Interactions, and their split.
+    runs : sequence of PlannedRun
+        The fits.
+    parent : ParentRun
+        Parent of the run.
+    complete : mapping of str to RunRef
+        The complete runs by identity.
+
+    Returns
+    -------
+    list of CompletedFit
 
     Raises
     ------
     ConfigError
-        The Dask runner is not installed.
+        If the Dask runner is not installed.
     OrchestrationError
-        The Dask cluster cannot be reached, or has no workers.
+        If the Dask cluster cannot be reached, or has no workers.
     """
-    execution = config.execution
-    if execution.runner == "dask":
-        yield from _on_dask(config, data, runs, where, replaced)
-        return
-    size = data.summary.users, data.summary.items, data.summary.interactions
-    workers = fits_at_a_time(execution.workers, runs, size)
+    progress.plan(f"{len(runs)} fits", relative_work(data.summary, runs))
+    replaced = {run.identity: complete[run.identity].run_id for run in runs if run.identity in complete}
+    for identity in replaced:
+        WorkingDirectory(identity).remove()  # what an earlier run left here belongs to the superseded run
 
-    def completed(run: PlannedRun) -> RunRef | None:
-        """What another process has made of it meanwhile."""
-        return resolve_duplicates(store.open_store(where.uri), where.experiment_id, run.identity).get(run.identity)
-
-    def fit(run: PlannedRun, places: Places) -> RunRef | None:
+    def fit(run: PlannedRun, failed: Event) -> CompletedFit | None:
+        """Run one fit; None if another fit failed before this one began."""
         with lock(f"fit-{run.identity}", run.label) as waited:
-            if waited and run.identity not in replaced and (found := completed(run)):
-                return found
-            try:
-                with places.one() as one:
-                    if not one:
-                        return None
-                    trained = train(config, data, run, where, workers)
-                staged = evaluate(config, data, run, trained, where)
-                interrupts.check()
-                return upload(run, staged, where, replaced.get(run.identity))
-            except DataError:
-                # this process was thought gone, and another has taken the fit up, completed it and tidied behind it
-                if found := completed(run):
-                    discard(run.identity)
-                    return found
-                raise
+            if waited and run.identity not in replaced:
+                complete_now = complete_runs(open_store(parent.uri), parent.experiment_id, run.identity)
+                if run.identity in complete_now:
+                    return CompletedFit(complete_now[run.identity])
+            common = {"run": run, "parent": parent}
+            with runner.slots:
+                progress.check_stop(f"{run.label} was stopped before it began")
+                if failed.is_set():
+                    return None
+                fitted = runner.run_task(
+                    train, config=config, data=data, fits_at_a_time=runner.fits_at_a_time, **common
+                )
+            fitted = runner.run_task(evaluate, config=config, data=data, open_fit=fitted, **common)
+            progress.check_stop(f"{run.label} was stopped before its upload")
+            ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
+            return CompletedFit(ref, WorkingDirectory(run.identity))
 
-    with isolated(workers if execution.isolate and runs else 0):
-        if workers > 1:
-            longest_first = sorted(runs, key=lambda run: -gflop(size[:2], size[2], run.settings))
-            yield from in_threads(fit, longest_first, workers)
-        else:
-            places = Places(1)
-            yield from filter(None, (fit(run, places) for run in runs))
-
-
-class Places:
-    """Where fits train, so many at a time: while one is evaluated and uploaded, the next has its place."""
-
-    def __init__(self, number: int) -> None:
-        self._free, self._closed = BoundedSemaphore(number), False
-
-    @contextmanager
-    def one(self) -> Iterator[bool]:
-        """A place to train in; False where none is to begin any more, since a fit has failed."""
-        with self._free:
-            interrupts.check()
-            try:
-                yield not self._closed
-            except BaseException:
-                self._closed = True
-                raise
+    fits = []
+    with _runner(config, data, runs) as runner, progress_artifact(config.name, len(runs)) as update:
+        if runner.fits_at_a_time > 1:  # the longest first: none of them is left over at the end
+            size = data.summary.users, data.summary.items
+            runs = sorted(runs, key=lambda run: -gflop(size, data.summary.interactions, run.settings))
+        for completed in in_threads(fit, runs, runner.threads):
+            fits.append(completed)
+            update(len(fits))
+    return fits
 
 
-def in_threads(
-    fit: Callable[[PlannedRun, Places], RunRef | None], runs: Sequence[PlannedRun], workers: int
-) -> Iterator[RunRef]:
-    """A thread a fit, from its training to its last upload, so that no fit waits half-done for a thread."""
-    places = Places(workers)
-    with interrupts.stoppable() as stop, ThreadPoolExecutor(2 * workers, thread_name_prefix="fit") as pool:
-        started = [pool.submit(copy_context().run, fit, run, places) for run in runs]
+def in_threads(fit: Callable[[PlannedRun, Event], T | None], runs: Sequence[PlannedRun], threads: int) -> Iterator[T]:
+    """Run fits in threads, so that one is evaluated and uploaded while another trains.
+
+    After a failure no further fit begins, and those under way are finished. Ctrl-C, SIGTERM and an exception thrown
+    into the generator stop them at their next step.
+
+    Parameters
+    ----------
+    fit : callable
+        Runs one fit. The event that it is given is set once one has failed.
+    runs : sequence of PlannedRun
+        The fits.
+    threads : int
+        Fits under way at a time.
+
+    Yields
+    ------
+    T
+        What `fit` returns, unless that is None.
+    """
+    failed = Event()
+
+    def guarded(run: PlannedRun) -> T | None:
         try:
-            for left, done in zip(reversed(range(len(runs))), as_completed(started), strict=True):
-                if 0 < left < workers:
-                    grant(cores() // left)  # the last ones take over the cores of those that have ended
-                if ref := done.result():  # else it was not begun, and what failed is still to come
-                    yield ref
+            return fit(run, failed)
+        except BaseException:
+            failed.set()
+            raise
+
+    with deferred_signals() as stop, progress.stoppable(stop), ThreadPoolExecutor(threads, "fit") as pool:
+        try:
+            pending = {pool.submit(copy_context().run, guarded, run) for run in runs}
+            while pending:
+                done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+                progress.check_stop("the fits were stopped")
+                yield from (result for future in done if (result := future.result()) is not None)
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not stop.is_set():
                 log.warning("%s; the fits under way are finished first", type(error).__name__)
             else:
                 stop.set()
             raise
 
 
-def _on_dask(
-    config: ExperimentConfig,
-    data: Prepared,
-    runs: Sequence[PlannedRun],
-    where: Home,
-    replaced: Mapping[str, str],
-) -> Iterator[RunRef]:
-    """All of them at once: the cluster decides what runs where, and its workers share a home and a store with us."""
-    with _cluster(config.execution) as runner:
-        started: list[tuple[PlannedRun, list[PrefectFuture[Any]]]] = []
-        fits_at_a_time = _fits_a_machine(runner)
-        for run in runs:
-            common = {"run": run, "where": where}
-            fitting = {"config": config, "data": data, **common}
-            trained = runner.submit(train, parameters={**fitting, "fits_at_a_time": fits_at_a_time})
-            evaluated = runner.submit(evaluate, parameters={**fitting, "staged": trained})
-            replaces = replaced.get(run.identity)
-            uploaded = runner.submit(upload, parameters={**common, "staged": evaluated, "replaces": replaces})
-            started.append((run, [trained, evaluated, uploaded]))
-        for run, steps in started:
-            # each its own failure, not that the next had nothing to go on
-            ref: RunRef = [step.result() for step in steps][-1]
-            for part in (f"train {run.label}", f"lists of {run.label}"):
-                progress.step(part, 1, 1, "fits")
-            yield ref
+@contextmanager
+def _runner(config: ExperimentConfig, data: PreparedData, runs: Sequence[PlannedRun]) -> Iterator[Runner]:
+    execution = config.execution
+    if execution.runner == "dask":
+        with _cluster(execution) as dask:
+
+            def run_on_cluster(task: Any, **parameters: Any) -> Any:
+                future = dask.submit(task, parameters=parameters)
+                while not future.wrapped_future.done():  # type: ignore[no-untyped-call]
+                    time.sleep(_POLL_SECONDS)
+                    progress.check_stop("the fits on the cluster were stopped")
+                return future.result()
+
+            # all are submitted at once: the cluster decides how many train at a time
+            fits_here = max(len(runs), 1)
+            yield Runner(run_on_cluster, _fits_a_machine(dask), BoundedSemaphore(fits_here), fits_here)
+        return
+    size = data.summary.users, data.summary.items, data.summary.interactions
+    workers = fits_at_a_time(execution.workers, runs, size)
+    with worker_processes(workers if execution.isolate and runs else 0):
+        # twice as many threads: one fit is evaluated and uploaded while another trains
+        yield Runner(lambda task, **parameters: task(**parameters), workers, BoundedSemaphore(workers), 2 * workers)
 
 
 @contextmanager
@@ -167,7 +206,7 @@ def _cluster(execution: ExecutionConfig) -> Iterator["DaskTaskRunner"]:
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError:
         raise ConfigError(
-            "execution.runner: dask needs packages that are not here; "
+            "execution.runner: dask needs packages that are not installed; "
             "install them with: pip install --editable '.[dask]'"
         ) from None
     runner = DaskTaskRunner(address=execution.address, client_kwargs={"timeout": _CLUSTER_SECONDS})
@@ -183,7 +222,7 @@ def _cluster(execution: ExecutionConfig) -> Iterator["DaskTaskRunner"]:
 
 
 def _fits_a_machine(runner: "DaskTaskRunner") -> int:
-    """How many fits the cluster runs at a time on the machine where it runs most."""
+    """Return how many fits the cluster runs at a time on the machine where it runs most."""
     workers: dict[str, Any] = runner.client.scheduler_info(n_workers=-1)["workers"]
     slots: dict[str, int] = {}
     for worker in workers.values():

@@ -5,7 +5,7 @@ import logging
 from prefect import task
 
 from tasks.core.config.dataset import DatasetConfig
-from tasks.core.data.catalogue import entry
+from tasks.core.data.catalogue import catalogue_entry
 from tasks.core.data.locate import locate
 from tasks.core.files import StoredFile, home
 from tasks.reporting import progress
@@ -30,11 +30,11 @@ def download(dataset: DatasetConfig) -> StoredFile:
 def fetch_dataset(dataset: DatasetConfig) -> StoredFile:
     """Locate, make or download the data set outside a flow; see `download`."""
     if dataset.name != "file" and dataset.path is None:
-        catalogue_entry = entry(dataset.name)
-        archive = catalogue_entry.archive
+        entry = catalogue_entry(dataset.name)
+        archive = entry.archive
         if archive and not any((home() / "datasets").glob(archive.urls[0].rpartition("/")[2])):
-            log.info("%s. Terms: %s", catalogue_entry.title, catalogue_entry.licence)
-            if catalogue_entry.citation:
-                log.info("Please cite: %s", catalogue_entry.citation)
+            log.info("%s. Terms: %s", entry.title, entry.licence)
+            if entry.citation:
+                log.info("Please cite: %s", entry.citation)
     label = f"download {dataset.name}"
     return locate(dataset, on_bytes=lambda done, total: progress.step(label, done, total, "bytes"))

@@ -1,5 +1,6 @@
 """Step 4: factors -> neighbour lists or held-out accuracy, in the fit's working directory."""
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,98 +12,151 @@ from tasks.core.comparison.query_lists import queries
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
+from tasks.core.data.prepared import PreparedData
 from tasks.core.files import listing, writing
 from tasks.core.models.factors import Factors
-from tasks.core.planning.runs import MODEL, PlannedRun
-from tasks.core.ranking.evaluation import evaluate as evaluated
+from tasks.core.planning.runs import PlannedRun
+from tasks.core.ranking.evaluation import evaluate as evaluate_scores
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.neighbours import nearest
 from tasks.core.ranking.recommendations import preferences, recommend
 from tasks.core.types import OnProgress
-from tasks.preprocess import Prepared, load, load_split
-from tasks.recovery import working_directory
-from tasks.recovery.heartbeat import alive
-from tasks.recovery.working_directory import Staged
+from tasks.recovery.heartbeat import heartbeat
 from tasks.reporting import progress
-from tasks.tracking import store
 from tasks.tracking.artifacts import write_table
-from tasks.tracking.lists import COLUMNS, LISTS
-from tasks.train import Home
+from tasks.tracking.lists import ACCURACY, ARTIFACTS
+from tasks.tracking.runs import ParentRun
+from tasks.tracking.store import open_store
+from tasks.train import OpenFit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @task(name="evaluate", task_run_name="evaluate {run.label}")
-def evaluate(config: ExperimentConfig, data: Prepared, run: PlannedRun, staged: Staged, where: Home) -> Staged:
-    """Stage a run's lists or its accuracy beside its factors, unless an earlier run has done so."""
-    what = f"lists of {run.label}"
-    if staged.files is not None:
-        progress.step(what, 1, 1, "lists")
-        return staged
-    factors = Factors.load(staged.stored[0].check())
-    folder = staged.folder
-    with alive(store.open_store(where.uri), staged.run_id), writing(folder):
-        if run.role == MODEL:
-            _write_lists(folder, factors, load(data.file), config, what)
-            results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
+def evaluate(
+    config: ExperimentConfig, data: PreparedData, run: PlannedRun, open_fit: OpenFit, parent: ParentRun
+) -> OpenFit:
+    """Write a fit's lists, or its accuracy, beside its factors, unless an earlier run has done so.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        Interactions, and their split.
+    run : PlannedRun
+        The fit.
+    open_fit : OpenFit
+        The trained fit, and its open run.
+    parent : ParentRun
+        Parent of the run.
+
+    Returns
+    -------
+    OpenFit
+        The same, with the files and metrics of the evaluation.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged or cannot be written.
+    Stopped
+        If the work is to stop.
+    """
+    fit = open_fit.fit
+    if fit.files is not None:
+        progress.step(run.lists_label, 1, 1, "lists")
+        return open_fit
+    factors = Factors.load(fit.stored_files()[0].check())
+    folder = fit.directory.artifacts
+
+    def on_progress(done: int, total: int) -> None:
+        progress.step(run.lists_label, done, total, "lists")
+
+    with heartbeat(open_store(parent.uri), open_fit.run_id), writing(folder):
+        if run.is_evaluation:
+            results = _write_accuracy(folder, factors, data, config, on_progress)
         else:
-            results = _write_accuracy(folder, factors, data, config, what)
-    staged = replace(staged, files=listing(folder), results=results)
-    working_directory.keep(staged)
-    return staged
+            _write_lists(folder, factors, data.load(), config, on_progress)
+            results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
+    fit = replace(fit, files=listing(folder), results=results)
+    fit.save()
+    return replace(open_fit, fit=fit)
 
 
-def query_table(lists: Lists, target: str, entity: int, n: int, loaded: Interactions) -> "pd.DataFrame":
-    """One entity's first n: `rank`, `index`, `raw_id`, `title` where the listed are items with titles, `score`."""
+def query_table(lists: Lists, target: str, entity: int, *, n: int, interactions: Interactions) -> "pd.DataFrame":
+    """Return one entity's list as a table for the MLflow UI.
+
+    Parameters
+    ----------
+    lists : Lists
+        Lists of the target.
+    target : str
+        `users`, `items` or `recommendations`.
+    entity : int
+        Index of the user or item.
+    n : int
+        Entries of the list.
+    interactions : Interactions
+        They name users and items.
+
+    Returns
+    -------
+    DataFrame
+        `rank`, `index`, `raw_id`, `title` if items with titles are listed, and `score`.
+    """
     import pandas as pd
 
-    found = lists.ids[entity, :n]
-    found = found[found >= 0]
-    ids = loaded.user_ids if target == "users" else loaded.item_ids
-    columns = {"rank": np.arange(1, len(found) + 1), "index": found, "raw_id": ids[found]}
-    if target != "users" and loaded.item_titles is not None:
-        columns["title"] = loaded.item_titles[found]
-    return pd.DataFrame({**columns, "score": lists.scores[entity, : len(found)]})
+    ids = lists.ids[entity, :n]
+    ids = ids[ids >= 0]
+    raw_ids = interactions.user_ids if target == "users" else interactions.item_ids
+    columns = {"rank": np.arange(1, len(ids) + 1), "index": ids, "raw_id": raw_ids[ids]}
+    if target != "users" and interactions.item_titles is not None:
+        columns["title"] = interactions.item_titles[ids]
+    return pd.DataFrame({**columns, "score": lists.scores[entity, : len(ids)]})
 
 
-def _write_lists(folder: Path, factors: Factors, loaded: Interactions, config: ExperimentConfig, what: str) -> None:
-    """Every list of a model, the names of its rows, and the query tables."""
-    users, items = loaded.matrix.shape
+def _write_lists(
+    folder: Path,
+    factors: Factors,
+    interactions: Interactions,
+    config: ExperimentConfig,
+    on_progress: OnProgress,
+) -> None:
+    """Write all lists of a model, the names of users and items, and the tables of the queries."""
+    users, items = interactions.matrix.shape
 
-    def told(before: int) -> OnProgress:
-        return lambda done, _: progress.step(what, before + done, 2 * users + items, "lists")
+    def after(before: int) -> Callable[[int, int], None]:
+        return lambda done, _: on_progress(before + done, 2 * users + items)
 
     lists = {
-        "users": nearest(factors.users, n=LIST_LENGTH, told=told(0)),
-        "items": nearest(factors.items, n=LIST_LENGTH, told=told(users)),
-        "recommendations": recommend(factors, loaded.matrix, n=LIST_LENGTH, told=told(users + items)),
+        "users": nearest(factors.users, n=LIST_LENGTH, on_progress=after(0)),
+        "items": nearest(factors.items, n=LIST_LENGTH, on_progress=after(users)),
+        "recommendations": recommend(factors, interactions.matrix, n=LIST_LENGTH, on_progress=after(users + items)),
     }
     (folder / "neighbours").mkdir(parents=True, exist_ok=True)
-    loaded.users_frame().to_parquet(folder / "users.parquet", index=False)
-    loaded.items_frame().to_parquet(folder / "items.parquet", index=False)
-    for target, found in lists.items():
-        found.frame(COLUMNS[target]).to_parquet(folder / LISTS[target], index=False)
-    asked = config.queries
-    for name, target, entity in queries(asked.users, asked.items, asked.recommend_for):
-        n = asked.recommend_n if target == "recommendations" else asked.n
-        write_table(folder, f"queries/{name}.json", query_table(lists[target], target, entity, n, loaded))
+    interactions.users_frame().to_parquet(folder / "users.parquet", index=False)
+    interactions.items_frame().to_parquet(folder / "items.parquet", index=False)
+    for target, (path, column) in ARTIFACTS.items():
+        lists[target].frame(column).to_parquet(folder / path, index=False)
+    settings = config.queries
+    for name, target, entity in queries(settings.users, settings.items, settings.recommend_for):
+        n = settings.recommend_n if target == "recommendations" else settings.n
+        table = query_table(lists[target], target, entity, n=n, interactions=interactions)
+        write_table(folder, f"queries/{name}.json", table)
 
 
 def _write_accuracy(
-    folder: Path, factors: Factors, data: Prepared, config: ExperimentConfig, what: str
+    folder: Path, factors: Factors, data: PreparedData, config: ExperimentConfig, on_progress: OnProgress
 ) -> dict[str, float]:
-    """Per-user accuracy on the held-out interactions; its means, and what the split is like."""
+    """Write the accuracy of each user on the held-out interactions; return its means, and the counts of the split."""
     import pandas as pd
 
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
     assert data.held_out is not None, "and with a split"
-    split = load_split(data.held_out)
-    found = evaluated(
-        preferences(factors),
-        split,
-        config.evaluation.cutoffs,
-        told=lambda done, total: progress.step(what, done, total, "lists"),
-    )
-    pd.DataFrame({"index": found.users, **found.per_user}).to_parquet(folder / "accuracy.parquet", index=False)
-    return found.means() | {name: float(count) for name, count in split.counts().items()}
+    split = data.held_out.load()
+    evaluation = evaluate_scores(preferences(factors), split, config.evaluation.cutoffs, on_progress)
+    frame = pd.DataFrame({"index": evaluation.users, **evaluation.per_user})
+    frame.to_parquet(folder / ACCURACY, index=False)
+    return evaluation.means() | {name: float(count) for name, count in split.counts().items()}

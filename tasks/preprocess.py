@@ -4,6 +4,7 @@ from prefect import task
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData, prepare, with_split
+from tasks.core.errors import ConfigError
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import split_seed
 
@@ -15,6 +16,7 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
     Parameters
     ----------
     config : ExperimentConfig
+        The experiment.
     ratings : StoredFile
         The located data set.
 
@@ -38,3 +40,30 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
         ratings=ratings,
         seed=split_seed(config),
     )
+
+
+def check_queries(config: ExperimentConfig, data: PreparedData) -> None:
+    """Refuse queries for users and items that the data do not have, before anything is trained.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        Interactions, and their split.
+
+    Raises
+    ------
+    ConfigError
+        Naming each of them, and how many users and items there are.
+    """
+    users, items = ("users", data.summary.users), ("items", data.summary.items)
+    sections = {"users": users, "items": items, "recommend_for": users}
+    problems = [
+        f"queries.{key}: found {index}; the data have {kind} 0 to {count - 1}"
+        for key, (kind, count) in sections.items()
+        for index in getattr(config.queries, key)
+        if index >= count
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))

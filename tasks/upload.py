@@ -1,79 +1,106 @@
-"""Step 5: what is staged of a run -> MLflow, where the run becomes complete."""
+"""Step 5: the files of a fit -> MLflow, where its run becomes complete."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
 from tasks.core.errors import TrackingError
 from tasks.core.files import writing
-from tasks.core.planning.runs import MODEL, PlannedRun, RunRef
-from tasks.recovery.heartbeat import alive
-from tasks.recovery.reconcile import discard
-from tasks.recovery.working_directory import Staged
-from tasks.tracking import artifacts, metrics, registry, runs, search, store
-from tasks.train import Home
+from tasks.core.planning.runs import PlannedRun, RunRef
+from tasks.recovery.heartbeat import heartbeat
+from tasks.recovery.working_directory import TrainedFit
+from tasks.tracking import artifacts, registry
+from tasks.tracking.metrics import log_metrics
+from tasks.tracking.runs import ParentRun, end_run, supersede
+from tasks.tracking.search import complete_runs
+from tasks.tracking.store import is_store_error, open_store
+from tasks.train import OpenFit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-RETRIES = (2, 10)
-"""Seconds before a store that does not answer is asked again."""
+_RETRY_SECONDS = (2, 10)
+"""Pauses before a store that does not answer is tried again."""
 
 
-def _may_pass(task: Any, task_run: Any, state: Any) -> bool:
-    """Whether an upload failed for a reason that may be over the next time: the store, not what is staged."""
-    from mlflow.exceptions import MlflowException
-
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, TrackingError | MlflowException)
+def _may_succeed_on_retry(task: Any, task_run: Any, state: Any) -> bool:
+    """Return whether an upload failed because of the store, not because of its files."""
+    return is_store_error(state.result(raise_on_failure=False))
 
 
 @task(
     name="upload",
     task_run_name="upload {run.label}",
-    retries=len(RETRIES),
-    retry_delay_seconds=list(RETRIES),
-    retry_condition_fn=_may_pass,
+    retries=len(_RETRY_SECONDS),
+    retry_delay_seconds=list(_RETRY_SECONDS),
+    retry_condition_fn=_may_succeed_on_retry,
 )
-def upload(run: PlannedRun, staged: Staged, where: Home, replaces: str | None = None) -> RunRef:
-    """Upload a run's files, mark it complete, and end it as FINISHED.
+def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str | None = None) -> RunRef:
+    """Upload the files of a fit, tag its run as complete, and end it as FINISHED.
 
     Parameters
     ----------
-    replaces : a complete run of the same identity that readers take no more once this one is there
+    run : PlannedRun
+        The fit.
+    open_fit : OpenFit
+        The trained fit, and its open run.
+    parent : ParentRun
+        Parent of the run.
+    replaces : str, optional
+        The id of a complete run of the same identity, which the new one supersedes.
 
     Returns
     -------
-    The run, or the one of its identity that another process completed before
+    RunRef
+        The run, or the one of the same identity that another process completed before.
+
+    Raises
+    ------
+    TrackingError
+        If the store does not answer, or the files did not arrive.
+    DataError
+        If a file is damaged.
     """
     try:
-        client = store.open_store(where.uri)
+        client = open_store(parent.uri)
     except TrackingError as error:
         advice = "once it answers, run the same command again: what is trained is kept"
         raise TrackingError(f"{error}; {advice}") from None
-    staged.check()
-    files = staged.files or []
-    with alive(client, staged.run_id):
-        metrics.log_metrics(client, staged.run_id, staged.results or {})
-        with writing(staged.model_folder):
-            model = _log_model(client, staged) if run.role == MODEL else []
-        tables = [entry["path"] for entry in files if entry["path"].startswith("queries/")]
-        artifacts.upload(client, staged.run_id, staged.folder, files=files, tables=tables, more=model)
-        runs.end_run(client, staged.run_id, "FINISHED")
+    fit, run_id = open_fit.fit, open_fit.run_id
+    fit.check()
+    files = fit.files or []
+    with heartbeat(client, run_id):
+        log_metrics(client, run_id, fit.results or {})
+        with writing(fit.directory.model):
+            model_files = [] if run.is_evaluation else _log_model(client, run_id, fit)
+        artifacts.upload(
+            client,
+            run_id,
+            fit.directory.artifacts,
+            files=files,
+            tables=[entry["path"] for entry in files if entry["path"].startswith("queries/")],
+            model_files=model_files,
+        )
+        end_run(client, run_id, "FINISHED")
         if replaces is not None:
-            runs.supersede(client, [replaces], staged.run_id)
-    discard(run.identity)
-    return search.resolve_duplicates(client, where.experiment_id, run.identity)[run.identity]
+            supersede(client, [replaces], run_id)
+    return complete_runs(client, parent.experiment_id, run.identity)[run.identity]
 
 
-def _log_model(client: "MlflowClient", staged: Staged) -> list[dict[str, object]]:
-    """Log the lists as a model that others can load; its files as manifest entries."""
-    import pandas as pd
-
-    lists = {
-        entry["path"].removesuffix(".parquet").replace("/", "_"): staged.folder / entry["path"]
-        for entry in staged.files or []
+def _log_model(client: "MlflowClient", run_id: str, fit: TrainedFit) -> list[dict[str, object]]:
+    """Log the lists as a model that MLflow loads; return manifest entries of its files."""
+    lists: dict[str, Path] = {
+        entry["path"].removesuffix(".parquet").replace("/", "_"): fit.directory.artifacts / entry["path"]
+        for entry in fit.files or []
         if entry["path"].endswith(".parquet")
     }
+    return registry.log_model(client, run_id, fit.directory.model, lists, _first_ids(lists))
+
+
+def _first_ids(lists: dict[str, Path]) -> tuple[str, str]:
+    """Return the raw ids of the first user and of the first item."""
+    import pandas as pd
+
     user, item = (str(pd.read_parquet(lists[side])["raw_id"].iloc[0]) for side in ("users", "items"))
-    return registry.log_model(client, staged.run_id, staged.model_folder, lists, (user, item))
+    return user, item

@@ -1,45 +1,45 @@
-"""The failures that are expected, each with the exit code of its kind.
+"""Expected failures, with an exit code for each kind.
 
-A message says what was found, what was expected and what to do. Whatever is not one of these is a
-bug and may show its traceback.
+Their messages say what was found, what was expected and what to do. Any other exception is a bug, and may be shown with
+its traceback.
 """
 
 import re
 
-OUT_OF_MEMORY = "memory ran out; lower factors or execution.workers, or use a machine with more of it"
+OUT_OF_MEMORY = "out of memory; lower factors or execution.workers, or use a machine with more memory"
 
 
 def without_logins(text: str) -> str:
-    """The text, without the user names and passwords of addresses in it."""
+    """Return a text without the user names and passwords of the URLs in it."""
     return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
 class LatentlabError(Exception):
-    """An expected failure; `exit_code` is what the command line returns for it."""
+    """An expected failure. The command line exits with `exit_code`."""
 
     exit_code = 1
 
 
 class ConfigError(LatentlabError):
-    """A config or an argument that cannot be used."""
+    """A config or an argument cannot be used."""
 
     exit_code = 2
 
 
 class DataError(LatentlabError):
-    """Ratings, a download or the local store that cannot be used."""
+    """Ratings, a download or the local store cannot be used."""
 
     exit_code = 3
 
 
 class TrainingError(LatentlabError):
-    """A fit that cannot give factors."""
+    """A fit failed to give factors."""
 
     exit_code = 4
 
 
 class TrackingError(LatentlabError):
-    """An MLflow store that cannot be used, or artifacts that differ from their manifest."""
+    """The MLflow store cannot be used, or artifacts differ from their manifest."""
 
     exit_code = 5
 
@@ -51,4 +51,4 @@ class OrchestrationError(LatentlabError):
 
 
 class Stopped(Exception):
-    """The work was called off; raised where it tells how far it is."""
+    """Work was stopped on request before it was done; the message says how far it had come."""

@@ -1,27 +1,129 @@
-"""Numbers, p-values and settings as text."""
+"""Numbers, p-values, labels and settings as text.
+
+Sentences, terminal tables, figures and the report format their values here, so that a value reads the same everywhere.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+SUMMARY_LABELS = {
+    "users": "users",
+    "items": "items",
+    "interactions": "interactions",
+    "mean_per_user": "mean per user",
+    "mean_per_item": "mean per item",
+    "max_per_user": "max per user",
+    "max_per_item": "max per item",
+    "min_per_user": "min per user",
+    "min_per_item": "min per item",
+}
+"""The label of each field of `Summary`, in the order of the tables."""
+
+
+def p_value(p: float) -> str:
+    """Format a p-value for a table: `<0.001`, otherwise three decimals such as `0.009`."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def p_statement(p: float) -> str:
+    """Format a p-value for a sentence: `p < 0.001`, otherwise three decimals such as `p = 0.009`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def decimals(value: float | None, digits: int = 3) -> str:
+    """Format a number with a fixed number of decimals.
+
+    Parameters
+    ----------
+    value : float or None
+        None for a number that does not exist.
+    digits : int
+        Number of decimals.
+
+    Returns
+    -------
+    str
+        `-` for None.
+    """
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    """Format an interval, such as `0.396 to 0.568`.
+
+    Parameters
+    ----------
+    low, high : float or None
+        The limits; None if there is no interval.
+    digits : int
+        Number of decimals.
+
+    Returns
+    -------
+    str
+        `-` if a limit is None.
+    """
+    return "-" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def summary_value(value: float) -> str:
+    """Format a figure of the data summary: counts as `55,375`, means as `58.784501`."""
+    return f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
+
+
+def run_label(model: str, replicate: int) -> str:
+    """Name a run for people: its model and its replicate.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    replicate : int
+        Counted from 0.
+
+    Returns
+    -------
+    str
+        Such as `k500 #3`.
+    """
+    return f"{model} #{replicate}"
+
 
 def settings_text(values: Mapping[str, Any]) -> str:
-    """Settings in words: `factors 16, alpha 1`."""
-    return ", ".join(f"{key} {setting_text(value)}" for key, value in values.items())
+    """Format settings by name, such as `factors 16, alpha 1`."""
+    return ", ".join(f"{name} {setting_text(value)}" for name, value in values.items())
 
 
 def setting_text(value: object) -> str:
-    """A setting's value as people write it: 30, not 30.0."""
+    """Format a setting's value: `30` for 30.0, `none` for None, a nested section in parentheses."""
     if isinstance(value, dict):
         return f"({settings_text(value)})"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def did_you_mean(found: str, known: Iterable[Any]) -> str:
-    close = difflib.get_close_matches(found, [str(name) for name in known], n=1) if found else []
-    return f"; did you mean {close[0]!r}?" if close else ""
+def did_you_mean(name: str, candidates: Iterable[Any]) -> str:
+    """Suggest the candidate that is spelled most like an unknown name.
+
+    Parameters
+    ----------
+    name : str
+        The name that does not exist.
+    candidates : iterable
+        The names that exist; each is compared as text.
+
+    Returns
+    -------
+    str
+        A clause to append to a message, such as `; did you mean 'k500'?`. Empty if no candidate is similar.
+    """
+    matches = difflib.get_close_matches(name, [str(candidate) for candidate in candidates], n=1) if name else []
+    return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
 def shortened(value: Any) -> str:
+    """Return the representation of a value, cut to at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

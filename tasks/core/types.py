@@ -1,4 +1,4 @@
-"""Array types and callables that the core's modules share.
+"""Array types and callables that the modules of the core share.
 
 Letters in shapes: U users, I items, k factors, n list length, S replicates of a model, R runs, E entities (users or
 items), T users with test items.
@@ -21,12 +21,12 @@ Values = npt.NDArray[np.float64]
 """Metrics, overlaps, timestamps."""
 Counts = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
-"""Indexes of users or items, -1 where a list has ended."""
+"""Indexes of users or items; -1 after the end of a list."""
 Mask = npt.NDArray[np.bool_]
 RawId = int | str
-"""A user's or an item's id as it stands in the ratings file."""
+"""Id of a user or an item, as in the ratings file."""
 
 Scores = Callable[[int, int], Floats]
-"""(start, stop) -> (stop - start, I) scores of those rows, the higher the better; -inf for what is no candidate."""
+"""(start, stop) -> (stop - start, I) scores of these rows. Higher is better; -inf for items that are no candidates."""
 OnProgress = Callable[[int, int], None]
 """(done, total): called after each block of work. An exception that it raises ends the work."""

@@ -1,34 +1,42 @@
-"""Heartbeats of open runs."""
+"""Heartbeats of open runs: a process that holds a run tags it every few seconds, and a silent run is taken for dead."""
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tasks.core.process_identity import is_gone
-from tasks.tracking.runs import HEARTBEAT, PROCESS
+from tasks.core.process_identity import has_ended
+from tasks.tracking.runs import last_heartbeat, process_of, send_heartbeat
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
+
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 30.0
 
 
 @contextmanager
-def alive(client: "MlflowClient", run_id: str) -> Iterator[None]:
-    """Say, while the block runs, that the run is alive. A store that does not answer is not an error here."""
+def heartbeat(client: "MlflowClient", run_id: str) -> Iterator[None]:
+    """Send heartbeats of a run during the block. A store that does not answer is not an error here.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    run_id : str
+        Id of the run.
+    """
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.wait(BEAT_SECONDS):
             try:
-                client.set_tag(run_id, HEARTBEAT, f"{time.time():.0f}")
+                send_heartbeat(client, run_id)
             except Exception as error:
                 log.debug("no heartbeat of run %s: %s", run_id, error)
 
@@ -40,16 +48,8 @@ def alive(client: "MlflowClient", run_id: str) -> Iterator[None]:
 
 
 def is_alive(run: "Run") -> bool:
-    """Whether the process that holds an open run goes on."""
-    return time.time() - _heard(run) < SILENT_SECONDS and not is_gone(_process(run))
+    """Return whether the process that holds an open run still runs.
 
-
-def _heard(run: "Run") -> float:
-    return float(run.data.tags.get(HEARTBEAT, run.info.start_time / 1000))
-
-
-def _process(run: "Run") -> dict[str, Any]:
-    try:
-        return dict(json.loads(run.data.tags[PROCESS]))
-    except (KeyError, ValueError, TypeError):
-        return {}
+    It does not if its last heartbeat is too old, or at once if it ran on this machine and has ended.
+    """
+    return time.time() - last_heartbeat(run) < SILENT_SECONDS and not has_ended(process_of(run))

@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM while threads work.
 
-Python runs a signal handler between any two instructions of the main thread, and drops the exception that it raises in a
-finaliser or in a weak reference's callback. In this block the handler therefore only sets an event. The block ends its
-threads, and the signal is then handled as it would have been outside.
+Python runs a signal handler between any two instructions of the main thread, and drops the exception that it raises in
+a finaliser or in a weak reference's callback. In this block the handler therefore only sets an event. The block ends
+its threads, and the signal is then handled as it would have been outside.
 """
 
 import signal

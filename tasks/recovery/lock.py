@@ -1,6 +1,6 @@
 """Locks between processes that use one home: of several that want the same work, one does it and the others wait.
 
-A lock is the kernel's (flock), so that it is free as soon as its process ends, however it ends. The lock file says which
+A lock is the kernel's (flock): it is free as soon as its process ends, however that ends. The lock file says which
 process holds it.
 """
 
@@ -121,8 +121,8 @@ def _refuse_local_locks(folder: Path) -> None:
     mount = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
     if mount and not locks_hold_between_machines(mount.fstype, mount.opts):
         raise DataError(
-            f"{folder}: is on {mount.fstype} mounted with {mount.opts}, where locks do not hold between machines; mount "
-            "it with locks, or set LATENTLAB_HOME to a disk of this machine"
+            f"{folder}: is on {mount.fstype} mounted with {mount.opts}, where locks do not hold between machines; "
+            "mount it with locks, or set LATENTLAB_HOME to a disk of this machine"
         )
 
 

@@ -1,14 +1,13 @@
-"""Runs that a crash has left open are closed."""
+"""What a crash has left behind: open runs are closed, and files that nothing needs are removed."""
 
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks.core.training import checkpoint
-from tasks.recovery import lock, working_directory
-from tasks.recovery.heartbeat import _heard, _process, is_alive
-from tasks.tracking import runs
-from tasks.tracking.runs import is_complete, run_ref
+from tasks.recovery import lock
+from tasks.recovery.heartbeat import is_alive
+from tasks.recovery.working_directory import working_directories
+from tasks.tracking.runs import ENDED, end_run, is_complete, last_heartbeat, process_of, run_ref
 from tasks.tracking.search import our_runs
 
 if TYPE_CHECKING:
@@ -17,28 +16,34 @@ if TYPE_CHECKING:
 
 
 def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
-    """Close as FAILED what a crash left RUNNING; the runs that were closed.
+    """Close as FAILED the open runs whose process has died, and remove leftover local files.
 
-    What lies about in our home of fits that are complete is removed, and leases that nobody holds.
+    Removed are the working directories of complete fits that no process is training anew, and lock files that no
+    process holds.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    experiment_ids : sequence of str, optional
+        All experiments by default.
+
+    Returns
+    -------
+    list of Run
+        The runs that were closed.
     """
-    found = our_runs(client, experiment_ids)
-    left_open = [run for run in found if run.info.status not in runs.TERMINAL]
-    living = [run for run in left_open if is_alive(run)]
-    dead = [run for run in left_open if run not in living]
+    runs = our_runs(client, experiment_ids)
+    open_runs = [run for run in runs if run.info.status not in ENDED]
+    alive = [run for run in open_runs if is_alive(run)]
+    dead = [run for run in open_runs if run not in alive]
     for run in dead:
-        host = _process(run).get("host", "a host that is not known")
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(_heard(run)))
-        reason = f"its process on {host} ended without a word; it was last heard of at {when} UTC"
-        runs.end_run(client, run.info.run_id, "FAILED", reason)
-    complete = {run_ref(run).identity for run in found if is_complete(run)}
-    for identity in (working_directory.identities() | checkpoint.identities()) & complete:
-        if identity not in {run_ref(run).identity for run in living}:
-            discard(identity)
-    lock.forget()
+        host = process_of(run).get("host", "an unknown host")
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(last_heartbeat(run)))
+        end_run(client, run.info.run_id, "FAILED", f"the process on {host} died; its last heartbeat was at {when} UTC")
+    unneeded = {run_ref(run).identity for run in runs if is_complete(run)} - {run_ref(run).identity for run in alive}
+    for directory in working_directories():
+        if directory.identity in unneeded:
+            directory.remove()
+    lock.remove_unused()
     return dead
-
-
-def discard(identity: str) -> None:
-    """Remove from our home what a complete fit no longer needs."""
-    working_directory.discard(identity)
-    checkpoint.discard(identity)

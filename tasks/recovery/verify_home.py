@@ -1,50 +1,60 @@
-"""The local store against its digests."""
+"""The files under the home against their digests."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.core.data.catalogue import catalogue
+from tasks.core.data.prepared import INTERACTIONS, SPLITS
 from tasks.core.errors import DataError
 from tasks.core.files import TEMPORARY, home
 from tasks.core.training import checkpoint
-from tasks.preprocess import FOLDER, SPLITS
-from tasks.recovery import working_directory
+from tasks.recovery.working_directory import recorded_files, working_directories
 from tasks.tracking.verify import FileCheck
 
 
 def verify_home() -> FileCheck:
+    """Hash data sets, interactions, splits, checkpoints and working directories.
+
+    Returns
+    -------
+    FileCheck
+    """
     check = FileCheck("home")
-    for path, algorithm, expected in _expected():
-        check.digest(str(path.relative_to(home())), path, expected, algorithm)
-    for path in checkpoint.all_paths():
-        check.files += 1
-        try:
-            checkpoint.read(path)
-        except DataError:
-            check.note(str(path.relative_to(home())), "damaged")
-    for stored in working_directory.stored_files():
-        path = Path(stored.path)
-        check.digest(str(path.relative_to(home())), path, stored.sha256)
-    for path in sorted(path for folder in (FOLDER, SPLITS) for path in (home() / folder).glob("*")):
+    for path, algorithm, expected in _pinned_files():
+        check.compare(_relative(path), path, expected, algorithm)
+    for directory in working_directories():
+        for path in sorted(directory.checkpoints.glob("*.npz")):
+            check.files += 1
+            try:
+                checkpoint.read(path)
+            except DataError:
+                check.add_problem(_relative(path), "damaged")
+    for stored in recorded_files():
+        check.compare(_relative(Path(stored.path)), Path(stored.path), stored.sha256)
+    for path in sorted(path for folder in (INTERACTIONS, SPLITS) for path in (home() / folder).glob("*")):
         if path.is_file() and path.suffix != ".npz" and not path.name.startswith(TEMPORARY):
-            check.note(str(path.relative_to(home())), "extra")
+            check.add_problem(_relative(path), "extra")
     return check
 
 
-def _expected() -> Iterator[tuple[Path, str, str]]:
-    """Files of our home, those that are there and those that notes mean; the algorithm and the digest that each has."""
-    for known in catalogue().values():
-        algorithm, digest = known.archive.pin if known.archive else ("sha256", known.ratings.sha256)
-        name = known.archive.urls[0].rpartition("/")[2] if known.archive else known.ratings.member
+def _relative(path: Path) -> str:
+    return str(path.relative_to(home()))
+
+
+def _pinned_files() -> Iterator[tuple[Path, str, str]]:
+    """Yield path, algorithm and digest of each file that is there, or that a note of the store names."""
+    for entry in catalogue().values():
+        algorithm, digest = entry.archive.pin if entry.archive else ("sha256", entry.ratings.sha256)
+        name = entry.archive.urls[0].rpartition("/")[2] if entry.archive else entry.ratings.member
         if digest and (path := home() / "datasets" / name).exists():
             yield path, algorithm, digest
-    for folder in (home() / FOLDER, home() / SPLITS):
+    for folder in (home() / INTERACTIONS, home() / SPLITS):
         names = {path.name for path in folder.glob("*.npz") if not path.name.startswith(TEMPORARY)}
         for note in sorted((folder / "made-from").glob("*.json")):
             try:
                 names.add(Path(json.loads(note.read_text(encoding="utf-8"))["name"]).name)
             except (OSError, ValueError, KeyError, TypeError):
-                yield note, "sha256", ""
+                yield note, "sha256", ""  # an unreadable note is damaged
         for name in sorted(names):
             yield folder / name, "sha256", name.partition(".")[0]

@@ -1,8 +1,6 @@
 """Child processes that train: a crash in native code, or of memory, is one failed fit and not a lost flow.
 
-A child trains one fit after another and ends when its parent does, however that ends. Of the libraries for this, pebble
-looks for finished work every 0.1 s, where a small fit takes 0.3 s; the standard library's executor abandons all fits when
-one child dies and does not say which signal ended it; both import the parent's main module, which is Prefect in a worker.
+A child trains one fit after another and ends when its parent does, however that ends.
 """
 
 import os
@@ -127,6 +125,7 @@ def run_isolated(request: FitRequest, on_steps: OnSteps) -> FitResult:
     Parameters
     ----------
     request : FitRequest
+        The fit.
     on_steps : callable
         See `tasks.core.training.run_fit.run_fit`.
 

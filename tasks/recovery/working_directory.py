@@ -20,6 +20,7 @@ from typing import Any
 
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, home, write_text
+from tasks.core.planning.runs import RunRef
 
 _RECORD, _FACTORS = "fit.json", "factors.npz"
 
@@ -138,6 +139,26 @@ class TrainedFit:
             If it cannot be written.
         """
         write_text(self.directory.path / _RECORD, json.dumps(asdict(self)))
+
+
+@dataclass(frozen=True)
+class CompletedFit:
+    """A fit that is complete in MLflow.
+
+    Attributes
+    ----------
+    ref : RunRef
+    directory : WorkingDirectory or None
+        Where its files still are, if this flow run has trained it.
+    """
+
+    ref: RunRef
+    directory: WorkingDirectory | None = None
+
+    def remove_local_files(self) -> None:
+        """Remove the working directory."""
+        if self.directory:
+            self.directory.remove()
 
 
 def working_directories() -> list[WorkingDirectory]:

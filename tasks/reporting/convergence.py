@@ -1,22 +1,39 @@
-"""How settled a model's fits were when they stopped."""
+"""Whether the fits of a model had converged when they ended."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-SETTLED_CHANGE = 1e-3
-SETTLED_IMBALANCE = 0.1
+import numpy as np
+
+_LARGEST_CHANGE = 1e-3
+_LARGEST_IMBALANCE = 0.1
+"""Largest fall of the objective and largest imbalance at which fits count as converged."""
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """How settled a model's fits were when they stopped: means over its replicates, of the imbalance the largest.
+    """How far the fits of a model had converged when they ended: means over the replicates, unless noted otherwise.
 
-    since : the iteration from which the change counts, at most nine tenths of all
-    objective_change : by how much the objective fell from there to the end, relative to its end
-    imbalance : norm(UᵀU - VᵀV) / norm(UᵀU) at the end; 0 at a stationary point
-    objective : (iteration, mean objective over the replicates) at the snapshots
-    settled : (iteration, mean overlap of some users' lists with the final ones); empty for runs that have not noted it
-    ran : iterations that each replicate ran, fewer than `iterations` where it was stopped as steady
-    final : mean objective over the replicates, each at its end
+    Attributes
+    ----------
+    model : str
+    iterations : int
+        Of the config: the most that are run.
+    since : int
+        The iteration from which on the change of the objective is taken: a snapshot, at nine tenths of the iterations
+        or before.
+    objective_change : float
+        How much the objective fell from there to the end, relative to its value at the end.
+    imbalance : float
+        norm(UᵀU - VᵀV) / norm(UᵀU) at the end, the largest of the replicates; 0 at an optimum.
+    objective : list of (iteration, objective)
+        At the snapshots.
+    settled : list of (iteration, overlap)
+        At the snapshots, overlap of the lists of a sample of users with the final ones; empty for runs without it.
+    ran : list of int
+        Iterations that each replicate ran: fewer than `iterations` if the stopping rule of the config ended it.
+    final : float or None
+        Objective at the end.
     """
 
     model: str
@@ -31,7 +48,7 @@ class Convergence:
 
     @property
     def iterations_run(self) -> str:
-        """How many, over the replicates: `1500`, or `375 to 425 of 1500`."""
+        """The number of iterations over the replicates, such as `1500` or `375 to 425 of 1500`."""
         low, high = min(self.ran, default=self.iterations), max(self.ran, default=self.iterations)
         if low == self.iterations:
             return str(self.iterations)
@@ -39,23 +56,75 @@ class Convergence:
 
     @property
     def stopped(self) -> str:
-        """What the stopping rule did; empty where all iterations were run."""
+        """A clause that says where the stopping rule ended the fits; empty if all iterations were run."""
         if min(self.ran, default=self.iterations) == self.iterations:
             return ""
         return (
-            f"{self.model} was stopped after {self.iterations_run} iterations, as steady by the rule of its config: "
-            "that is no proof of convergence"
+            f"{self.model} was stopped after {self.iterations_run} iterations by the stopping rule of its config, "
+            "which does not prove convergence"
         )
 
     @property
     def warning(self) -> str:
-        """Why the lists depend on when one stopped; empty where they hardly do."""
+        """A clause that says why the fits have not converged; empty if they have."""
         reasons = []
-        if self.objective_change > SETTLED_CHANGE:
-            reasons.append(f"the objective still fell by {self.objective_change:.2%} from iteration {self.since} on")
-        if self.imbalance > SETTLED_IMBALANCE:
-            reasons.append(f"users' and items' factors are out of balance ({self.imbalance:.2f}; 0 when settled)")
+        if self.objective_change > _LARGEST_CHANGE:
+            reasons.append(f"the objective still fell by {self.objective_change:.2%} after iteration {self.since}")
+        if self.imbalance > _LARGEST_IMBALANCE:
+            reasons.append(f"the factors of users and items are out of balance ({self.imbalance:.2f}; 0 at an optimum)")
         if not reasons:
             return ""
-        found = " and ".join(reasons)
-        return f"{self.model}: after {self.iterations_run} iterations {found}; its lists depend on when one stops"
+        return (
+            f"{self.model} has not converged after {self.iterations_run} iterations: {' and '.join(reasons)}; "
+            "its lists depend on when training stops"
+        )
+
+
+def summarize_fits(
+    model: str,
+    iterations: int,
+    *,
+    objectives: Sequence[Mapping[int, float]],
+    overlaps: Sequence[Mapping[int, float]],
+    imbalances: Sequence[Mapping[int, float]],
+) -> Convergence:
+    """Summarize the metrics that a model's fits logged along their iterations.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    iterations : int
+        Of the config.
+    objectives, overlaps, imbalances : sequence of mapping of int to float
+        One for each replicate, iteration -> value; `overlaps` of the users' lists with the final ones.
+
+    Returns
+    -------
+    Convergence
+    """
+    ends = [max(history) for history in objectives]
+    # the change counts from the last snapshot within the first nine tenths of the iterations
+    starts = [
+        max((step for step in history if step <= 0.9 * end), default=min(history))
+        for history, end in zip(objectives, ends, strict=True)
+    ]
+    at_start = [history[step] for history, step in zip(objectives, starts, strict=True)]
+    at_end = [history[step] for history, step in zip(objectives, ends, strict=True)]
+    return Convergence(
+        model=model,
+        iterations=iterations,
+        since=min(starts),
+        objective_change=sum(at_start) / sum(at_end) - 1,
+        imbalance=max(list(history.values())[-1] for history in imbalances),
+        objective=_mean_history(objectives),
+        settled=_mean_history(overlaps),
+        ran=ends,
+        final=float(np.mean(at_end)),
+    )
+
+
+def _mean_history(histories: Sequence[Mapping[int, float]]) -> list[tuple[int, float]]:
+    """Return a metric's mean over the replicates, at the iterations that all of them have."""
+    steps = sorted(set.intersection(*(set(history) for history in histories)))
+    return [(step, float(np.mean([history[step] for history in histories]))) for step in steps]

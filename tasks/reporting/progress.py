@@ -71,7 +71,9 @@ def plan(title: str, work: dict[str, float]) -> None:
     Parameters
     ----------
     title : str
+        Title of the table.
     work : dict of str to float
+        Label of each part -> its amount of work.
     """
     if listener := _listener.get():
         listener.plan(title, work)
@@ -83,8 +85,11 @@ def step(label: str, done: int, total: int, unit: str) -> None:
     Parameters
     ----------
     label : str
+        Label of the part.
     done, total : int
+        Such as 3 of 15.
     unit : str
+        Such as iterations.
 
     Raises
     ------

@@ -1,132 +1,161 @@
-"""The report: one HTML file with everything in it."""
+"""The report of a comparison: a single HTML file, with its figures in it."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
-from tasks.core.comparison.verdict import RULE, noise_ceiling
-from tasks.measure import sweep_row
-from tasks.reporting import figures
-from tasks.reporting.figures import Drawing
+from tasks.core.comparison.verdict import RULE, Answer, noise_ceiling
+from tasks.core.formatting import SUMMARY_LABELS, decimals, interval, p_value, setting_text, summary_value
+from tasks.reporting.accuracy import Accuracy
+from tasks.reporting.drawing import Drawing
+from tasks.reporting.figures_of_accuracy import draw_accuracy, draw_sweep
+from tasks.reporting.figures_of_effects import draw_intervals, draw_users
+from tasks.reporting.figures_of_lists import draw_candidates, draw_depths, draw_runs
+from tasks.reporting.figures_of_training import draw_list_stability, draw_objective
 from tasks.reporting.result import Result
 
 REPORT = "report.html"
-METRICS = ("ndcg_at_10", "recall_at_10", "precision_at_10", "map_at_10", "hit_rate_at_10")
-SUMMARY = {
-    "users": "users",
-    "items": "items",
-    "interactions": "interactions",
-    "mean_per_user": "mean per user",
-    "mean_per_item": "mean per item",
-    "max_per_user": "max per user",
-    "max_per_item": "max per item",
-    "min_per_user": "min per user",
-    "min_per_item": "min per item",
-}
+"""Name of the report among the artifacts of the parent run."""
+_DRAWN_METRICS = ("ndcg_at_10", "recall_at_10", "precision_at_10", "map_at_10", "hit_rate_at_10")
 
 
-def draw(result: Result) -> list[Drawing]:
-    """The figures of an experiment, the headline first. Of several pairs of models, the first is drawn."""
-    drawings = []
+def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
+    """Draw the figures of a comparison. Of several pairs of models, the first one is drawn.
+
+    Parameters
+    ----------
+    result : Result
+        The comparison.
+    owners : sequence of str
+        (R,) model of each run, in the order of the result's matrices.
+
+    Returns
+    -------
+    list of Drawing
+        The most important figures first.
+    """
     pair = _first_pair(result)
-    if result.sweep:
-        drawings.append(figures.sweep(result.sweep))
+    drawings = [draw_sweep(result.sweep)] if result.sweep else []
     if result.answers:
-        drawings.append(figures.intervals([each for each in result.answers if (each.a, each.b) == pair]))
-    drawings += [figures.candidates(query, *pair) for query in result.queries if query.target == "users" and pair]
-    shown = [matrix for matrix in result.matrices if matrix.target in ("users", result.matrices[0].target)]
-    drawings += [figures.runs(matrix, list(result.models)) for matrix in shown]
-    drawings += [figures.depths(result.curves, target, *pair) for target in ("users", "items") if pair]
-    drawings += [figures.users(each) for each in result.per_user[:1]]
-    if result.accuracy:
-        found: dict[str, dict[str, tuple[float, float | None]]] = {}
-        drawn = set(pair) if result.sweep else set(result.models)
-        for row in (*result.accuracy, *result.reference_accuracy):
-            if row.metric in METRICS and (row.model in drawn or row.model not in result.models):
-                found.setdefault(row.metric, {})[row.model] = (row.mean, row.sd)
-        drawings += (
-            [figures.accuracy({metric: found[metric] for metric in METRICS if metric in found})] if found else []
-        )
-    settled = {each.model: each.settled for each in result.convergence if each.settled}
-    drawings += [figures.trajectory(settled)] if settled else []
-    return [*drawings, figures.objective({each.model: each.objective for each in result.convergence})]
+        drawings.append(draw_intervals([answer for answer in result.answers if (answer.a, answer.b) == pair]))
+    if pair:
+        drawings += [draw_candidates(query, *pair) for query in result.queries if query.target == "users"]
+    # all users, and the primary endpoint
+    matrices = [matrix for matrix in result.matrices if matrix.target in ("users", result.matrices[0].target)]
+    drawings += [draw_runs(matrix, owners, list(result.models)) for matrix in matrices]
+    if pair:
+        drawings += [draw_depths(result.curves, target, *pair) for target in ("users", "items")]
+    drawings += [draw_users(per_user) for per_user in result.per_user[:1]]
+    if metrics := _drawn_accuracy(result, pair):
+        drawings.append(draw_accuracy(metrics))
+    overlaps = {record.model: record.settled for record in result.convergence if record.settled}
+    if overlaps:
+        drawings.append(draw_list_stability(overlaps))
+    drawings.append(draw_objective({record.model: record.objective for record in result.convergence}))
+    return drawings
 
 
 def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
-    """The report as one HTML document that loads nothing; `config` is the resolved YAML."""
+    """Return the report as an HTML document that loads nothing from elsewhere.
+
+    Parameters
+    ----------
+    result : Result
+        The comparison.
+    drawings : sequence of Drawing
+        Its figures.
+    config : str
+        Its resolved config as YAML.
+
+    Returns
+    -------
+    str
+    """
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True)
-    environment.filters["zipped"] = lambda lists, n: list(zip_longest(*(entries[:n] for entries in lists)))
+    for formatter in (decimals, interval, p_value, setting_text, summary_value):
+        environment.filters[formatter.__name__] = formatter
+    environment.filters["side_by_side"] = lambda lists, n: list(zip_longest(*(entries[:n] for entries in lists)))
     template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
-    pairs: dict[tuple[str, str], list[Any]] = {}
-    for each in result.answers:
-        pairs.setdefault((each.a, each.b), []).append(each)
+    pairs: dict[tuple[str, str], list[Answer]] = {}
+    for answer in result.answers:
+        pairs.setdefault((answer.a, answer.b), []).append(answer)
     return template.render(
         result=result,
         models=list(result.models),
-        warnings=result.warnings,
-        sweep=[sweep_row(point) for point in result.sweep.points] if result.sweep else [],
-        accuracy=_accuracy(result),
         pairs=list(pairs.values()),
-        drawings=drawings,
+        accuracy_tables=_accuracy_tables(result),
         references=_references(result),
+        drawings=drawings,
         rule=RULE,
-        summary=[(name, _figure(getattr(result.summary, key))) for key, name in SUMMARY.items()],
+        summary_labels=SUMMARY_LABELS,
         config=config,
         versions=_versions(),
     )
 
 
-def _first_pair(result: Result) -> tuple[str, ...]:
+def _first_pair(result: Result) -> tuple[str, str] | None:
+    """Return the models of the primary endpoint, or the first two; None for a single model."""
     if result.answers:
         return result.answers[0].a, result.answers[0].b
-    return tuple(result.models)[:2] if len(result.models) > 1 else ()
+    if len(result.models) < 2:
+        return None
+    a, b, *_ = result.models
+    return a, b
+
+
+def _drawn_accuracy(result: Result, pair: tuple[str, str] | None) -> Mapping[str, Mapping[str, Accuracy]]:
+    """Return metric -> model -> accuracy, with the reference recommenders among the models."""
+    if not result.accuracy:
+        return {}
+    # a sweep has a figure of its own, and too many models for this one
+    left_out = set(result.models) - set(pair or ()) if result.sweep else set()
+    rows = [row for row in (*result.accuracy, *result.reference_accuracy) if row.model not in left_out]
+    metrics = {metric: {row.model: row for row in rows if row.metric == metric} for metric in _DRAWN_METRICS}
+    return {metric: cells for metric, cells in metrics.items() if cells}
 
 
 def _references(result: Result) -> list[dict[str, str]]:
-    rows = []
-    for found in result.references:
-        of = (found.target, found.n, found.a, found.b)
-        ceiling = [noise_ceiling(each) for each in result.answers if (each.target, each.n, each.a, each.b) == of]
-        chance = [row.chance for row in result.comparison if (row.target, row.depth) == of[:2]]
-        values = {
-            "chance": chance[0] if chance else None,
-            "floor": found.floor,
-            "ceiling": ceiling[0],
-            "raw_a": found.raw.get(found.a),
-            "raw_b": found.raw.get(found.b),
+    """Return the rows of the table of reference overlaps, as text."""
+    answers = {(answer.target, answer.n, answer.a, answer.b): answer for answer in result.answers}
+    chance = {(row.target, row.depth): row.chance for row in result.comparison}
+    return [
+        {
+            "target": reference.target,
+            "n": str(reference.n),
+            "a": reference.a,
+            "b": reference.b,
+            "chance": decimals(chance.get((reference.target, reference.n))),
+            "floor": decimals(reference.floor),
+            "ceiling": decimals(noise_ceiling(answers[reference.target, reference.n, reference.a, reference.b])),
+            "raw_a": decimals(reference.raw.get(reference.a)),
+            "raw_b": decimals(reference.raw.get(reference.b)),
         }
-        shown = {key: "-" if value is None else f"{value:.3f}" for key, value in values.items()}
-        rows.append({"target": found.target, "n": str(found.n), "a": found.a, "b": found.b, **shown})
-    return rows
+        for reference in result.references
+    ]
 
 
-def _accuracy(result: Result) -> dict[str, list[tuple[str, list[str]]]]:
-    """Of each family of metrics a table: its head, then a line a model and a reference recommender."""
+def _accuracy_tables(result: Result) -> dict[int, list[tuple[str, list[str]]]]:
+    """Return cutoff -> rows (name, cells): a head, then each model and each reference recommender."""
     cells = result.accuracy_cells
     names = list(dict.fromkeys(model for model, _ in cells))
     metrics = list(dict.fromkeys(row.metric for row in result.accuracy))
-    tables: dict[str, list[tuple[str, list[str]]]] = {}
+    tables: dict[int, list[tuple[str, list[str]]]] = {}
     for cutoff in result.cutoffs:
         columns = [metric for metric in metrics if metric.endswith(f"_at_{cutoff}") or metric == "auc"]
         rows = [("model", [metric.partition("_at_")[0] for metric in columns])]
-        for name in names:
-            found = [cells.get((name, metric)) for metric in columns]
-            rows.append((name, ["-" if f is None else _with_spread(f.mean, f.sd) for f in found]))
-        tables[f"at {cutoff}"] = rows
+        rows += [(name, [_accuracy_text(cells.get((name, metric))) for metric in columns]) for name in names]
+        tables[cutoff] = rows
     return tables
 
 
-def _with_spread(mean: float, sd: float | None) -> str:
-    return f"{mean:.4f}" + ("" if sd is None else f" ±{sd:.4f}")
-
-
-def _figure(value: float) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
+def _accuracy_text(accuracy: Accuracy | None) -> str:
+    if accuracy is None:
+        return "-"
+    return f"{accuracy.mean:.4f}" + ("" if accuracy.sd is None else f" ±{accuracy.sd:.4f}")
 
 
 def _versions() -> str:

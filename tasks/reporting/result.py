@@ -1,7 +1,6 @@
 """The result of a comparison, as one record: `result.json` of the parent run."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,44 +10,71 @@ from tasks.core.comparison.factorial import Factorial
 from tasks.core.comparison.per_user import PerUser
 from tasks.core.comparison.query_lists import QueryLists
 from tasks.core.comparison.references import Reference
+from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
-from tasks.core.comparison.verdict import Answer, Matrix
+from tasks.core.comparison.verdict import Answer
 from tasks.core.data.interactions import Summary
+from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.planning.runs import RunRef
+from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
 
 RESULT = "result.json"
-
-
-def usual_cutoff(cutoffs: Sequence[int]) -> int:
-    """The one that sentences and first tables are at: 10, or the first where there is no 10."""
-    return 10 if 10 in cutoffs else cutoffs[0]
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """One held-out metric of one model: mean and standard deviation over its seeds (None for one seed)."""
-
-    model: str
-    metric: str
-    mean: float
-    sd: float | None
-    replicates: int
+"""Name of the result among the artifacts of the parent run."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that the terminal, MLflow and the report show of an experiment.
+    """Everything that the terminal, MLflow and the report show of a comparison.
 
-    answers : the first is the primary endpoint's, baseline against the first other model; empty for single runs
-    accuracy_tests : of the baseline against each other model, the first of the metric that is named in sentences
-    held_out : what the split is like, see `Split.counts`; empty without evaluation
-    reference_accuracy : of the reference recommenders, by their names in place of a model's
-    left_out : references that were not run, and why
-    beside_popularity : each model (b) against popularity (a), on the first metric
-    tuning : which settings were chosen by measuring, in words
-    sweep : of three models or more that differ in a setting
-    smallest_p : the least p after Holm that so many replicates can reach, and how many would do for .05
+    Attributes
+    ----------
+    experiment, parent_id : str
+        Name of the MLflow experiment, and id of the parent run in it.
+    config_sha256, data_sha256 : str
+        Digests of the config and of the interactions.
+    dataset : str
+    summary : Summary
+        Of the interactions.
+    models : dict of str to dict
+        Model -> its settings.
+    replicates : int
+        Of the config.
+    answers : list of Answer
+        The primary endpoint comes first, with the baseline against the first other model. Empty for single runs.
+    smallest_p : float
+        The smallest p after Holm's adjustment that this number of replicates can reach.
+    replicates_needed : int
+        How many replicates can reach p ≤ .05.
+    factorial : Factorial or None
+        For four models that cross two settings.
+    matrices : list of Matrix
+    references : list of Reference
+    per_user : list of PerUser
+    comparison : list of Row
+        Overlaps within and between the models at every depth.
+    curves : list of Curve
+        Overlaps of all lists at depths 1, 2, ...
+    queries : list of QueryLists
+    accuracy : list of Accuracy
+        Held-out accuracy of the models; empty without evaluation.
+    accuracy_tests : list of AccuracyTest
+        The baseline (a) against each other model (b). The first is on the metric that sentences quote.
+    held_out : dict of str to int
+        Counts of the split, see `tasks.core.data.splits.Split.counts`; empty without evaluation.
+    reference_accuracy : list of Accuracy
+        Of the reference recommenders, with their names in place of a model's.
+    left_out : dict of str to str
+        Reference recommender that was not run -> reason.
+    beside_popularity : list of AccuracyTest
+        Popularity (a) against each model (b), on the first metric.
+    tuning : str
+        Which settings were tuned, in words.
+    sweep : Sweep or None
+        For three or more models that differ in their settings.
+    convergence : list of Convergence
+    runs : list of RunRef
+        The runs that were compared.
     """
 
     experiment: str
@@ -82,60 +108,71 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
-        """The inverse of `to_json`."""
+        """Return the result that `to_json` wrote.
+
+        Raises
+        ------
+        ValidationError
+            If the text is not JSON of this form.
+        """
         from pydantic import TypeAdapter
 
         return TypeAdapter(cls).validate_json(text)
 
     def to_json(self) -> str:
-        """All of it, as JSON."""
+        """Return the result as JSON."""
         return json.dumps(asdict(self), indent=1)
 
     @property
     def sentence(self) -> str:
-        """The answer to the question, and whether the better model can be told."""
+        """The answer in one to four sentences: the primary endpoint, accuracy, factorial design, sweep."""
         if len(self.models) < 2:
-            return "One model: its lists are described. A comparison needs two; add another under models."
-        told = ["One run a model: described, not tested. What differs may be the seed; set replicates to 2 or more."]
+            return (
+                "There is only one model, so its lists are described and not compared. "
+                "To compare, add a second model under models."
+            )
+        sentences = [
+            "There is one run of each model, so the differences are described and not tested: they may come from the "
+            "random seed alone. To test them, set replicates to 2 or more."
+        ]
         if self.answers:
-            told = [self.answers[0].sentence]
-        told += [test.sentence for test in self.accuracy_tests[:1]]
-        more = [each.sentence for each in (self.factorial, self.sweep) if each]
-        return " ".join([*told, *more])
+            sentences = [self.answers[0].sentence]
+        records = (*self.accuracy_tests[:1], self.factorial, self.sweep)
+        return " ".join([*sentences, *(record.sentence for record in records if record)])
 
     @property
     def accuracy_cells(self) -> dict[tuple[str, str], Accuracy]:
-        """(model, metric) -> its accuracy, models in their order and references after them."""
+        """(model, metric) -> accuracy: the models in their order, then the reference recommenders."""
         return {(row.model, row.metric): row for row in (*self.accuracy, *self.reference_accuracy)}
 
     @property
     def cutoffs(self) -> list[int]:
-        """At which accuracy was measured."""
+        """The cutoffs at which accuracy was measured, in ascending order."""
         return sorted({int(row.metric.rpartition("_at_")[2]) for row in self.accuracy if "_at_" in row.metric})
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader should know before trusting the answer: no dot at the end of each."""
-        losing = [
-            f"{test.b} recommends {'worse than' if test.p <= 0.05 else 'no better than'} popularity "
+        """What a reader should know before trusting the answer: sentences without their full stops."""
+        below_popularity = [
+            f"{test.b} recommends {'worse than' if test.p <= LEVEL else 'no better than'} popularity "
             f"({test.metric} {test.mean_b:.4f} against {test.mean_a:.4f})"
             for test in self.beside_popularity
             if test.mean_b < test.mean_a
         ]
-        unsettled = [each for each in self.convergence if each.warning]
-        settled = [each.warning for each in unsettled]
-        if len(unsettled) > 2:
-            others = ", ".join(each.model for each in unsettled[1:])
-            settled = [f"{settled[0]}; nor have the fits of {others} settled"]
-        stopped = [each.stopped for each in self.convergence]
-        return [text for text in (self.cannot_reject, *losing, *settled, *stopped) if text]
+        unconverged = [record for record in self.convergence if record.warning]
+        convergence = [record.warning for record in unconverged]
+        if len(unconverged) > 2:  # the models of a sweep would fill the screen
+            models = ", ".join(record.model for record in unconverged[1:])
+            convergence = [f"{convergence[0]}; the fits of {models} have not converged either"]
+        stopped = [record.stopped for record in self.convergence]
+        return [text for text in (self.cannot_reject, *below_popularity, *convergence, *stopped) if text]
 
     @property
     def cannot_reject(self) -> str:
-        """What to do where no result could be significant; empty where one can."""
-        if not self.answers or self.smallest_p <= 0.05:
+        """A clause that says why no difference can be significant; empty if one can."""
+        if not self.answers or self.smallest_p <= LEVEL:
             return ""
         return (
-            f"{self.replicates} replicates cannot show a difference: the smallest p after Holm is "
-            f"{self.smallest_p:.3f}; {self.replicates_needed} would suffice"
+            f"With {self.replicates} replicates no difference can be significant: the smallest p after Holm is "
+            f"{self.smallest_p:.3f}; {self.replicates_needed} replicates would be enough"
         )

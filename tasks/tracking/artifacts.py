@@ -114,8 +114,11 @@ def upload(
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     folder : Path
+        The folder.
     files : sequence of dict, optional
         Which files of the folder, as `tasks.core.files.listing` returns them; all by default.
     tables : sequence of str
@@ -181,6 +184,7 @@ def list_files(children: "Callable[[str | None], Sequence[FileInfo]]", path: str
     children : callable
         Lists the files and folders in a folder; None is the root.
     path : str, optional
+        Path of the file.
 
     Returns
     -------
@@ -220,9 +224,11 @@ def write_table(folder: Path, path: str, frame: "pd.DataFrame") -> None:
     Parameters
     ----------
     folder : Path
+        The folder.
     path : str
         Within the folder.
     frame : DataFrame
+        The table.
     """
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _NOTE = """ALS models compared by their neighbour lists.
 
 - A run named after its models is a comparison: its description is the answer, its artifact `report.html` shows all.
-- The runs nested in it are the fits, one for each model and seed. `held-out` fits are those that accuracy is measured on.
+- The runs nested in it are the fits, one for each model and seed. Accuracy is measured on the `held-out` fits.
 - To filter: `tags.latentlab.role = "model"`, `params.model = "k50"`, `tags.latentlab.verdict LIKE "different%"`."""
 
 
@@ -22,9 +22,11 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     uri : str
         Of the store.
     name : str
+        Its name.
 
     Returns
     -------
@@ -66,7 +68,9 @@ def find_experiment(client: "MlflowClient", name: str) -> str | None:
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     name : str
+        Its name.
 
     Returns
     -------

@@ -1,15 +1,18 @@
-"""Lists of runs that exist."""
+"""Lists and per-user metrics of runs that exist."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.query_lists import Names, QueryLists, query_lists
 from tasks.core.config.base import LIST_LENGTH
-from tasks.core.data.interactions import Interactions
 from tasks.core.errors import ConfigError
 from tasks.core.planning.runs import MODEL, PARENT
 from tasks.core.ranking.lists import Lists
-from tasks.tracking import artifacts
+from tasks.core.types import RawId
+from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.results import result_of
 from tasks.tracking.runs import run_ref
 
@@ -19,96 +22,153 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-LISTS = {
-    "users": "neighbours/users.parquet",
-    "items": "neighbours/items.parquet",
-    "recommendations": "recommendations.parquet",
+ARTIFACTS = {
+    "users": ("neighbours/users.parquet", "neighbour"),
+    "items": ("neighbours/items.parquet", "neighbour"),
+    "recommendations": ("recommendations.parquet", "item"),
 }
-COLUMNS = {"users": "neighbour", "items": "neighbour", "recommendations": "item"}
+"""Target -> the artifact of its lists, and the column of what is listed."""
+ACCURACY = "accuracy.parquet"
 
 
-def read_lists(client: "MlflowClient", run_id: str, loaded: Interactions) -> RunLists:
-    """A complete run's lists, each file checked against the manifest."""
-    users, items = loaded.matrix.shape
-    sizes = {"users": users, "items": items, "recommendations": users}
-    return RunLists(**{target: read_target(client, run_id, target, size) for target, size in sizes.items()})
-
-
-def read_target(client: "MlflowClient", run_id: str, target: str, n_entities: int) -> Lists:
-    """A complete run's lists of one target: `users`, `items` or `recommendations`."""
-    import pandas as pd
-
-    frame = pd.read_parquet(artifacts.read_artifact(client, run_id, LISTS[target]))
-    return Lists.from_frame(frame, COLUMNS[target], n_entities)
-
-
-def lookup(client: "MlflowClient", run: "Run", target: str, asked: str, *, n: int, raw: bool) -> QueryLists:
-    """One entity's list in a run, or in every model of a parent run over all its replicates.
+def read_lists(files: RunFiles, n_users: int, n_items: int) -> RunLists:
+    """Return all lists of a complete run.
 
     Parameters
     ----------
-    target : `users`, `items` or `recommendations`
-    asked : an index, or with `raw` one of the data set's own ids
+    files : RunFiles
+        Files of the run.
+    n_users, n_items : int
+        Number of users and of items.
+
+    Returns
+    -------
+    RunLists
+    """
+    sizes = {"users": n_users, "items": n_items, "recommendations": n_users}
+    return RunLists(**{target: read_target(files, target, size) for target, size in sizes.items()})
+
+
+def read_target(files: RunFiles, target: str, n_entities: int) -> Lists:
+    """Return the lists of one target of a complete run.
+
+    Parameters
+    ----------
+    files : RunFiles
+        Files of the run.
+    target : str
+        `users`, `items` or `recommendations`.
+    n_entities : int
+        Number of lists.
+
+    Returns
+    -------
+    Lists
+    """
+    import pandas as pd
+
+    path, column = ARTIFACTS[target]
+    return Lists.from_frame(pd.read_parquet(files.read(path)), column, n_entities)
+
+
+def read_accuracy(files: RunFiles, metrics: Sequence[str]) -> "pd.DataFrame":
+    """Return metrics of an evaluation run, user by user.
+
+    Parameters
+    ----------
+    files : RunFiles
+        Files of the run.
+    metrics : sequence of str
+        Names of the metrics.
+
+    Returns
+    -------
+    DataFrame
+        `index` of the user, and a column for each metric.
+    """
+    import pandas as pd
+
+    return pd.read_parquet(files.read(ACCURACY), columns=["index", *metrics])
+
+
+def look_up(client: "MlflowClient", run: "Run", target: str, entity: str, *, n: int, raw: bool) -> QueryLists:
+    """Return the list of one user or item in a run, or in every model of a comparison over all replicates.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    run : Run
+        A fit or a comparison.
+    target : str
+        `users`, `items` or `recommendations`.
+    entity : str
+        An index, or with `raw` one of the data set's own ids.
+    n : int
+        Length of the list.
+    raw : bool
+        Whether `entity` is a raw id.
+
+    Returns
+    -------
+    QueryLists
 
     Raises
     ------
     ConfigError
-        No such user or item, a length beyond what is stored, or a run without lists.
+        If there is no such user or item, `n` is more than what is stored, or the run has no lists.
     """
     if not 1 <= n <= LIST_LENGTH:
-        raise ConfigError(f"found -n {n}; expected 1 to {LIST_LENGTH}, as many as each run keeps")
+        raise ConfigError(f"found -n {n}; expected 1 to {LIST_LENGTH}, the number of entries that each run keeps")
     fits = _fits(client, run)
-    names = names_of(client, next(iter(fits.values()))[0])
-    index = _index(names, target, asked, raw=raw)
+    names = _names(next(iter(fits.values()))[0])
+    index = _index(names, target, entity, raw=raw)
     size = len(names.item_ids if target == "items" else names.user_ids)
-    lists = {model: [read_target(client, run_id, target, size) for run_id in ids] for model, ids in fits.items()}
+    lists = {model: [read_target(files, target, size) for files in replicates] for model, replicates in fits.items()}
     return query_lists(f"{target}_{index}", target, index, n=n, names=names, lists=lists)
 
 
-def names_of(client: "MlflowClient", run_id: str) -> Names:
-    """The users and items that a run's indexes mean."""
-    import numpy as np
+def _fits(client: "MlflowClient", run: "Run") -> dict[str, list[RunFiles]]:
+    """Return the files to read, by model."""
+    ref = run_ref(run)
+    if ref.role == PARENT:
+        fits: dict[str, list[RunFiles]] = {}
+        for fit in result_of(client, run).runs:
+            if fit.role == MODEL:
+                fits.setdefault(fit.model, []).append(RunFiles(client, fit.run_id))
+        return fits
+    if ref.role != MODEL:
+        role = ref.role or "not one of latentlab's"
+        raise ConfigError(f"run {ref.run_id} has no lists: its role is {role}; name a model's run")
+    return {f"{ref.model} #{ref.replicate}": [RunFiles(client, ref.run_id)]}
+
+
+def _names(files: RunFiles) -> Names:
+    """Return the users and items that a run's indexes mean."""
     import pandas as pd
 
-    users = pd.read_parquet(artifacts.read_artifact(client, run_id, "users.parquet"))
-    items = pd.read_parquet(artifacts.read_artifact(client, run_id, "items.parquet"))
+    users, items = (pd.read_parquet(files.read(f"{side}.parquet")) for side in ("users", "items"))
     titles = items["title"].to_numpy(dtype=np.str_)
     return Names(_raw_ids(users), _raw_ids(items), titles if titles.astype(bool).any() else None)
 
 
 def _raw_ids(frame: "pd.DataFrame") -> "npt.NDArray[Any]":
-    """Integers, or text, as `Interactions` has them."""
-    import numpy as np
-
+    """Return ids as integers or as text, as `Interactions` has them."""
     ids = frame["raw_id"].to_numpy()
     return ids if ids.dtype.kind == "i" else ids.astype(np.str_)
 
 
-def _fits(client: "MlflowClient", run: "Run") -> dict[str, list[str]]:
-    """The run ids to read, by model."""
-    ref = run_ref(run)
-    if ref.role == PARENT:
-        fits: dict[str, list[str]] = {}
-        for fit in result_of(client, run).runs:
-            if fit.role == MODEL:
-                fits.setdefault(fit.model, []).append(fit.run_id)
-        return fits
-    if ref.role != MODEL:
-        raise ConfigError(f"run {ref.run_id} holds no lists: its role is {ref.role or 'not ours'}; name a model's run")
-    return {f"{ref.model} #{ref.replicate}": [ref.run_id]}
-
-
-def _index(names: Names, target: str, asked: str, *, raw: bool) -> int:
-    ids = names.item_ids if target == "items" else names.user_ids
-    kind = "item" if target == "items" else "user"
+def _index(names: Names, target: str, entity: str, *, raw: bool) -> int:
+    kind, ids = ("item", names.item_ids) if target == "items" else ("user", names.user_ids)
     if raw:
-        matching = [index for index, known in enumerate(ids.tolist()) if str(known) == asked]
+        raw_ids: list[RawId] = ids.tolist()
+        matching = [index for index, raw_id in enumerate(raw_ids) if str(raw_id) == entity]
         if not matching:
-            raise ConfigError(f"found {kind} id {asked!r}, which is not among the data set's {len(ids)} {kind}s")
+            raise ConfigError(f"found {kind} id {entity!r}, which is not among the data set's {len(ids)} {kind}s")
         return matching[0]
-    if not asked.isdecimal() or int(asked) >= len(ids):
+    if not entity.isdecimal() or int(entity) >= len(ids):
         raise ConfigError(
-            f"found {kind} {asked!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance "
+            f"found {kind} {entity!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance "
             "(--raw for the data set's own ids)"
         )
-    return int(asked)
+    return int(entity)

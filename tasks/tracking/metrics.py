@@ -93,8 +93,11 @@ def send_metrics(client: "MlflowClient", run_id: str, metrics: Sequence[tuple[st
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     metrics : sequence of (key, value, milliseconds since 1970, step)
+        The metrics.
     """
     from mlflow.entities import Metric
 
@@ -108,8 +111,11 @@ def send_missing_metrics(client: "MlflowClient", run_id: str, metrics: Sequence[
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     metrics : sequence of (key, value, milliseconds since 1970, step)
+        The metrics.
     """
     logged = {
         (key, step)
@@ -125,8 +131,11 @@ def log_metrics(client: "MlflowClient", run_id: str, metrics: Mapping[str, float
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     metrics : mapping of str to float
+        Name -> value.
     """
     logged = client.get_run(run_id).data.metrics
     now = time.time_ns() // 1_000_000
@@ -139,7 +148,9 @@ def metric_history(client: "MlflowClient", run_id: str, key: str) -> dict[int, f
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id, key : str
+        Id of the run, and name of the metric.
 
     Returns
     -------
@@ -158,7 +169,9 @@ def system_metrics(uri: str, run_id: str, *, enabled: bool) -> Iterator[None]:
     uri : str
         Of the store.
     run_id : str
+        Id of the run.
     enabled : bool
+        Whether anything is logged.
     """
     if not enabled:
         yield

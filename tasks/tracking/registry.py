@@ -1,7 +1,7 @@
-"""A fit as a model that MLflow loads, serves and registers."""
+"""A fit as a model that MLflow loads, serves and registers; what it answers is in `tasks.tracking.pyfunc_model`."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import ConfigError, TrackingError
 from tasks.core.files import listing
-from tasks.core.planning.runs import MODEL
+from tasks.core.planning.runs import MODEL, RunRef
 from tasks.tracking import artifacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-    from tasks.core.planning.runs import RunRef
 
 NAME = "model"
 """Of the logged model in its run: `runs:/RUN_ID/model`."""
@@ -29,29 +27,37 @@ def log_model(
 ) -> list[dict[str, object]]:
     """Log the model of a fit: code, lists, signature, input example, pinned requirements.
 
-    A run has one: what a broken upload left is completed.
+    A run has one model: one that an interrupted upload has left is completed.
 
     Parameters
     ----------
-    folder : where the model is staged; replaced
-    lists : artifact of `tasks.tracking.pyfunc_model` -> Parquet file
-    example : a raw user id and a raw item id
+    client : MlflowClient
+        Client of the store.
+    run_id : str
+        Id of the run.
+    folder : Path
+        Where the model is written first; replaced.
+    lists : mapping of str to Path
+        Artifact of `tasks.tracking.pyfunc_model` -> Parquet file.
+    example : (str, str)
+        A raw user id and a raw item id.
 
     Returns
     -------
-    The model's files as manifest entries, under `models/MODEL_ID/`
+    list of dict
+        Manifest entries of the model's files, under `models/MODEL_ID/`.
 
     Raises
     ------
     TrackingError
-        It did not arrive whole.
+        If it did not arrive completely.
     """
     from mlflow.entities import LoggedModelOutput
 
     run = client.get_run(run_id)
-    known = run.outputs.model_outputs if run.outputs else []
-    if known:
-        model_id = str(known[0].model_id)
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if outputs:
+        model_id = str(outputs[0].model_id)
     else:
         model = client.create_logged_model(
             run.info.experiment_id,
@@ -67,67 +73,45 @@ def log_model(
         _save(folder, run_id, model_id, lists, example)
     client.log_model_artifacts(model_id, str(folder))
     entries = listing(folder)
-    listed = artifacts.listed(lambda path: client.list_logged_model_artifacts(model_id, path))
-    artifacts.check_arrived(f"model {model_id} of run {run_id}", entries, listed)
+    arrived = artifacts.list_files(lambda path: client.list_logged_model_artifacts(model_id, path))
+    artifacts.check_arrived(f"model {model_id} of run {run_id}", entries, arrived)
     client.finalize_logged_model(model_id, "READY")
     return [{**entry, "path": f"models/{model_id}/{entry['path']}"} for entry in entries]
 
 
-def _save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], example: tuple[str, str]) -> None:
-    import pandas as pd
-    from mlflow import pyfunc
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-
-    user, item = example
-    listed = {"row": DataType.long, "rank": DataType.long, "id": DataType.string, "title": DataType.string}
-    shutil.rmtree(folder, ignore_errors=True)
-    pyfunc.save_model(
-        str(folder),
-        mlflow_model=Model(run_id=run_id, model_id=model_id),
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={name: str(path) for name, path in lists.items()},
-        signature=ModelSignature(
-            Schema(
-                [
-                    ColSpec(DataType.string, "task"),
-                    ColSpec(DataType.string, "id"),
-                    ColSpec(DataType.long, "n", required=False),
-                ]
-            ),
-            Schema([*(ColSpec(kind, name) for name, kind in listed.items()), ColSpec(DataType.double, "score")]),
-        ),
-        input_example=pd.DataFrame(
-            [("recommend", user, 10), ("similar_users", user, 5), ("similar_items", item, 5)],
-            columns=["task", "id", "n"],
-        ),
-        pip_requirements=[f"{name}=={version(name)}" for name in _REQUIRED],
-    )
-
-
 def check_name(name: str) -> None:
-    """Refuse what MLflow would not take as the name of a registered model, before anything is trained.
+    """Refuse a name that MLflow does not take for a registered model, before anything is trained.
 
     Raises
     ------
     ConfigError
-        It is empty, or has a slash or a colon.
+        If it is empty, or has a slash or a colon.
     """
     if not name.strip() or set(name) & set("/:"):
         raise ConfigError(f"--register: found {name!r}; expected a name without / and :, such as movies")
 
 
-def register(client: "MlflowClient", runs: "list[RunRef]", name: str) -> dict[str, str]:
-    """Register each model's first replicate as NAME-MODEL; one that is registered already stays as it is.
+def register(client: "MlflowClient", runs: Sequence[RunRef], name: str) -> dict[str, str]:
+    """Register each model's first replicate as NAME-MODEL, unless it is registered already.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    runs : sequence of RunRef
+        The runs of a comparison.
+    name : str
+        Its name.
 
     Returns
     -------
-    Registered model -> version
+    dict of str to str
+        Registered model -> version.
 
     Raises
     ------
     TrackingError
-        A fit has no model: it was trained by an early version.
+        If a fit has no model: an early version trained it.
     """
     from mlflow.exceptions import MlflowException
 
@@ -135,7 +119,7 @@ def register(client: "MlflowClient", runs: "list[RunRef]", name: str) -> dict[st
     for run in runs:
         if run.role == MODEL and (run.model not in first or run.replicate < first[run.model].replicate):
             first[run.model] = run
-    found = {}
+    versions = {}
     for model, ref in first.items():
         registered = f"{name}-{model}"
         try:
@@ -149,10 +133,41 @@ def register(client: "MlflowClient", runs: "list[RunRef]", name: str) -> dict[st
         # where the files are: MLflow would look for models:/ID in the store that the process has set globally
         model_id = outputs.model_outputs[0].model_id
         source = client.get_logged_model(model_id).artifact_location
-        versions = client.search_model_versions(f"name = '{registered}'")
-        version_of = {str(each.source): str(each.version) for each in versions}
+        version_of = {
+            str(model_version.source): str(model_version.version)
+            for model_version in client.search_model_versions(f"name = '{registered}'")
+        }
         if source not in version_of:
-            made = client.create_model_version(registered, source, ref.run_id, model_id=model_id)
-            version_of[source] = str(made.version)
-        found[registered] = version_of[source]
-    return found
+            version_of[source] = str(
+                client.create_model_version(registered, source, ref.run_id, model_id=model_id).version
+            )
+        versions[registered] = version_of[source]
+    return versions
+
+
+def _save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], example: tuple[str, str]) -> None:
+    import pandas as pd
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    user, item = example
+    inputs = Schema(
+        [ColSpec(DataType.string, "task"), ColSpec(DataType.string, "id"), ColSpec(DataType.long, "n", required=False)]
+    )
+    types = {"row": DataType.long, "rank": DataType.long, "id": DataType.string, "title": DataType.string}
+    outputs = Schema([*(ColSpec(kind, name) for name, kind in types.items()), ColSpec(DataType.double, "score")])
+    shutil.rmtree(folder, ignore_errors=True)
+    pyfunc.save_model(
+        str(folder),
+        mlflow_model=Model(run_id=run_id, model_id=model_id),
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+        artifacts={name: str(path) for name, path in lists.items()},
+        signature=ModelSignature(inputs, outputs),
+        input_example=pd.DataFrame(
+            [("recommend", user, 10), ("similar_users", user, 5), ("similar_items", item, 5)],
+            columns=["task", "id", "n"],
+        ),
+        # inferring them takes seconds
+        pip_requirements=[f"{name}=={version(name)}" for name in _REQUIRED],
+    )

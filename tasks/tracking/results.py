@@ -10,7 +10,7 @@ from tasks.core.config.load import load_config
 from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import RunRef
 from tasks.reporting.result import RESULT, Result
-from tasks.tracking import artifacts
+from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.search import complete_parents
 
 if TYPE_CHECKING:
@@ -21,35 +21,62 @@ log = logging.getLogger(__name__)
 
 
 def result_of(client: "MlflowClient", parent: "Run") -> Result:
-    """What a finished parent run found.
+    """Return the result of a finished comparison.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    parent : Run
+        Parent run of the comparison.
+
+    Returns
+    -------
+    Result
 
     Raises
     ------
     TrackingError
-        Another version of latentlab wrote it in another form.
+        If another version of latentlab wrote it in another form.
     """
     from pydantic import ValidationError
 
-    text = artifacts.read_artifact(client, parent.info.run_id, RESULT).read_text(encoding="utf-8")
+    text = RunFiles(client, parent.info.run_id).read(RESULT).read_text(encoding="utf-8")
     try:
         return Result.from_json(text)
     except ValidationError:
-        made_by = parent.data.tags.get("latentlab.version", "?")
+        writer = parent.data.tags.get("latentlab.version", "?")
         raise TrackingError(
-            f"run {parent.info.run_id}: its {RESULT} is of another form (latentlab {made_by}); run its config again, "
-            "which trains nothing that is complete"
+            f"run {parent.info.run_id}: its {RESULT} has the form of another version (latentlab {writer}); run its "
+            "config again, which trains nothing that is complete"
         ) from None
 
 
 def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs: Sequence[RunRef]) -> Result | None:
-    """What a complete comparison found of the very same runs, if this version of latentlab wrote it."""
+    """Return the result of a complete comparison of the very same runs, if this version of latentlab wrote it.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    experiment_id : str
+        Id of the MLflow experiment.
+    identity : str
+        Of the comparison.
+    runs : sequence of RunRef
+        In the order in which they are compared.
+
+    Returns
+    -------
+    Result or None
+    """
     for parent in complete_parents(client, experiment_id, identity):
         if parent.data.tags.get("latentlab.version") != version("latentlab"):
             continue
         try:
             result = result_of(client, parent)
         except TrackingError as error:
-            log.warning("%s; it is compared anew", error)
+            log.warning("%s; the models are compared anew", error)
             continue
         if result.runs == list(runs):
             return result
@@ -57,5 +84,17 @@ def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs
 
 
 def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:
-    """The resolved config of a finished parent run."""
-    return load_config(artifacts.read_artifact(client, parent.info.run_id, "config.yaml"))
+    """Return the resolved config of a finished comparison.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    parent : Run
+        Parent run of the comparison.
+
+    Returns
+    -------
+    ExperimentConfig
+    """
+    return load_config(RunFiles(client, parent.info.run_id).read("config.yaml"))

@@ -9,7 +9,7 @@ from importlib.metadata import version as package_version
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.config.dataset import DatasetConfig
-from tasks.core.data.catalogue import entry
+from tasks.core.data.catalogue import catalogue_entry
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import without_logins
 from tasks.core.formatting import setting_text
@@ -59,10 +59,15 @@ def start_run(
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     experiment_id : str
+        Id of the MLflow experiment.
     name : str
+        Its name.
     tags : mapping of str to str
+        Name -> value.
     params : mapping of str, optional
+        Name -> value.
     description : str
         In Markdown.
 
@@ -95,9 +100,13 @@ def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: 
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     parent : ParentRun
+        Parent of the run.
     run : PlannedRun
+        The fit.
     data : PreparedData
+        Interactions, and their split.
 
     Returns
     -------
@@ -138,14 +147,18 @@ def log_dataset(client: "MlflowClient", run_id: str, dataset: DatasetConfig, dat
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     dataset : DatasetConfig
+        The data set.
     data : PreparedData
+        Interactions, and their split.
     """
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = dataset.path or dataset.name
-    if dataset.path is None and (archive := entry(dataset.name).archive):
+    if dataset.path is None and (archive := catalogue_entry(dataset.name).archive):
         source = without_secrets(archive.urls[0])
     size = data.summary
     remote = source.startswith(("http://", "https://"))
@@ -165,8 +178,11 @@ def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> No
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     tags : mapping of str to str
+        Name -> value.
     """
     from mlflow.entities import RunTag
 
@@ -179,10 +195,13 @@ def end_run(client: "MlflowClient", run_id: str, status: str, reason: str = "") 
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     status : str
         FINISHED, FAILED or KILLED.
     reason : str
+        Why, for people.
     """
     if reason:
         client.set_tag(run_id, "latentlab.reason", without_logins(reason)[:500])
@@ -195,7 +214,9 @@ def supersede(client: "MlflowClient", run_ids: Sequence[str], by: str) -> None:
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_ids : sequence of str
+        Ids of the runs.
     by : str
         The id of the run that takes their place.
     """
@@ -209,7 +230,9 @@ def log_use(client: "MlflowClient", run_id: str) -> None:
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     """
     client.set_tag(run_id, _USED, str(time.time_ns() // 1_000_000))
 
@@ -225,7 +248,9 @@ def send_heartbeat(client: "MlflowClient", run_id: str) -> None:
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run_id : str
+        Id of the run.
     """
     client.set_tag(run_id, _HEARTBEAT, f"{time.time():.0f}")
 

@@ -25,6 +25,7 @@ def our_runs(client: "MlflowClient", experiment_ids: Sequence[str] | None = None
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     experiment_ids : sequence of str, optional
         All experiments by default.
 
@@ -46,7 +47,9 @@ def complete_runs(client: "MlflowClient", experiment_id: str, identity: str = ""
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     experiment_id : str
+        Id of the MLflow experiment.
     identity : str
         Only runs of this identity; all by default.
 
@@ -70,7 +73,9 @@ def complete_parents(client: "MlflowClient", experiment_id: str, identity: str =
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     experiment_id : str
+        Id of the MLflow experiment.
     identity : str
         Only comparisons of this identity; all by default.
 
@@ -88,7 +93,9 @@ def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     run : Run
+        The run.
 
     Returns
     -------
@@ -104,7 +111,9 @@ def close_open_runs(client: "MlflowClient", experiment_id: str, flow_run_id: str
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     experiment_id : str
+        Id of the MLflow experiment.
     flow_run_id : str
         Prefect's id of the flow run.
     status, reason : str
@@ -121,6 +130,7 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     Parameters
     ----------
     client : MlflowClient
+        Client of the store.
     text : str
         A run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT for its last used comparison, or `latest`.
 

@@ -97,6 +97,13 @@ def store_errors(uri: str) -> Iterator[None]:
         ) from None
 
 
+def is_store_error(error: object) -> bool:
+    """Return whether an error comes from the store or from MLflow itself."""
+    from mlflow.exceptions import MlflowException
+
+    return isinstance(error, TrackingError | MlflowException)
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error, without the user name and password of an address in it."""
     lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result of")]
@@ -117,6 +124,7 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str | None:
     uri : str
         Of the store.
     experiment_id, run_id : str
+        Ids of the experiment and of the run.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes, and the store of files that are named by their sha256."""
 
 import hashlib
 import os
@@ -25,12 +25,12 @@ def test_a_stored_file_is_named_by_its_sha256(home: Path) -> None:
     assert Path(file.path).read_bytes() == b"abc"
 
 
-def test_storing_the_same_again_leaves_one_file(home: Path) -> None:
+def test_equal_contents_are_stored_once(home: Path) -> None:
     assert put_abc() == put_abc()
     assert len(list((home / "things").iterdir())) == 1
 
 
-def test_a_new_content_appears_only_once_it_is_whole(tmp_path: Path) -> None:
+def test_the_old_content_is_there_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with replacing(path) as temporary:
@@ -42,7 +42,7 @@ def test_a_new_content_appears_only_once_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.glob(".tmp-*")) == []
 
 
-def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_only_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
 
@@ -56,13 +56,15 @@ def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) 
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "old")]
 
 
-def test_a_killed_write_leaves_no_file_of_the_final_name(home: Path) -> None:
+def test_a_killed_process_leaves_a_temporary_file_only(home: Path) -> None:
     script = (
         "import os, signal; from tasks.core.files import put\n"
         "put('things', '.txt', lambda path: (path.write_bytes(b'abc'), os.kill(os.getpid(), signal.SIGKILL)))"
     )
-    ended = subprocess.run([sys.executable, "-c", script], env={**os.environ, "LATENTLAB_HOME": str(home)}, check=False)
-    assert ended.returncode == -9
+    process = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "LATENTLAB_HOME": str(home)}, check=False
+    )
+    assert process.returncode == -9
     assert [path.name[:5] for path in (home / "things").iterdir()] == [".tmp-"]
 
 
@@ -75,18 +77,18 @@ def test_a_damaged_file_is_detected(content: bytes) -> None:
         file.check()
 
 
-def test_a_missing_file_is_an_expected_failure(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone: cannot be read: No such file"):
         StoredFile(str(tmp_path / "gone"), SHA256_OF_ABC).check()
 
 
-def test_a_folder_that_cannot_be_written_is_an_expected_failure(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         write_text(tmp_path / "file" / "a.txt", "text")
 
 
-def test_what_was_made_is_recalled_by_what_it_was_made_from() -> None:
+def test_a_remembered_file_is_recalled_by_its_key() -> None:
     file = put_abc()
     remember("things", "key", file)
     assert recall("things", "key") == file
@@ -107,21 +109,21 @@ def test_a_deleted_file_is_not_recalled() -> None:
     assert recall("things", "key") is None
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"name": 5}', '{"name": ""}', '"text"', "\x00"])
-def test_a_damaged_note_recalls_nothing(home: Path, note: str) -> None:
+@pytest.mark.parametrize("record", ["", "{", "[]", "{}", '{"name": 5}', '{"name": ""}', '"text"', "\x00"])
+def test_a_damaged_record_recalls_nothing(home: Path, record: str) -> None:
     remember("things", "key", put_abc())
-    (home / "things" / "made-from" / "key.json").write_text(note)
+    (home / "things" / "made-from" / "key.json").write_text(record)
     assert recall("things", "key") is None
 
 
-def test_a_note_cannot_lead_out_of_the_store(home: Path, tmp_path: Path) -> None:
+def test_a_record_cannot_lead_out_of_the_store(home: Path, tmp_path: Path) -> None:
     outside = tmp_path / f"{SHA256_OF_ABC}.txt"
     outside.write_bytes(b"abc")
     write_text(home / "things" / "made-from" / "key.json", f'{{"name": "../../{outside.name}"}}')
     assert recall("things", "key") is None
 
 
-def test_home_is_absolute_and_the_environment_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_is_the_absolute_path_that_the_environment_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LATENTLAB_HOME", "here")
     assert files.home() == tmp_path / "here"
@@ -129,7 +131,7 @@ def test_home_is_absolute_and_the_environment_s(monkeypatch: pytest.MonkeyPatch,
     assert files.home() == tmp_path / ".latentlab"
 
 
-def test_a_combined_digest_is_that_of_the_json() -> None:
+def test_a_combined_sha256_is_that_of_the_values_as_json() -> None:
     assert combined_sha256("a", {"y": 1, "x": None}) == hashlib.sha256(b'["a", {"x": null, "y": 1}]').hexdigest()
 
 

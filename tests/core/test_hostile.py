@@ -85,7 +85,7 @@ def refused_or(act: Callable[[], Any]) -> Any:
 
 
 def config_of(folder: Path, text: str) -> ExperimentConfig | None:
-    """The config that a text is, None where it is refused; anything else fails the test."""
+    """Return the config that a text contains, or None if it is refused. Any other outcome fails the test."""
     path = folder / "config.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     return refused_or(lambda: load_config(path))
@@ -96,41 +96,41 @@ def config_of(folder: Path, text: str) -> ExperimentConfig | None:
 @example(text="name: \ud800")
 @example(text="name: \x00")
 @example(text="? [a]\n: b")
-def test_any_text_is_a_config_or_refused(tmp_path: Path, text: str) -> None:
+def test_any_text_loads_or_is_refused(tmp_path: Path, text: str) -> None:
     config_of(tmp_path, text)
 
 
 @often
 @given(at=st.integers(0, len(CONFIG)), cut=st.integers(0, 30), put=st.text(max_size=12))
-def test_a_config_with_something_else_in_it_is_a_config_or_refused(tmp_path: Path, at: int, cut: int, put: str) -> None:
+def test_edited_config_loads_or_is_refused(tmp_path: Path, at: int, cut: int, put: str) -> None:
     config_of(tmp_path, CONFIG[:at] + put + CONFIG[at + cut :])
 
 
 @often
 @given(content=st.dictionaries(keys, st.one_of(values, st.dictionaries(keys, values, max_size=3)), max_size=6))
-def test_any_values_are_a_config_or_refused(tmp_path: Path, content: dict[str, object]) -> None:
+def test_any_values_load_or_are_refused(tmp_path: Path, content: dict[str, object]) -> None:
     config_of(tmp_path, yaml.safe_dump({**yaml.safe_load(CONFIG), **content}, allow_unicode=True))
 
 
 @often
 @given(key=st.sampled_from(["factors", "iterations", "regularization", "alpha"]), value=numbers)
-def test_a_number_is_taken_as_it_is_or_refused(tmp_path: Path, key: str, value: object) -> None:
+def test_number_keeps_its_value_or_is_refused(tmp_path: Path, key: str, value: object) -> None:
     model = {"factors": 2, "iterations": 2, "regularization": 0.01, "alpha": 1.0, key: value}
-    inline = ", ".join(f"{name}: {each}" for name, each in model.items())
-    found = config_of(tmp_path, CONFIG.replace(CONFIG.splitlines()[3], f"  k2: {{{inline}}}"))
-    if found is not None:
-        taken = getattr(found.models["k2"], key)
-        assert np.isfinite(taken)
-        assert taken >= 0
-        assert taken == float(str(value).replace("_", ""))
+    inline = ", ".join(f"{name}: {setting}" for name, setting in model.items())
+    config = config_of(tmp_path, CONFIG.replace(CONFIG.splitlines()[3], f"  k2: {{{inline}}}"))
+    if config is not None:
+        loaded = getattr(config.models["k2"], key)
+        assert np.isfinite(loaded)
+        assert loaded >= 0
+        assert loaded == float(str(value).replace("_", ""))
 
 
-def test_the_same_number_written_otherwise_is_the_same_experiment(tmp_path: Path) -> None:
+def test_digest_does_not_depend_on_how_a_number_is_written(tmp_path: Path) -> None:
     digests = set()
     for written in ("1e-2", "0.01", "1.0e-02", ".01", "0.010"):
-        found = config_of(tmp_path, CONFIG.replace("1e-2", written))
-        assert found is not None, written
-        digests.add(found.digest())
+        config = config_of(tmp_path, CONFIG.replace("1e-2", written))
+        assert config is not None, written
+        digests.add(config.digest())
     assert len(digests) == 1
 
 
@@ -140,7 +140,7 @@ def test_the_same_number_written_otherwise_is_the_same_experiment(tmp_path: Path
 @example(override="models=1")
 @example(override="models.k2=~")
 @example(override="a.b.c=&a [*a]")
-def test_any_override_is_taken_or_refused(tmp_path: Path, override: str) -> None:
+def test_any_override_is_applied_or_refused(tmp_path: Path, override: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG)
     refused_or(lambda: load_config(path, [override]))
@@ -162,14 +162,14 @@ def test_any_override_is_taken_or_refused(tmp_path: Path, override: str) -> None
     ],
 )
 def test_a_hostile_config_is_refused_in_two_seconds(tmp_path: Path, text: str) -> None:
-    begun = time.monotonic()
+    start = time.monotonic()
     assert config_of(tmp_path, text) is None
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - start < 2
 
 
-def test_a_config_of_many_queries_is_none_of_these(tmp_path: Path) -> None:
-    many = ", ".join(map(str, range(5000)))
-    assert config_of(tmp_path, CONFIG.replace("users: [0]", f"users: [{many}]")) is not None
+def test_config_with_five_thousand_queries_loads(tmp_path: Path) -> None:
+    users = ", ".join(map(str, range(5000)))
+    assert config_of(tmp_path, CONFIG.replace("users: [0]", f"users: [{users}]")) is not None
 
 
 # Ratings

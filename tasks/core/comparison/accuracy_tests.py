@@ -1,30 +1,54 @@
-"""Tests of a difference in held-out accuracy."""
+"""Tests of a difference in held-out accuracy.
 
-from collections.abc import Sequence
+A metric of a model is an array (S, T): S seeds on one split, T users with test items. Tests over users average over the
+seeds first, because another seed is not another sample of users. Tests over seeds average over the users. A difference
+counts as significant if it is so over users and, with five seeds or more, over seeds.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.core.inference.multiplicity import holm
+from tasks.core.inference.multiplicity import LEVEL, holm
 from tasks.core.types import Values
 
 TESTED = ("ndcg", "recall", "precision", "map")
-"""Metrics whose differences are tested, at one cutoff; the first is named in sentences."""
+"""Metrics whose differences are tested, at one cutoff. Sentences name the first."""
 EQUIVALENCE = 0.02
-"""Share of the baseline's mean within which two models count as equally accurate."""
+"""Two models are equally accurate if they differ by less than this share of the first model's mean."""
 DRAWS = 9_999
+"""Random draws of each randomization test."""
 FEWEST_SEEDS = 5
+"""Fewest seeds of each model for a test over seeds."""
 
 
 @dataclass(frozen=True)
 class AccuracyTest:
-    """One metric of two models; `difference` is b - a.
+    """Tests of one metric for two models.
 
-    low_95, high_95 : bootstrap interval of the difference over users and seeds at once
-    p_users_t, p_users_flip : paired t test, and randomisation of signs, over users
-    p_seeds : exact permutation of run labels, two-sided; None below 5 seeds a model
-    p_holm : `p` after Holm over the metrics of this pair of models; None for a test that is by itself
-    p_equivalent : two one-sided t tests over users against ±2% of a's mean: small where the models are equally accurate
+    Attributes
+    ----------
+    metric : str
+        Such as `ndcg_at_10`.
+    a, b : str
+        Names of the models.
+    mean_a, mean_b : float
+        Means over seeds and users.
+    difference : float
+        b - a.
+    low_95, high_95 : float
+        Bootstrap interval of the difference, over users and seeds at once.
+    p_users_t, p_users_flip : float
+        Over users: paired t test, and randomization of signs.
+    p_seeds : float or None
+        Over seeds: permutation of run labels, two-sided; None with fewer than five seeds of a model.
+    p_equivalent : float
+        Two one-sided t tests over users against ±2% of a's mean. A small p shows that the models are equally accurate.
+    users, seeds : int
+        Number of users, and seeds of the model that has fewer.
+    p_holm : float or None
+        `p` after Holm's adjustment over the metrics of this pair of models; None if there is no adjustment.
     """
 
     metric: str
@@ -45,61 +69,149 @@ class AccuracyTest:
 
     @property
     def p(self) -> float:
-        """Of a difference over users *and*, from five seeds on, over seeds: the largest p (intersection-union test)."""
+        """The largest p over users and over seeds: a difference must show in each test (intersection-union test)."""
         return max(p for p in (self.p_users_t, self.p_users_flip, self.p_seeds) if p is not None)
 
     @property
     def sentence(self) -> str:
-        """What the tests say, in words."""
-        values = f"{self.mean_a:.4f} against {self.mean_b:.4f}"
-        if self.p_equivalent <= 0.05:
-            return f"{self.a} and {self.b} are equally accurate within 2% ({self.metric} {values})."
-        if (self.p if self.p_holm is None else self.p_holm) > 0.05:
-            return f"Which of {self.a} and {self.b} is more accurate cannot be told ({self.metric} {values})."
+        """The outcome in words."""
+        means = f"{self.metric}: {self.a} {self.mean_a:.4f}, {self.b} {self.mean_b:.4f}"
+        if self.p_equivalent <= LEVEL:
+            return f"{self.a} and {self.b} are equally accurate to within 2% ({means})."
+        if (self.p if self.p_holm is None else self.p_holm) > LEVEL:
+            return f"{self.a} and {self.b} do not differ significantly in accuracy ({means})."
         better, worse = (self.b, self.a) if self.difference > 0 else (self.a, self.b)
-        alone = "" if self.p_seeds is not None else f"; over users alone: {FEWEST_SEEDS} seeds would be tested too"
-        return f"{better} is more accurate than {worse} ({self.metric} {values}{alone})."
+        limitation = ""
+        if self.p_seeds is None:
+            limitation = f"; tested over users only, because a test over seeds needs {FEWEST_SEEDS} seeds"
+        return f"{better} is significantly more accurate than {worse} ({means}{limitation})."
+
+
+def usual_cutoff(cutoffs: Sequence[int]) -> int:
+    """Return the cutoff that sentences and first tables use: 10, or the first cutoff if 10 is not among them."""
+    return 10 if 10 in cutoffs else cutoffs[0]
+
+
+def tested_metrics(cutoffs: Sequence[int]) -> list[str]:
+    """Return the metrics whose differences are tested, at the usual cutoff (0 if there are no cutoffs)."""
+    cutoff = usual_cutoff(cutoffs) if cutoffs else 0
+    return [f"{name}_at_{cutoff}" for name in TESTED]
+
+
+def compare_with_baseline(
+    values: Mapping[str, Mapping[str, Values]], baseline: str, *, seed: int
+) -> list[AccuracyTest]:
+    """Test every model against the baseline, on every metric.
+
+    Parameters
+    ----------
+    values : mapping of model to metric to (S, T) float64
+        The same T users in the same order for all models. May be empty.
+    baseline : str
+        Name of the baseline, which becomes `a`.
+    seed : int
+        Of the randomization tests and the bootstrap.
+
+    Returns
+    -------
+    list of AccuracyTest
+        p is adjusted over the metrics of each pair of models. Empty if there are fewer than two users.
+    """
+    return holm_by_pair(
+        [
+            compare_accuracy(metric, baseline, model, values[baseline][metric], array, seed=seed)
+            for model, metrics in values.items()
+            if model != baseline
+            for metric, array in metrics.items()
+            if array.shape[1] > 1
+        ]
+    )
+
+
+def compare_with_popularity(
+    values: Mapping[str, Mapping[str, Values]], popularity: Mapping[str, Values], *, metric: str, seed: int
+) -> list[AccuracyTest]:
+    """Test every model against the popularity recommender, on one metric.
+
+    Parameters
+    ----------
+    values : mapping of model to metric to (S, T) float64
+        May be empty.
+    popularity : mapping of metric to (T,) float64
+        The popularity recommender's values for the same users; may be empty if `values` is.
+    metric : str
+        The metric to test.
+    seed : int
+        Of the randomization tests and the bootstrap.
+
+    Returns
+    -------
+    list of AccuracyTest
+        Popularity is `a`, and p is not adjusted. Empty if there are fewer than two users.
+    """
+    return [
+        compare_accuracy(metric, "popularity", model, popularity[metric][None, :], metrics[metric], seed=seed)
+        for model, metrics in values.items()
+        if metrics[metric].shape[1] > 1
+    ]
 
 
 def holm_by_pair(tests: Sequence[AccuracyTest]) -> list[AccuracyTest]:
-    """The tests with their p after Holm over the metrics of each pair of models."""
+    """Return the tests with p adjusted over the metrics of each pair of models (Holm)."""
     pairs: dict[tuple[str, str], list[AccuracyTest]] = {}
     for test in tests:
         pairs.setdefault((test.a, test.b), []).append(test)
     return [
-        replace(test, p_holm=p)
-        for found in pairs.values()
-        for test, p in zip(found, holm([test.p for test in found]).tolist(), strict=True)
+        replace(test, p_holm=p_holm)
+        for of_pair in pairs.values()
+        for test, p_holm in zip(of_pair, holm([test.p for test in of_pair]).tolist(), strict=True)
     ]
 
 
 def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values, *, seed: int) -> AccuracyTest:
-    """Test a metric of two models, (S_A, U) and (S_B, U), of the same users in the same order.
+    """Test one metric of two models.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric.
+    a, b : str
+        Names of the models.
+    of_a, of_b : (S_A, T), (S_B, T) float64
+        Values of the metric, for the same users in the same order.
+    seed : int
+        Of the randomization tests and the bootstrap.
+
+    Returns
+    -------
+    AccuracyTest
 
     Raises
     ------
     ValueError
-        Other users, or fewer than two of them.
+        If the numbers of users differ, or are less than two.
     """
     from scipy import stats
 
     if of_a.shape[1] != of_b.shape[1] or of_a.shape[1] < 2:
-        raise ValueError(f"{of_a.shape[1]} and {of_b.shape[1]} users; expected the same, two at least")
+        raise ValueError(
+            f"found {of_a.shape[1]} and {of_b.shape[1]} users; expected the same users for both models, at least two"
+        )
     rng = np.random.default_rng(seed)
-    paired = of_b.mean(axis=0) - of_a.mean(axis=0)
+    differences = of_b.mean(axis=0) - of_a.mean(axis=0)  # (T,)
     mean_a, mean_b = float(of_a.mean()), float(of_b.mean())
-    if np.ptp(paired) == 0:  # no variation to test on: the tests agree on certainty, or on nothing
-        certain = float(paired[0] == 0)
-        p_t = p_flip = certain
-        within = abs(float(paired[0])) < EQUIVALENCE * mean_a
-        p_equivalent = 0.0 if within else 1.0
+    bound = EQUIVALENCE * mean_a
+    # A t test is undefined without variation: equal differences for all users are certain, whatever they are.
+    if np.ptp(differences) == 0:
+        p_users_t = p_users_flip = float(differences[0] == 0)
+        p_equivalent = 0.0 if abs(float(differences[0])) < bound else 1.0
     else:
-        p_t = float(stats.ttest_1samp(paired, 0.0).pvalue)
-        p_flip = _sign_flip(paired, rng)
-        bound = EQUIVALENCE * mean_a
-        above = stats.ttest_1samp(paired, -bound, alternative="greater").pvalue
-        below = stats.ttest_1samp(paired, bound, alternative="less").pvalue
+        p_users_t = float(stats.ttest_1samp(differences, 0.0).pvalue)
+        p_users_flip = _sign_flip_p(differences, rng)
+        above = stats.ttest_1samp(differences, -bound, alternative="greater").pvalue
+        below = stats.ttest_1samp(differences, bound, alternative="less").pvalue
         p_equivalent = float(max(above, below))
+    # The order of the calls that draw from the generator decides the numbers: bootstrap first, then run labels.
     low, high = _crossed_bootstrap(of_a, of_b, rng)
     seeds = min(len(of_a), len(of_b))
     return AccuracyTest(
@@ -111,48 +223,46 @@ def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values, *,
         difference=mean_b - mean_a,
         low_95=low,
         high_95=high,
-        p_users_t=p_t,
-        p_users_flip=p_flip,
-        p_seeds=_run_labels(of_a.mean(axis=1), of_b.mean(axis=1), rng) if seeds >= FEWEST_SEEDS else None,
+        p_users_t=p_users_t,
+        p_users_flip=p_users_flip,
+        p_seeds=_run_label_p(of_a.mean(axis=1), of_b.mean(axis=1), rng) if seeds >= FEWEST_SEEDS else None,
         p_equivalent=p_equivalent,
         users=of_a.shape[1],
         seeds=seeds,
     )
 
 
-def _sign_flip(differences: Values, rng: np.random.Generator) -> float:
-    """Two-sided randomisation: under the null each user's difference is as likely of either sign.
-
-    Eight users have 256 sums, of which every draw takes one: a byte in place of eight signs.
-    """
+def _sign_flip_p(differences: Values, rng: np.random.Generator) -> float:
+    """Return the two-sided p of a randomization test: without an effect each user's difference has a random sign."""
     observed = abs(float(differences.sum()))
+    # Signs are drawn for eight users at a time: one random byte picks one of the 256 possible sums.
     signs = 1.0 - 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)  # (256, 8)
-    drawn = np.zeros(DRAWS)
+    sums = np.zeros(DRAWS)
     for eight in np.pad(differences, (0, -len(differences) % 8)).reshape(-1, 8):
-        drawn += (signs @ eight)[rng.integers(0, 256, DRAWS, dtype=np.uint8)]
-    hits = int((np.abs(drawn) >= observed * (1 - 1e-12)).sum())
+        sums += (signs @ eight)[rng.integers(0, 256, DRAWS, dtype=np.uint8)]
+    hits = int((np.abs(sums) >= observed * (1 - 1e-12)).sum())
     return (hits + 1) / (DRAWS + 1)
 
 
-def _run_labels(of_a: Values, of_b: Values, rng: np.random.Generator) -> float:
+def _run_label_p(of_a: Values, of_b: Values, rng: np.random.Generator) -> float:
     from scipy import stats
 
     def difference(a: Values, b: Values, axis: int) -> Values:
         return np.asarray(b.mean(axis=axis) - a.mean(axis=axis))
 
-    found = stats.permutation_test((of_a, of_b), difference, vectorized=True, n_resamples=DRAWS, rng=rng)
-    return float(found.pvalue)
+    result = stats.permutation_test((of_a, of_b), difference, vectorized=True, n_resamples=DRAWS, rng=rng)
+    return float(result.pvalue)
 
 
 def _crossed_bootstrap(of_a: Values, of_b: Values, rng: np.random.Generator, draws: int = 2000) -> tuple[float, float]:
-    """Percentile interval of the difference of means, users and seeds drawn anew together (Owen 2007)."""
+    """Return the 95% percentile interval of the difference of means; users and seeds are resampled (Owen 2007)."""
     seeds, users = len(of_a), of_a.shape[1]
     both = np.concatenate([of_a, of_b])
-    found = np.empty(draws)
+    differences = np.empty(draws)
     for draw in range(draws):
-        times = np.bincount(rng.integers(0, users, users), minlength=users)  # each user is drawn
-        means = both @ times.astype(np.float64) / users  # (S_A + S_B,)
+        times_drawn = np.bincount(rng.integers(0, users, users), minlength=users)  # (T,)
+        means = both @ times_drawn.astype(np.float64) / users  # (S_A + S_B,)
         a, b = means[:seeds], means[seeds:]
-        found[draw] = rng.choice(b, len(b)).mean() - rng.choice(a, len(a)).mean()
-    low, high = np.quantile(found, [0.025, 0.975])
+        differences[draw] = rng.choice(b, len(b)).mean() - rng.choice(a, len(a)).mean()
+    low, high = np.quantile(differences, [0.025, 0.975])
     return float(low), float(high)

@@ -1,21 +1,34 @@
-"""Agreement of lists within a model and between two models."""
+"""Agreement of lists within a model and between two models.
+
+Within a model, every two of its replicates are compared: they differ by the seed only. Between two models, every
+replicate of one is compared with every replicate of the other: they differ by the seed and by the model.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.core.comparison.overlap import Pair, chance_neighbours, chance_recommendations
 from tasks.core.ranking.lists import Lists
+from tasks.core.types import Counts, Ids
 
 TARGETS = ("users", "items", "recommendations")
+"""The kinds of lists of a run: neighbours of users, neighbours of items, recommendations for users."""
 
 
 @dataclass(frozen=True)
 class RunLists:
-    """The lists of one replicate: neighbours of users and of items, recommendations."""
+    """All lists of one replicate.
+
+    Attributes
+    ----------
+    users, items : Lists
+        Neighbours of every user and of every item.
+    recommendations : Lists
+        Items recommended to every user.
+    """
 
     users: Lists
     items: Lists
@@ -24,10 +37,21 @@ class RunLists:
 
 @dataclass(frozen=True)
 class Row:
-    """Agreement of `a` and `b` (the same model: of its replicates among themselves) on one target at one depth.
+    """Agreement of models `a` and `b` on one target at one depth; with a = b, of the replicates of one model.
 
-    pairs : of runs that the means are over; 0 for a model of one replicate, whose means are None
-    chance : the overlap that random lists would have
+    Attributes
+    ----------
+    target : str
+        `users`, `items`, `recommendations`, or the name of a query.
+    depth : int
+    a, b : str
+        Names of the models.
+    pairs : int
+        Pairs of runs that the means are over; 0 within a model of one replicate.
+    overlap, jaccard, rbo : float or None
+        Means over the pairs, see `Agreement`; None without pairs.
+    chance : float
+        Expected overlap of random lists.
     """
 
     target: str
@@ -42,16 +66,25 @@ class Row:
 
     @property
     def metric(self) -> str:
-        """Its name among the parent run's metrics: `overlap.users_at_5.k50_vs_k500`."""
+        """Name of the overlap among the metrics of the parent run, such as `overlap.users_at_5.k50_vs_k500`."""
         models = self.a if self.a == self.b else f"{self.a}_vs_{self.b}"
         return f"overlap.{self.target}_at_{self.depth}.{models}"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Mean overlap@n of `a` and `b` on one target for n = 1, 2, ...: as `Row`'s, at every depth.
+    """Mean overlap of models `a` and `b` on one target at every depth 1, 2, ...; with a = b, within one model.
 
-    overlap : empty for a model of one replicate
+    Attributes
+    ----------
+    target : str
+        `users`, `items` or `recommendations`.
+    a, b : str
+        Names of the models.
+    overlap : list of float
+        Overlap at depth 1, 2, ...; empty within a model of one replicate.
+    chance : list of float
+        Expected overlap of random lists at the same depths.
     """
 
     target: str
@@ -66,48 +99,60 @@ def compare(
     *,
     depths: Sequence[int],
     query: Sequence[tuple[str, str, int]],
-    candidates: npt.NDArray[np.int64],
+    candidates: Counts,
     longest: int = 0,
 ) -> tuple[list[Row], list[Curve]]:
-    """Every two models, on every target and query at every one of `depths`; on every target at depths 1 ... longest.
+    """Compare every two models, and every model with itself.
 
     Parameters
     ----------
-    runs : model -> its replicates' lists
-    query : (name, target, entity), as `queries` gives them
-    candidates : (U,) items that could be recommended to each user
+    runs : mapping of model to sequence of RunLists
+        One element for each replicate.
+    depths : sequence of int
+        Depths of the rows.
+    query : sequence of (name, target, entity)
+        Single entities to compare besides the targets, as `queries` yields them.
+    candidates : (U,) int64
+        Number of items that can be recommended to each user.
+    longest : int
+        Curves cover the depths 1 to `longest`.
+
+    Returns
+    -------
+    rows : list of Row
+        One for each pair of models, target or query, and depth.
+    curves : list of Curve
+        One for each pair of models and target.
     """
-    every = range(1, longest + 1)
-    curves = []
-    names = [(target, target, None) for target in TARGETS] + list(query)
-    rows = []
+    rows, curves = [], []
     for target in TARGETS:
         lists = {model: [getattr(run, target).ids for run in replicates] for model, replicates in runs.items()}
-        asked = [(name, entity) for name, of, entity in names if of == target]
-        chances = {name: [_chance(lists, target, n, entity, candidates) for n in depths] for name, entity in asked}
+        # All entities of the target come first, then its queries.
+        subjects = [(target, None), *((name, entity) for name, of, entity in query if of == target)]
+        chances = {name: [_chance(lists, target, n, entity, candidates) for n in depths] for name, entity in subjects}
+        chance_curve = [_chance(lists, target, n, None, candidates) for n in range(1, longest + 1)]
         for a, b in combinations_with_replacement(runs, 2):
-            chosen = combinations(lists[a], 2) if a == b else product(lists[a], lists[b])
-            pairs = [Pair.of(left, right) for left, right in chosen]
+            run_pairs = combinations(lists[a], 2) if a == b else product(lists[a], lists[b])
+            pairs = [Pair.of(left, right) for left, right in run_pairs]
             means = np.mean([pair.overlaps(longest) for pair in pairs], axis=0).tolist() if pairs else []
-            chance_at = [_chance(lists, target, n, None, candidates) for n in every]
-            curves.append(Curve(target, a, b, means, chance_at))
-            for name, entity in asked:
+            curves.append(Curve(target, a, b, means, chance_curve))
+            for name, entity in subjects:
                 compared = pairs if entity is None else [pair.of_entity(entity) for pair in pairs]
                 for n, chance in zip(depths, chances[name], strict=True):
-                    found = [pair.at(n) for pair in compared]
-                    overlap = _mean([each.overlap for each in found])
-                    jaccard = _mean([each.jaccard for each in found])
-                    rbo = _mean([each.rbo for each in found])
-                    rows.append(Row(name, n, a, b, len(found), overlap, jaccard, rbo, chance))
+                    agreements = [pair.at(n) for pair in compared]
+                    overlap = _mean([agreement.overlap for agreement in agreements])
+                    jaccard = _mean([agreement.jaccard for agreement in agreements])
+                    rbo = _mean([agreement.rbo for agreement in agreements])
+                    rows.append(Row(name, n, a, b, len(agreements), overlap, jaccard, rbo, chance))
     return rows, curves
 
 
 def _chance(
-    lists: Mapping[str, Sequence[npt.NDArray[np.int32]]],
+    lists: Mapping[str, Sequence[Ids]],
     target: str,
     n: int,
     entity: int | None,
-    candidates: npt.NDArray[np.int64],
+    candidates: Counts,
 ) -> float:
     if target == "recommendations":
         return chance_recommendations(n, candidates if entity is None else candidates[entity : entity + 1])

@@ -1,24 +1,33 @@
-"""The sets of lists that are judged."""
+"""Endpoints: the sets of lists that get a verdict or a description."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.core.comparison.query_lists import queries
+from tasks.core.comparison import query_lists
 
 if TYPE_CHECKING:
-    from tasks.core.config.experiment import ExperimentConfig
+    from tasks.core.config.experiment import ComparisonConfig, ExperimentConfig, QueriesConfig
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Lists that are judged as one.
+    """A set of lists, of one entity or of all, that is judged as one.
 
-    target : what the metrics call them: `users`, `items`, `recommendations`, or a query's name
-    of : whose lists they are: `users`, `items` or `recommendations`
-    entity : the query's user or item; None for all
-    family : whether it is among the endpoints that decide
-    margin : the Δ that matters, in units of overlap
+    Attributes
+    ----------
+    target : str
+        Its name in metrics: `users`, `items`, `recommendations`, or the name of a query.
+    of : str
+        Kind of the lists: `users`, `items` or `recommendations`.
+    entity : int or None
+        The query's user or item; None for all entities.
+    n : int
+        Length of the lists.
+    family : bool
+        Whether it gets a verdict: its p is adjusted together with those of the other endpoints of the family.
+    margin : float
+        The smallest Δ that matters, in units of overlap.
     """
 
     target: str
@@ -30,35 +39,68 @@ class Endpoint:
 
     @property
     def subject(self) -> str:
-        """The lists in words."""
+        """The lists in words, such as `the 5 users nearest to user 10`."""
         if self.entity is None:
-            one, listed = {
+            entity, entries = {
                 "users": ("user", "nearest users"),
                 "items": ("item", "nearest items"),
                 "recommendations": ("user", "recommendations"),
             }[self.of]
-            return f"every {one}'s {self.n} {listed}"
+            return f"every {entity}'s {self.n} {entries}"
         if self.of == "recommendations":
             return f"the {self.n} recommendations for user {self.entity}"
         return f"the {self.n} {self.of} nearest to {self.of[:-1]} {self.entity}"
 
+    @property
+    def entries(self) -> str:
+        """What the lists consist of: `neighbours` or `recommendations`."""
+        return "recommendations" if self.of == "recommendations" else "neighbours"
 
-def endpoints(config: "ExperimentConfig") -> Iterator[Endpoint]:
-    """Each query user's neighbours, all users', all items', recommendations; then the other queries, described only.
 
-    The first is the primary one.
+def endpoints(queries: "QueriesConfig", comparison: "ComparisonConfig") -> Iterator[Endpoint]:
+    """List the endpoints of an experiment.
+
+    Parameters
+    ----------
+    queries : QueriesConfig
+        The queried entities and the lengths of the lists.
+    comparison : ComparisonConfig
+        The margins.
+
+    Yields
+    ------
+    Endpoint
+        The family: the neighbours of each queried user, of all users, of all items, and all recommendations. Then the
+        other queries, which are described only. The first endpoint is the primary one.
     """
-    asked, limits = config.queries, config.comparison
-    for user in asked.users:
-        yield Endpoint(f"user_{user}", "users", user, asked.n, True, limits.margin_query)
-    yield Endpoint("users", "users", None, asked.n, True, limits.margin)
-    yield Endpoint("items", "items", None, asked.n, True, limits.margin)
-    yield Endpoint("recommendations", "recommendations", None, asked.recommend_n, True, limits.margin)
-    for name, target, entity in queries((), asked.items, asked.recommend_for):
-        n = asked.recommend_n if target == "recommendations" else asked.n
-        yield Endpoint(name, target, entity, n, False, limits.margin_query)
+    for user in queries.users:
+        yield Endpoint(f"user_{user}", "users", user, queries.n, True, comparison.margin_query)
+    yield Endpoint("users", "users", None, queries.n, True, comparison.margin)
+    yield Endpoint("items", "items", None, queries.n, True, comparison.margin)
+    yield Endpoint("recommendations", "recommendations", None, queries.recommend_n, True, comparison.margin)
+    for name, target, entity in query_lists.queries((), queries.items, queries.recommend_for):
+        n = queries.recommend_n if target == "recommendations" else queries.n
+        yield Endpoint(name, target, entity, n, False, comparison.margin_query)
 
 
 def family_size(config: "ExperimentConfig") -> int:
-    """How many tests p is adjusted over."""
-    return sum(endpoint.family for endpoint in endpoints(config)) * max(len(config.models) - 1, 1)
+    """Return the number of p-values that are adjusted together: family endpoints times models besides the baseline."""
+    return count_tests(list(endpoints(config.queries, config.comparison)), len(config.models))
+
+
+def count_tests(endpoints: Sequence[Endpoint], models: int) -> int:
+    """Count the p-values that are adjusted together.
+
+    Parameters
+    ----------
+    endpoints : sequence of Endpoint
+        All endpoints of the experiment.
+    models : int
+        Number of models, the baseline included.
+
+    Returns
+    -------
+    int
+        As for two models if there is only one.
+    """
+    return sum(endpoint.family for endpoint in endpoints) * max(models - 1, 1)

@@ -1,4 +1,10 @@
-"""Two settings crossed: simple effects and interactions."""
+"""Two crossed settings: simple effects and interactions.
+
+Four models that combine two values of one setting with two values of another form a 2 x 2 design. It separates what
+each setting does: the effect of one setting is tested at each value of the other, with the same permutation test as any
+two models, and p is adjusted over all of these tests (Holm). The interaction says by how much the effect of one setting
+depends on the other. It is a squared distance like Δ, with an approximate interval.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +12,35 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from tasks.core.comparison.verdict import Answer, Matrix
-from tasks.core.formatting import setting_text
+from tasks.core.comparison.run_matrix import RunMatrix
+from tasks.core.comparison.sweep import varying
+from tasks.core.comparison.verdict import Answer
+from tasks.core.formatting import p_statement, setting_text
 from tasks.core.inference.multiplicity import holm
 from tasks.core.types import Values
 
 
 @dataclass(frozen=True)
 class SimpleEffect:
-    """One setting changed, the other held: Δ between two of the four models on one endpoint.
+    """The effect of one setting at one value of the other, on one endpoint.
 
-    setting, held : "factors 50→500", "iterations 15"
+    Attributes
+    ----------
+    target : str
+    n : int
+        Length of the lists.
+    setting, held : str
+        The setting that changes and the one that does not, such as `factors 50→500` and `iterations 15`.
+    a, b : str
+        The two models that differ by this.
+    delta : float
+        Excess disagreement Δ.
+    low_95, high_95 : float or None
+        Its limits, as in `Answer`.
+    p, p_holm : float
+        p-value before and after the adjustment over all simple effects.
     """
 
     target: str
@@ -35,9 +58,16 @@ class SimpleEffect:
 
 @dataclass(frozen=True)
 class Interaction:
-    """By how much the effect of one setting depends on the other, on the scale of Δ; 0 where it does not.
+    """By how much the effect of one setting depends on the other, on the scale of Δ; 0 if it does not.
 
-    low_95, high_95 : jackknife over the runs of all four models, approximate; None with fewer than 3 runs of one
+    Attributes
+    ----------
+    target : str
+    n : int
+        Length of the lists.
+    size : float
+    low_95, high_95 : float or None
+        Approximate limits, from a jackknife over the runs of all four models; None if a model has fewer than 3 runs.
     """
 
     target: str
@@ -49,7 +79,17 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Factorial:
-    """Two settings crossed: their names, the simple effects and the interactions of every endpoint."""
+    """Simple effects and interactions of two crossed settings.
+
+    Attributes
+    ----------
+    settings : tuple of str
+        Names of the two settings.
+    effects : list of SimpleEffect
+        Four for each endpoint of the family.
+    interactions : list of Interaction
+        One for each endpoint of the family.
+    """
 
     settings: tuple[str, str]
     effects: list[SimpleEffect]
@@ -57,102 +97,136 @@ class Factorial:
 
     @property
     def sentence(self) -> str:
-        """The primary endpoint's simple effects in words."""
-        primary = [each for each in self.effects if each.target == self.effects[0].target]
-        told = "; ".join(
-            f"{each.setting} at {each.held}: {max(each.n * each.delta, 0):.1f} of {each.n} replaced"
-            f" ({'p < 0.001' if each.p_holm < 0.001 else f'p = {each.p_holm:.3f}'})"
-            for each in primary
+        """The simple effects on the primary endpoint in words."""
+        target = self.effects[0].target
+        effects = "; ".join(
+            f"{effect.setting} at {effect.held} replaces {max(effect.n * effect.delta, 0):.1f} of {effect.n} neighbours"
+            f" ({p_statement(effect.p_holm)})"
+            for effect in self.effects
+            if effect.target == target
         )
-        return f"Which setting does it, in {self.effects[0].target}? {told}."
+        return f"Effect of each setting on {target}: {effects}."
 
 
 def grid(models: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, str], dict[tuple[Any, Any], str]] | None:
-    """The two settings that four models cross and the model at each pair of values; None for any other design."""
-    if len(models) != 4:
-        return None
-    keys = next(iter(models.values())).keys()
-    differing = [key for key in keys if len({str(settings[key]) for settings in models.values()}) > 1]
-    if len(differing) != 2:
-        return None
-    first, second = differing
-    found = {(_cell(settings[first]), _cell(settings[second])): name for name, settings in models.items()}
-    values = [sorted({place[side] for place in found}) for side in (0, 1)]
-    if len(found) != 4 or [len(each) for each in values] != [2, 2]:
-        return None
-    return (first, second), {(one, other): found[one, other] for one in values[0] for other in values[1]}
-
-
-def _cell(value: Any) -> Any:
-    """A setting's value that can be sorted and looked up: of a rule, or its absence, in words."""
-    return setting_text(value) if value is None or isinstance(value, dict) else value
-
-
-def factorial(
-    models: Mapping[str, Mapping[str, Any]], answers: Sequence[Answer], matrices: Sequence[Matrix]
-) -> Factorial | None:
-    """Simple effects and interactions of the deciding endpoints; None for models that are no such design.
+    """Recognize a 2 x 2 design.
 
     Parameters
     ----------
-    models : name -> settings
-    answers, matrices : as `verdict.answer` gives them for these models
+    models : mapping of model to dict
+        The settings of each model.
+
+    Returns
+    -------
+    tuple or None
+        Names of the two settings, and the model at each pair of their values, both in ascending order. None if the
+        models are no such design.
+    """
+    if len(models) != 4:
+        return None
+    differing = varying(models)
+    if len(differing) != 2:
+        return None
+    first, second = differing
+    cells = {(_sortable(values[first]), _sortable(values[second])): model for model, values in models.items()}
+    levels = [sorted({cell[side] for cell in cells}) for side in (0, 1)]
+    if len(cells) != 4 or any(len(values) != 2 for values in levels):
+        return None
+    return (first, second), {(row, column): cells[row, column] for row in levels[0] for column in levels[1]}
+
+
+def factorial(
+    models: Mapping[str, Mapping[str, Any]], answers: Sequence[Answer], matrices: Sequence[RunMatrix]
+) -> Factorial | None:
+    """Estimate simple effects and interactions on the endpoints of the family.
+
+    Parameters
+    ----------
+    models : mapping of model to dict
+        The settings of each model.
+    answers, matrices
+        As `verdict.answer` returns them for these models.
+
+    Returns
+    -------
+    Factorial or None
+        None if the models are no 2 x 2 design, or if there are no answers.
     """
     design = grid(models)
     if design is None or not answers:
         return None
-    (first, second), places = design
-    lows, highs = next(iter(places)), list(places)[-1]
-    family = {each.target for each in answers if each.p_holm is not None}
-    of = {(each.target, frozenset((each.a, each.b))): each for each in answers}
-    chosen = []
-    for matrix in matrices:
-        if matrix.target in family:
-            for value in (lows[1], highs[1]):
-                models_here = places[lows[0], value], places[highs[0], value]
-                chosen.append((matrix, f"{first} {lows[0]}→{highs[0]}", f"{second} {value}", *models_here))
-            for value in (lows[0], highs[0]):
-                models_here = places[value, lows[1]], places[value, highs[1]]
-                chosen.append((matrix, f"{second} {lows[1]}→{highs[1]}", f"{first} {value}", *models_here))
-    found = [of[matrix.target, frozenset((a, b))] for matrix, _, _, a, b in chosen]
-    adjusted = holm([each.p for each in found]).tolist()
-    effects = [
-        SimpleEffect(m.target, m.n, setting, held, a, b, each.delta, each.low_95, each.high_95, each.p, p_holm)
-        for (m, setting, held, a, b), each, p_holm in zip(chosen, found, adjusted, strict=True)
+    (first, second), cells = design
+    (low_1, low_2), *_, (high_1, high_2) = cells
+    # Of each comparison: the setting that changes, the one that is held, and the two models.
+    comparisons = [
+        *(
+            (f"{first} {low_1}→{high_1}", f"{second} {at}", cells[low_1, at], cells[high_1, at])
+            for at in (low_2, high_2)
+        ),
+        *(
+            (f"{second} {low_2}→{high_2}", f"{first} {at}", cells[at, low_2], cells[at, high_2])
+            for at in (low_1, high_1)
+        ),
     ]
-    signs = {places[lows]: 1, places[highs]: 1} | {
-        places[lows[0], highs[1]]: -1,
-        places[highs[0], lows[1]]: -1,
+    family = {answer.target for answer in answers if answer.p_holm is not None}
+    family_matrices = [matrix for matrix in matrices if matrix.target in family]
+    answer_of = {(answer.target, frozenset((answer.a, answer.b))): answer for answer in answers}
+    rows = [
+        (comparison, answer_of[matrix.target, frozenset(comparison[2:])])
+        for matrix in family_matrices
+        for comparison in comparisons
+    ]
+    adjusted = holm([answer.p for _, answer in rows]).tolist()
+    effects = [
+        SimpleEffect(
+            answer.target, answer.n, *comparison, answer.delta, answer.low_95, answer.high_95, answer.p, p_holm
+        )
+        for (comparison, answer), p_holm in zip(rows, adjusted, strict=True)
+    ]
+    signs = {
+        cells[low_1, low_2]: 1,
+        cells[high_1, high_2]: 1,
+        cells[low_1, high_2]: -1,
+        cells[high_1, low_2]: -1,
     }
-    interactions = [_interaction(matrix, signs) for matrix in matrices if matrix.target in family]
-    return Factorial((first, second), effects, interactions)
+    return Factorial((first, second), effects, [_interaction(matrix, signs) for matrix in family_matrices])
 
 
-def _interaction(matrix: Matrix, signs: Mapping[str, int]) -> Interaction:
-    """‖p11 - p12 - p21 + p22‖² / 2n, p the inclusion probabilities, from overlaps of distinct runs (unbiased)."""
-    overlap = np.array(matrix.overlap)
-    owners = np.array([name.rpartition(" #")[0] for name in matrix.runs])
-    size = _contrast(overlap, owners, signs)
-    sizes = {model: int((owners == model).sum()) for model in signs}
-    if min(sizes.values()) < 3:
+def _sortable(value: Any) -> Any:
+    """Return a setting's value in a form that can be sorted and hashed: a rule, or its absence, as text."""
+    return setting_text(value) if value is None or isinstance(value, dict) else value
+
+
+def _interaction(matrix: RunMatrix, signs: Mapping[str, int]) -> Interaction:
+    """Estimate ‖p11 - p12 - p21 + p22‖² / 2n of the inclusion probabilities p of the four models.
+
+    It is unbiased, because only overlaps of distinct runs enter.
+    """
+    models = np.array(matrix.models)
+    size = _contrast(matrix.overlap, models, signs)
+    runs_of = {model: np.flatnonzero(models == model) for model in signs}
+    if min(map(len, runs_of.values())) < 3:
         return Interaction(matrix.target, matrix.n, size, None, None)
     from scipy.stats import t
 
     variance = 0.0
-    for model, runs in sizes.items():
-        kept = [np.delete(np.arange(len(owners)), run) for run in np.flatnonzero(owners == model)]
-        left_out = [_contrast(overlap[np.ix_(some, some)], owners[some], signs) for some in kept]
-        variance += (runs - 1) * float(np.var(left_out))
-    reach = float(t.ppf(0.975, sum(sizes.values()) - 4)) * sqrt(variance)
-    return Interaction(matrix.target, matrix.n, size, size - reach, size + reach)
+    for runs in runs_of.values():
+        left_out = []
+        for run in runs:
+            remaining = np.delete(np.arange(len(models)), run)
+            left_out.append(_contrast(matrix.overlap[np.ix_(remaining, remaining)], models[remaining], signs))
+        variance += (len(runs) - 1) * float(np.var(left_out))
+    half = float(t.ppf(0.975, sum(map(len, runs_of.values())) - 4)) * sqrt(variance)
+    return Interaction(matrix.target, matrix.n, size, size - half, size + half)
 
 
-def _contrast(overlap: Values, owners: Any, signs: Mapping[str, int]) -> float:
+def _contrast(overlap: Values, models: npt.NDArray[np.str_], signs: Mapping[str, int]) -> float:
     total = 0.0
     for a, sign_a in signs.items():
         for b, sign_b in signs.items():
-            block = overlap[np.ix_(owners == a, owners == b)]
+            block = overlap[np.ix_(models == a, models == b)]
             runs = len(block)
+            # Within a model the diagonal, which compares a run with itself, does not count.
             mean = (block.sum() - np.trace(block)) / (runs * (runs - 1)) if a == b else block.mean()
             total += sign_a * sign_b * float(mean)
     return total / 2

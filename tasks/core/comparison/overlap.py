@@ -1,22 +1,32 @@
-"""How alike two runs' lists are."""
+"""Agreement of the ranked lists of two runs.
+
+Two runs each give a list to every entity (a user or an item). Agreement at depth n is averaged over entities. A pair of
+lists that are both shorter than n is compared over the length that they have.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tasks.core.types import Ids, Values
+from tasks.core.types import Counts, Ids, Values
 
 RBO_P = 0.8
+"""Persistence p of rank-biased overlap: the weight of depth d + 1 relative to that of depth d."""
+_BLOCK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of two runs' lists, averaged over entities; each is 1 for equal and 0 for disjoint lists.
+    """Agreement of the lists of two runs, averaged over entities. Equal lists give 1 and disjoint lists give 0.
 
-    overlap : shared entries / n
-    jaccard : shared entries / entries of either
-    rbo : extrapolated rank-biased overlap, p = 0.8
+    Attributes
+    ----------
+    overlap : float
+        Shared entries / n.
+    jaccard : float
+        Shared entries / entries of either list.
+    rbo : float
+        Extrapolated rank-biased overlap with p = 0.8.
     """
 
     overlap: float
@@ -26,90 +36,128 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs' lists of the same R entities, compared at every depth at once.
+    """Lists of two runs for the same R entities, compared at every depth.
 
-    shared : (R, n) as `shared_by_depth` gives it
-    lengths_a, lengths_b : (R,) how long each list is
+    Attributes
+    ----------
+    shared : (R, n) int64
+        Entries shared at each depth, as `shared_by_depth` returns them.
+    lengths_a, lengths_b : (R,) int64
+        Length of each list.
     """
 
-    shared: npt.NDArray[np.int64]
-    lengths_a: npt.NDArray[np.int64]
-    lengths_b: npt.NDArray[np.int64]
+    shared: Counts
+    lengths_a: Counts
+    lengths_b: Counts
 
     @classmethod
     def of(cls, a: Ids, b: Ids) -> "Pair":
-        """Compare lists, (R, >= 0) int32, best first, -1 for filling."""
+        """Compare the lists of two runs.
+
+        Parameters
+        ----------
+        a, b : (R, >= 0) int32
+            Best first, padded with -1.
+
+        Returns
+        -------
+        Pair
+        """
         return cls(shared_by_depth(a, b), (a >= 0).sum(axis=1), (b >= 0).sum(axis=1))
 
     def of_entity(self, index: int) -> "Pair":
-        """The same for one entity alone."""
-        one = slice(index, index + 1)
-        return Pair(self.shared[one], self.lengths_a[one], self.lengths_b[one])
+        """Return the comparison of one entity alone."""
+        row = slice(index, index + 1)
+        return Pair(self.shared[row], self.lengths_a[row], self.lengths_b[row])
 
     def overlaps(self, depth: int) -> Values:
-        """(depth,): the overlap, averaged over entities, of the first d entries for d = 1 ... depth; as in `at`."""
-        reached = np.minimum(np.arange(1, depth + 1), max(self.shared.shape[1], 1)) - 1
-        longer = np.minimum(np.maximum(self.lengths_a, self.lengths_b)[:, None], np.arange(1, depth + 1))
-        common = self.shared[:, reached] if self.shared.shape[1] else np.zeros((len(longer), depth), dtype=np.int64)
-        each: Values = np.where(longer > 0, common / np.maximum(longer, 1), 1.0)
-        return np.asarray(each.mean(axis=0))
+        """Return the mean overlap at every depth from 1 to `depth`, as `at` defines it: (depth,) float64."""
+        depths = np.arange(1, depth + 1)
+        columns = np.minimum(depths, max(self.shared.shape[1], 1)) - 1
+        longer = np.minimum(np.maximum(self.lengths_a, self.lengths_b)[:, None], depths)  # (R, depth)
+        shared = self.shared[:, columns] if self.shared.shape[1] else np.zeros((len(longer), depth), dtype=np.int64)
+        overlap: Values = np.where(longer > 0, shared / np.maximum(longer, 1), 1.0)
+        return np.asarray(overlap.mean(axis=0))
 
     def at(self, n: int) -> Agreement:
-        """Agreement of the first n entries. Two empty lists agree."""
+        """Return the agreement of the first n entries. Two empty lists agree."""
         a, b = np.minimum(self.lengths_a, n), np.minimum(self.lengths_b, n)
         longer = np.maximum(a, b)
-        shared = self.shared[:, :n]
-        common = shared[:, -1] if shared.shape[1] else np.zeros(len(shared), dtype=np.int64)
-        union = a + b - common
-        overlap = np.where(longer > 0, common / np.maximum(longer, 1), 1.0)
-        jaccard = np.where(union > 0, common / np.maximum(union, 1), 1.0)
-        return Agreement(float(overlap.mean()), float(jaccard.mean()), float(rbo(shared, longer).mean()))
+        by_depth = self.shared[:, :n]
+        shared = by_depth[:, -1] if by_depth.shape[1] else np.zeros(len(by_depth), dtype=np.int64)
+        union = a + b - shared
+        overlap = np.where(longer > 0, shared / np.maximum(longer, 1), 1.0)
+        jaccard = np.where(union > 0, shared / np.maximum(union, 1), 1.0)
+        return Agreement(float(overlap.mean()), float(jaccard.mean()), float(rbo(by_depth, longer).mean()))
 
 
-def shared_by_depth(a: Ids, b: Ids) -> npt.NDArray[np.int64]:
-    """(R, n): how many of the first d entries of a are among the first d of b, for d = 1 ... n.
+def shared_by_depth(a: Ids, b: Ids) -> Counts:
+    """Count the entries that the first d of two lists share, for every depth d.
 
-    An entry at rank i in a and j in b is shared from depth max(i, j) on.
+    An entry at rank i in a and rank j in b is shared from depth max(i, j) on.
+
+    Parameters
+    ----------
+    a, b : (R, >= 0) int32
+        Best first, padded with -1.
+
+    Returns
+    -------
+    (R, n) int64
+        Column d - 1 holds the count at depth d; n is the width of the wider array.
     """
     depth = max(a.shape[1], b.shape[1])
     if not depth or not len(a):
         return np.zeros((len(a), depth), dtype=np.int64)
+    # One integer key holds an id (high bits) and its position in a, then b (low bits). After sorting the keys of a row,
+    # the two entries of an id that both lists hold are adjacent, a's first.
     bits = (2 * depth - 1).bit_length()
-    places = 1 << bits
-    place = np.arange(2 * depth)
-    step = max(1, (32 << 20) // (16 * depth))
-    parts = []
+    size = 1 << bits
+    positions = np.arange(2 * depth)
+    step = max(1, _BLOCK_BYTES // (16 * depth))
+    blocks = []
     for start in range(0, len(a), step):
         left, right = a[start : start + step], b[start : start + step]
         keys = np.full((len(left), 2 * depth), -1, dtype=np.int64)
         keys[:, : left.shape[1]], keys[:, depth : depth + right.shape[1]] = left, right
         keys <<= bits
-        keys |= place
-        keys.sort(axis=1)  # the two entries of an id that both list stand side by side, a's first
+        keys |= positions
+        keys.sort(axis=1)
         first, second = keys[:, :-1], keys[:, 1:]
-        found = np.flatnonzero(((first ^ second) < places) & (first >= 0))
-        rows, columns = np.divmod(found, 2 * depth - 1)
-        ranks = first[rows, columns] & (places - 1), (second[rows, columns] & (places - 1)) - depth
+        # Keys of one id differ in the low bits only. Padding is negative and is not an entry.
+        shared = np.flatnonzero(((first ^ second) < size) & (first >= 0))
+        rows, columns = np.divmod(shared, 2 * depth - 1)
+        ranks = first[rows, columns] & (size - 1), (second[rows, columns] & (size - 1)) - depth
         counts = np.bincount(rows * depth + np.maximum(*ranks), minlength=len(left) * depth)
-        parts.append(np.cumsum(counts.reshape(len(left), depth), axis=1))
-    return np.concatenate(parts)
+        blocks.append(np.cumsum(counts.reshape(len(left), depth), axis=1))
+    return np.concatenate(blocks)
 
 
-def rbo(shared: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], p: float = RBO_P) -> Values:
-    """Extrapolated rank-biased overlap of each pair of lists (Webber, Moffat, Zobel 2010, eq. 23 for even lists).
+def rbo(shared: Counts, lengths: Counts, p: float = RBO_P) -> Values:
+    """Return the extrapolated rank-biased overlap of each pair of lists.
 
-    RBO_ext = (1 - p)/p * sum over d = 1 ... n of (X_d / d) p^d  +  (X_n / n) p^n, X_d the entries shared at depth d.
+    Webber, Moffat and Zobel 2010, eq. 23 for lists of equal length, with X_d the entries shared at depth d:
+
+        RBO_ext = (1 - p)/p · Σ over d = 1 ... n of (X_d / d)·p^d + (X_n / n)·p^n
 
     Parameters
     ----------
-    shared : (R, n) as `shared_by_depth` gives it
-    lengths : (R,) lists' lengths, at most n; 0 gives 1
+    shared : (R, n) int64
+        As `shared_by_depth` returns them.
+    lengths : (R,) int64
+        Length of the lists of each pair, at most n.
+    p : float
+        Persistence: the weight of depth d + 1 relative to that of depth d.
+
+    Returns
+    -------
+    (R,) float64
+        1 for a pair of length 0.
     """
     if not shared.shape[1]:
         return np.ones(len(shared))
     depths = np.arange(1, shared.shape[1] + 1)
-    within = depths <= lengths[:, None]
-    weights = p**depths * within
+    weights = p**depths * (depths <= lengths[:, None])
     proportions = shared / depths
     summed = (1 - p) / p * (proportions * weights).sum(axis=1)
     last = np.maximum(lengths, 1)
@@ -118,15 +166,36 @@ def rbo(shared: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], p: float 
 
 
 def chance_neighbours(n: int, entities: int) -> float:
-    """Expected overlap@n of two random lists of neighbours: n of the N - 1 others, so n / (N - 1)."""
-    return min(n / (entities - 1), 1.0) if entities > 1 else 1.0
-
-
-def chance_recommendations(n: int, candidates: npt.NDArray[np.int64]) -> float:
-    """Expected overlap@n of two random lists of recommendations, averaged over users: n / (I - liked).
+    """Return the expected overlap of two random neighbour lists, n / (N - 1).
 
     Parameters
     ----------
-    candidates : (U,) items that could be recommended to each user, I - liked
+    n : int
+        Length of the lists.
+    entities : int
+        N, of which an entity's neighbours are drawn, itself excluded.
+
+    Returns
+    -------
+    float
+        At most 1.
+    """
+    return min(n / (entities - 1), 1.0) if entities > 1 else 1.0
+
+
+def chance_recommendations(n: int, candidates: Counts) -> float:
+    """Return the expected overlap of two random recommendation lists, n / candidates, averaged over users.
+
+    Parameters
+    ----------
+    n : int
+        Length of the lists.
+    candidates : (U,) int64
+        Number of items that can be recommended to each user: all items except those of the user.
+
+    Returns
+    -------
+    float
+        At most 1.
     """
     return float(np.minimum(n / np.maximum(candidates, 1), 1.0).mean())

@@ -1,29 +1,46 @@
-"""The effect user by user."""
+"""Excess disagreement of two models, user by user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.core.inference import effect, multiplicity, permutation
+from tasks.core.inference.effect import delta_by_entity
+from tasks.core.inference.multiplicity import LEVEL, benjamini_hochberg
 from tasks.core.inference.overlap_counts import overlap_counts_by_entity
+from tasks.core.inference.permutation import permutation_p_by_entity, smallest_p
 from tasks.core.types import Counts, Ids
 
 MOST_USERS = 20_000
-"""Users tested one by one; beyond, as many are drawn."""
+"""Most users that are tested; of more, as many are sampled."""
 BINS = 40
+"""Bins of the histogram."""
 
 
 @dataclass(frozen=True)
 class PerUser:
-    """n·Δ user by user: neighbours of each that are replaced beyond what the seed replaces.
+    """Distribution over users of n·Δ, the neighbours of a user that are replaced beyond seed variance.
 
-    edges, counts : the histogram, (BINS + 1,) and (BINS,)
-    quartiles : of n·Δ
-    significant : share of users with p ≤ .05 after Benjamini and Hochberg's adjustment
-    least_adjusted : the smallest adjusted p that the design can reach (every user at its best)
-    activity : Spearman's correlation of n·Δ with the number of interactions; None where one of them is constant
-    queries : n·Δ of the query users, by name
+    Attributes
+    ----------
+    n : int
+        Length of the lists.
+    a, b : str
+        Names of the models.
+    users : int
+        Number of users tested.
+    edges, counts : lists of BINS + 1 float and BINS int
+        Histogram of n·Δ.
+    quartiles : tuple of float
+        Quartiles of n·Δ.
+    significant : float
+        Share of users with p ≤ 0.05 after the adjustment of Benjamini and Hochberg.
+    least_adjusted : float
+        Smallest adjusted p that so many runs can reach, namely if every user has the smallest p.
+    activity : float or None
+        Spearman's correlation of n·Δ with the number of interactions; None if either is constant.
+    queries : dict of query name to float
+        n·Δ of the queried users.
     """
 
     n: int
@@ -40,42 +57,66 @@ class PerUser:
 
 
 def per_user(
-    n: int,
+    lists: Mapping[str, Sequence[Ids]],
     a: str,
     b: str,
-    of_a: Sequence[Ids],
-    of_b: Sequence[Ids],
+    *,
+    n: int,
     activity: Counts,
     queries: Sequence[int],
-    *,
     seed: int,
 ) -> PerUser:
-    """Test every user alone. `activity`: (U,) interactions of each."""
+    """Test two models on the neighbours of every user.
+
+    Parameters
+    ----------
+    lists : mapping of model to sequence of (U, >= 0) int32
+        Neighbours of all users in each run.
+    a, b : str
+        Names of the models.
+    n : int
+        Length of the lists.
+    activity : (U,) int64
+        Number of interactions of each user.
+    queries : sequence of int
+        Users who are tested in any case, and reported.
+    seed : int
+        Of the sample of users and of the splits that are sampled.
+
+    Returns
+    -------
+    PerUser
+
+    Raises
+    ------
+    ValueError
+        If a model has fewer than two runs.
+    """
     from scipy.stats import spearmanr
 
-    users = len(activity)
-    chosen = np.arange(users)
-    if users > MOST_USERS:
-        drawn = np.random.default_rng(seed).choice(users, MOST_USERS, replace=False)
-        chosen = np.union1d(drawn, np.asarray(queries, dtype=np.int64))
-    labels = np.repeat([False, True], [len(of_a), len(of_b)])
-    overlaps = overlap_counts_by_entity([run[chosen] for run in (*of_a, *of_b)], n)
-    moved = n * effect.deltas(overlaps, labels)
-    adjusted = multiplicity.benjamini_hochberg(permutation.permutation_by_entity(overlaps, labels, seed=seed))
-    counts, edges = np.histogram(moved, bins=BINS)
-    constant = np.ptp(moved) == 0 or np.ptp(activity[chosen]) == 0
-    place = {user: int(np.searchsorted(chosen, user)) for user in queries}
-    low, median, high = np.quantile(moved, [0.25, 0.5, 0.75]).tolist()
+    users = np.arange(len(activity))
+    if len(users) > MOST_USERS:
+        sample = np.random.default_rng(seed).choice(len(users), MOST_USERS, replace=False)
+        users = np.union1d(sample, np.asarray(queries, dtype=np.int64))
+    runs_a, runs_b = lists[a], lists[b]
+    labels = np.repeat([False, True], [len(runs_a), len(runs_b)])
+    overlaps = overlap_counts_by_entity([run[users] for run in (*runs_a, *runs_b)], n)
+    replaced = n * delta_by_entity(overlaps, labels)  # (users,)
+    adjusted = benjamini_hochberg(permutation_p_by_entity(overlaps, labels, seed=seed))
+    counts, edges = np.histogram(replaced, bins=BINS)
+    constant = np.ptp(replaced) == 0 or np.ptp(activity[users]) == 0
+    low, median, high = np.quantile(replaced, [0.25, 0.5, 0.75]).tolist()
     return PerUser(
         n=n,
         a=a,
         b=b,
-        users=len(chosen),
+        users=len(users),
         edges=edges.tolist(),
         counts=counts.tolist(),
         quartiles=(low, median, high),
-        significant=float((adjusted <= multiplicity.LEVEL).mean()),
-        least_adjusted=permutation.smallest_p(len(of_a), len(of_b)),
-        activity=None if constant else float(spearmanr(moved, activity[chosen]).statistic),
-        queries={f"user_{user}": float(moved[at]) for user, at in place.items()},
+        significant=float((adjusted <= LEVEL).mean()),
+        # Benjamini and Hochberg leave p unchanged if all users have the same p.
+        least_adjusted=smallest_p(len(runs_a), len(runs_b)),
+        activity=None if constant else float(spearmanr(replaced, activity[users]).statistic),
+        queries={f"user_{user}": float(replaced[np.searchsorted(users, user)]) for user in queries},
     )

@@ -1,4 +1,8 @@
-"""The lists of single users and items, by model."""
+"""Lists of single users and items, by model.
+
+A model has one list for each of its replicates. They are merged into one: its entries are all that a replicate lists,
+with the share of replicates that do.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,28 +12,63 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.ranking.lists import Lists
+from tasks.core.types import RawId
 
 
 @dataclass(frozen=True)
 class Names:
-    """What rows and columns are called: raw ids (U,), (I,), and titles (I,) where the data set has them."""
+    """Names of the rows and columns of the interactions.
+
+    Attributes
+    ----------
+    user_ids, item_ids : (U,), (I,)
+        Raw ids, integers or text.
+    item_titles : (I,) text, or None
+        None if the data set has no titles.
+    """
 
     user_ids: npt.NDArray[Any]
     item_ids: npt.NDArray[Any]
     item_titles: npt.NDArray[np.str_] | None
 
-    def of(self, index: int, *, item: bool) -> tuple[int | str, str]:
-        """Raw id and title (empty for users, and where there is none)."""
-        raw: int | str = (self.item_ids if item else self.user_ids)[index].item()
-        return raw, str(self.item_titles[index]) if item and self.item_titles is not None else ""
+    def of(self, index: int, *, item: bool) -> tuple[RawId, str]:
+        """Look up the name of one user or item.
+
+        Parameters
+        ----------
+        index : int
+            Row or column of the interactions.
+        item : bool
+            True for an item, False for a user.
+
+        Returns
+        -------
+        raw_id : int or str
+        title : str
+            Empty for a user, and for an item without a title.
+        """
+        raw_id: RawId = (self.item_ids if item else self.user_ids)[index].item()
+        return raw_id, str(self.item_titles[index]) if item and self.item_titles is not None else ""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a query's list: who it is, the share of the model's seeds that list it, mean rank and score there."""
+    """An entry of a query's list.
+
+    Attributes
+    ----------
+    index : int
+    raw_id : int or str
+    title : str
+        Empty for users, and for items without a title.
+    share : float
+        Share of the model's replicates that list the entry.
+    rank, score : float
+        Mean rank (from 1) and mean score in the lists of those replicates.
+    """
 
     index: int
-    raw_id: int | str
+    raw_id: RawId
     title: str
     share: float
     rank: float
@@ -38,19 +77,46 @@ class Entry:
 
 @dataclass(frozen=True)
 class QueryLists:
-    """One query's lists, by model: what its seeds list, most often listed first."""
+    """The lists of one query, by model.
+
+    Attributes
+    ----------
+    name : str
+        Name of the query, such as `user_10`.
+    target : str
+        `users`, `items` or `recommendations`.
+    index, raw_id, title
+        The queried user or item.
+    n : int
+        Length of each replicate's list.
+    models : dict of model to list of Entry
+        Entries that most replicates list come first.
+    """
 
     name: str
     target: str
     index: int
-    raw_id: int | str
+    raw_id: RawId
     title: str
     n: int
     models: dict[str, list[Entry]]
 
 
 def queries(users: Sequence[int], items: Sequence[int], recommend_for: Sequence[int]) -> Iterator[tuple[str, str, int]]:
-    """(name, target, entity) of each query: `("user_10", "users", 10)`."""
+    """Name the queries of a config.
+
+    Parameters
+    ----------
+    users, items : sequence of int
+        Entities whose neighbours are queried.
+    recommend_for : sequence of int
+        Users whose recommendations are queried.
+
+    Yields
+    ------
+    tuple
+        Name, target and entity, such as `("user_10", "users", 10)`.
+    """
     kinds = (("user", "users", users), ("item", "items", items), ("recommend_for", "recommendations", recommend_for))
     for prefix, target, indexes in kinds:
         for index in indexes:
@@ -60,23 +126,46 @@ def queries(users: Sequence[int], items: Sequence[int], recommend_for: Sequence[
 def query_lists(
     name: str, target: str, index: int, *, n: int, names: Names, lists: Mapping[str, Sequence[Lists]]
 ) -> QueryLists:
-    """What each model's replicates list for one entity in their first n: most often listed first, then best ranked."""
-    raw, title = names.of(index, item=target == "items")
-    models = {model: _consensus(found, index, n, names, item=target != "users") for model, found in lists.items()}
-    return QueryLists(name, target, index, raw, title, n, models)
+    """Merge the lists that each model's replicates give one entity.
+
+    Parameters
+    ----------
+    name : str
+        Name of the query.
+    target : str
+        `users`, `items` or `recommendations`.
+    index : int
+        The queried user or item.
+    n : int
+        Entries of each replicate's list that count.
+    names : Names
+        Raw ids and titles.
+    lists : mapping of model to sequence of Lists
+        All lists of the target, one element for each replicate.
+
+    Returns
+    -------
+    QueryLists
+        Entries by share, then by mean rank, then by index.
+    """
+    raw_id, title = names.of(index, item=target == "items")
+    models = {
+        model: _merged(replicates, index, n, names, item=target != "users") for model, replicates in lists.items()
+    }
+    return QueryLists(name, target, index, raw_id, title, n, models)
 
 
-def _consensus(lists: Sequence[Lists], entity: int, n: int, names: Names, *, item: bool) -> list[Entry]:
+def _merged(replicates: Sequence[Lists], entity: int, n: int, names: Names, *, item: bool) -> list[Entry]:
     ranks: dict[int, list[int]] = {}
     scores: dict[int, list[float]] = {}
-    for run in lists:
+    for run in replicates:
         listed = zip(run.ids[entity, :n].tolist(), run.scores[entity, :n].tolist(), strict=True)
         for rank, (index, score) in enumerate(listed, start=1):
             if index >= 0:
                 ranks.setdefault(index, []).append(rank)
                 scores.setdefault(index, []).append(score)
-    found = [
-        Entry(index, *names.of(index, item=item), len(at) / len(lists), sum(at) / len(at), sum(scores[index]) / len(at))
-        for index, at in ranks.items()
-    ]
-    return sorted(found, key=lambda entry: (-entry.share, entry.rank, entry.index))
+    entries = []
+    for index, at in ranks.items():
+        share, mean_rank, mean_score = len(at) / len(replicates), sum(at) / len(at), sum(scores[index]) / len(at)
+        entries.append(Entry(index, *names.of(index, item=item), share, mean_rank, mean_score))
+    return sorted(entries, key=lambda entry: (-entry.share, entry.rank, entry.index))

@@ -1,4 +1,8 @@
-"""Reference overlaps: hubs alone, and neighbours by raw interactions."""
+"""Reference overlaps that help to interpret the overlap of two models.
+
+The floor is what popular entries ("hubs") alone give: entries that are in everybody's list. The overlap with neighbours
+by the raw interactions is what a model that memorises the interactions would have.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +17,26 @@ from tasks.core.ranking.neighbours import evenly_spread, nearest_by_interactions
 from tasks.core.types import Ids
 
 MOST_RAW = 2_000
-"""Users and items whose neighbours by raw cosine are sought; beyond, as many are spread over all."""
+"""Most users, and most items, whose raw neighbours are computed; of more, as many are taken at even intervals."""
 FLOOR_PAIRS = 9
+"""Approximate number of pairs of runs that the floor is averaged over."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the overlaps of one target stand beside, at the endpoint's depth.
+    """Reference overlaps of one target at the depth of its endpoint.
 
-    floor : overlap of one entity's list under a with *another* entity's under b: what shared hubs alone give
-    raw : by model, overlap of its lists with the neighbours by raw interaction cosine; empty for recommendations
+    Attributes
+    ----------
+    target : str
+    n : int
+        Depth.
+    a, b : str
+        Names of the models.
+    floor : float
+        Overlap of an entity's list under a with the list of a *different* entity under b.
+    raw : dict of model to float
+        Overlap of each model's lists with the raw neighbours; empty for recommendations.
     """
 
     target: str
@@ -34,38 +48,77 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Raw:
-    """Neighbours by raw interaction cosine of some users or items.
+class RawNeighbours:
+    """Neighbours by the cosine of the raw interactions, of some users or items.
 
-    rows : (R,) whose lists they are
-    lists : of R
+    Attributes
+    ----------
+    rows : (R,) int32
+        The users or items.
+    lists : Lists
+        One list for each row.
     """
 
     rows: Ids
     lists: Lists
 
 
-def raw_neighbours(loaded: Interactions, *, n: int) -> dict[str, Raw]:
-    """Neighbours by raw interaction cosine, of users and of items: of all, or of `MOST_RAW` evenly_spread over them."""
-    sides = {"users": loaded.matrix, "items": loaded.matrix.T.tocsr()}
-    return {
-        side: Raw(rows := evenly_spread(matrix.shape[0], MOST_RAW), nearest_by_interactions(matrix, n=n, rows=rows))
-        for side, matrix in sides.items()
-    }
+def raw_neighbours(interactions: Interactions, *, n: int) -> dict[str, RawNeighbours]:
+    """Compute neighbours by the cosine of the raw interactions.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        What the models were fitted on.
+    n : int
+        Length of the lists.
+
+    Returns
+    -------
+    dict
+        For `users` and for `items`, the neighbours of all of them, or of `MOST_RAW` at even intervals.
+    """
+    sides = {"users": interactions.matrix, "items": interactions.matrix.T.tocsr()}
+    neighbours = {}
+    for side, matrix in sides.items():
+        rows = evenly_spread(matrix.shape[0], MOST_RAW)
+        neighbours[side] = RawNeighbours(rows, nearest_by_interactions(matrix, n=n, rows=rows))
+    return neighbours
 
 
 def reference(
-    target: str, n: int, a: str, b: str, lists: Mapping[str, Sequence[Ids]], raw: Raw | None, *, seed: int
+    lists: Mapping[str, Sequence[Ids]], a: str, b: str, *, target: str, n: int, raw: RawNeighbours | None, seed: int
 ) -> Reference:
-    """The references of `a` against `b` on one target; `lists` are each model's runs', (E, >= 0) int32."""
+    """Compute the reference overlaps of two models on one target.
+
+    Parameters
+    ----------
+    lists : mapping of model to sequence of (E, >= 0) int32
+        The lists of each run.
+    a, b : str
+        Names of the models.
+    target : str
+        `users`, `items` or `recommendations`.
+    n : int
+        Depth.
+    raw : RawNeighbours or None
+        None for recommendations.
+    seed : int
+        Decides which entities' lists the floor compares.
+
+    Returns
+    -------
+    Reference
+    """
     entities = len(lists[a][0])
+    # Every entity is compared with the one that is `shift` rows further on, so never with itself.
     shift = int(np.random.default_rng(seed).integers(1, entities)) if entities > 1 else 0
-    some = list(product(lists[a], lists[b]))
-    some = some[:: max(1, len(some) // FLOOR_PAIRS)]
-    floor = [Pair.of(of_a[:, :n], np.roll(of_b[:, :n], shift, axis=0)).at(n).overlap for of_a, of_b in some]
-    remembered = {}
+    run_pairs = list(product(lists[a], lists[b]))
+    run_pairs = run_pairs[:: max(1, len(run_pairs) // FLOOR_PAIRS)]
+    floor = [Pair.of(run_a[:, :n], np.roll(run_b[:, :n], shift, axis=0)).at(n).overlap for run_a, run_b in run_pairs]
+    raw_overlap = {}
     if raw is not None:
         for model in (a, b):
-            found = [Pair.of(run[raw.rows, :n], raw.lists.ids[:, :n]).at(n).overlap for run in lists[model]]
-            remembered[model] = float(np.mean(found))
-    return Reference(target, n, a, b, float(np.mean(floor)), remembered)
+            overlaps = [Pair.of(run[raw.rows, :n], raw.lists.ids[:, :n]).at(n).overlap for run in lists[model]]
+            raw_overlap[model] = float(np.mean(overlaps))
+    return Reference(target, n, a, b, float(np.mean(floor)), raw_overlap)

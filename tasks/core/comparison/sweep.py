@@ -1,4 +1,4 @@
-"""Models along the settings that vary between them."""
+"""Sweep: accuracy, agreement between seeds, time and size of models along the settings that vary between them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.formatting import settings_text
 from tasks.core.types import Values
 
 FEWEST_POINTS = 3
-"""Models that make a sweep; two are a pair."""
+"""Fewest models that make a sweep; two are a pair."""
 
 
 @dataclass(frozen=True)
 class Estimated:
-    """A mean over seeds with its 95% interval, which one seed does not have."""
+    """A mean over seeds with its 95% interval.
+
+    Attributes
+    ----------
+    mean : float
+    low_95, high_95 : float or None
+        None if there are too few seeds, or if they do not vary.
+    """
 
     mean: float
     low_95: float | None
@@ -26,11 +34,19 @@ class Estimated:
 class Point:
     """One model of a sweep.
 
-    varied : the settings that vary, and their values
-    accuracy : of the sweep's metric; None without evaluation
-    steadiness : overlap of all users' lists of two of its seeds; None for one seed
-    seconds : of a fit
-    megabytes : of the factors, 10^6 bytes
+    Attributes
+    ----------
+    model : str
+    varied : dict
+        Values of the settings that vary.
+    accuracy : Estimated or None
+        The sweep's metric; None without evaluation.
+    steadiness : Estimated or None
+        Overlap of the neighbours of all users between two seeds of the model; None for one seed.
+    seconds : Estimated
+        Duration of a fit.
+    megabytes : float
+        Size of the factors, in 10^6 bytes.
     """
 
     model: str
@@ -40,10 +56,31 @@ class Point:
     seconds: Estimated
     megabytes: float
 
+    def row(self) -> dict[str, Any]:
+        """Return the point as one table row: each estimate takes three columns, for its mean and its limits."""
+        row: dict[str, Any] = {"model": self.model, **self.varied}
+        for name in ("accuracy", "steadiness", "seconds"):
+            estimate: Estimated | None = getattr(self, name)
+            row[name] = estimate and estimate.mean
+            row[f"{name}_low_95"] = estimate and estimate.low_95
+            row[f"{name}_high_95"] = estimate and estimate.high_95
+        return {**row, "megabytes": self.megabytes}
+
 
 @dataclass(frozen=True)
 class Sweep:
-    """Models along the settings that vary between them."""
+    """Models along the settings that vary between them.
+
+    Attributes
+    ----------
+    settings : list of str
+        Names of the settings that vary.
+    metric : str
+        Metric of the points' accuracy.
+    n : int
+        Length of the lists whose steadiness is measured.
+    points : list of Point
+    """
 
     settings: list[str]
     metric: str
@@ -52,50 +89,112 @@ class Sweep:
 
     @property
     def sentence(self) -> str:
-        """Where it is most accurate, and where steadiest."""
-        told = []
-        accurate = [(point.accuracy.mean, point) for point in self.points if point.accuracy]
-        steady = [(point.steadiness.mean, point) for point in self.points if point.steadiness]
-        for what, found in ((f"{self.metric} is highest", accurate), ("users' lists are steadiest", steady)):
-            if found:
-                value, point = max(found, key=lambda each: each[0])
-                told.append(f"{what} with {settings_text(point.varied)} ({value:.4f})")
-        return (
-            f"Of {len(self.points)} models along {' and '.join(self.settings)}, {' and '.join(told)}." if told else ""
+        """Which model is most accurate, and which agrees most between seeds; empty if neither was measured."""
+        accuracy = [(point.accuracy.mean, point) for point in self.points if point.accuracy]
+        steadiness = [(point.steadiness.mean, point) for point in self.points if point.steadiness]
+        parts = []
+        for claim, values in (
+            (f"{self.metric} is highest", accuracy),
+            ("users' lists agree most between seeds", steadiness),
+        ):
+            if values:
+                value, point = max(values, key=lambda entry: entry[0])
+                parts.append(f"{claim} with {settings_text(point.varied)} ({value:.4f})")
+        if not parts:
+            return ""
+        return f"Of {len(self.points)} models with different {' and '.join(self.settings)}, {', and '.join(parts)}."
+
+
+def sweep(
+    models: Mapping[str, Mapping[str, Any]],
+    metrics: Mapping[tuple[str, bool], Sequence[Mapping[str, float]]],
+    matrix: RunMatrix,
+    metric: str,
+) -> Sweep | None:
+    """Describe models along the settings that vary between them.
+
+    Parameters
+    ----------
+    models : mapping of model to dict
+        The settings of each model.
+    metrics : mapping of (model, evaluation) to sequence of dict
+        The metrics of each run. `evaluation` is True for fits on the train part of the split, whose metrics include the
+        accuracy. The metrics of the other fits include `fit_seconds`, `summary_users` and `summary_items`.
+    matrix : RunMatrix
+        Overlap of the neighbours of all users.
+    metric : str
+        Name of the accuracy metric, such as `ndcg_at_10`.
+
+    Returns
+    -------
+    Sweep or None
+        None if there are fewer than `FEWEST_POINTS` models, or if no setting varies.
+    """
+    settings = varying(models)
+    if len(models) < FEWEST_POINTS or not settings:
+        return None
+    model_of_run = np.array(matrix.models)
+    points = []
+    for model, values in models.items():
+        fits = metrics[model, False]
+        accuracy = [run[metric] for run in metrics.get((model, True), []) if metric in run]
+        own_runs = np.flatnonzero(model_of_run == model)
+        rows = fits[0]["summary_users"] + fits[0]["summary_items"]
+        points.append(
+            Point(
+                model=model,
+                varied={name: values[name] for name in settings},
+                accuracy=estimated(accuracy) if accuracy else None,
+                steadiness=steadiness(matrix.overlap[np.ix_(own_runs, own_runs)]),
+                seconds=estimated([run["fit_seconds"] for run in fits]),
+                megabytes=4 * values["factors"] * rows / 1e6,  # float32
+            )
         )
+    return Sweep(settings, metric, matrix.n, points)
 
 
 def varying(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The settings in which models differ."""
-    keys = next(iter(models.values()))
-    return [key for key in keys if len({str(settings[key]) for settings in models.values()}) > 1]
+    """Return the names of the settings in which models differ, given each model's settings."""
+    names = next(iter(models.values()))
+    return [name for name in names if len({str(settings[name]) for settings in models.values()}) > 1]
 
 
 def estimated(values: Sequence[float]) -> Estimated:
-    """The mean over seeds, with Student's interval."""
+    """Return the mean over seeds with Student's interval, which needs two values that differ."""
     mean, size = float(np.mean(values)), len(values)
-    if size < 2 or np.ptp(values) == 0:  # no variation is no certainty
+    # Equal values do not show that all seeds would give that value, so they get no interval of width zero.
+    if size < 2 or np.ptp(values) == 0:
         return Estimated(mean, None, None)
     half = _t(size - 1) * float(np.std(values, ddof=1)) / size**0.5
     return Estimated(mean, mean - half, mean + half)
 
 
 def steadiness(overlap: Values) -> Estimated | None:
-    """Mean overlap of two seeds, (S, S) with ones on the diagonal, and its jackknife interval over seeds.
+    """Return the mean overlap between two seeds of one model, with its jackknife interval.
 
-    The mean over pairs is a U-statistic of the runs, which are the sample; leaving one run out at a time accounts for
-    the pairs' dependence (Arvesen 1969). Two seeds have no interval; one has no mean.
+    The mean over pairs of runs is a U-statistic, and the runs are the sample. Leaving out one run at a time accounts
+    for the dependence between pairs (Arvesen 1969).
+
+    Parameters
+    ----------
+    overlap : (S, S) float64
+        Overlap of every two runs, 1 on the diagonal.
+
+    Returns
+    -------
+    Estimated or None
+        None for one run; without interval for two runs. Limits are cut to the range 0 to 1.
     """
     size = len(overlap)
     if size < 2:
         return None
-    of_run = overlap.sum(axis=1) - 1
+    of_run = overlap.sum(axis=1) - 1  # (S,)
     total = of_run.sum()
     mean = float(total / (size * (size - 1)))
     if size < 3 or np.ptp(of_run) == 0:
         return Estimated(mean, None, None)
-    without = (total - 2 * of_run) / ((size - 1) * (size - 2))
-    error = float(np.sqrt((size - 1) / size * ((without - without.mean()) ** 2).sum()))
+    left_out = (total - 2 * of_run) / ((size - 1) * (size - 2))
+    error = float(np.sqrt((size - 1) / size * ((left_out - left_out.mean()) ** 2).sum()))
     half = _t(size - 1) * error
     return Estimated(mean, max(mean - half, 0.0), min(mean + half, 1.0))
 

@@ -1,4 +1,4 @@
-"""A model's settings."""
+"""The settings of one model."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,54 +6,68 @@ from pydantic import Field
 
 from tasks.core.config.base import Depth, Section
 
-MAX_FACTORS = 10_000
 BALANCE_EVERY = 5
-"""Sweeps between two balancing steps."""
+"""Iterations between two balancing steps of `acceleration: balanced`."""
+_MAX_FACTORS = 10_000
+_ADDED_LATER = {"acceleration": "none", "stop": None}
+"""Settings that were added after fits had been stored, each with the value that means the former behaviour."""
 
 
 class SteadyStop(Section):
-    """End a fit early, once it is steady: a rule for stopping, and no proof that it has converged.
+    """Stop a fit early, once its objective and its neighbour lists are steady.
 
-    Every so many iterations the objective and the neighbour lists of a hundred users and a hundred items are compared
-    with those of the check before.
+    At regular intervals the objective and the neighbour lists of 100 users and 100 items are compared with those of the
+    previous check. A steady fit has not necessarily converged; see docs/convergence.md.
     """
 
     when: Literal["steady"]
+    """Name of the rule: steady."""
     every: Annotated[int, Field(ge=1)] = 50
-    """Iterations between two checks."""
+    """Number of iterations between two checks."""
     patience: Annotated[int, Field(ge=1)] = 2
-    """Checks in a row that must be steady."""
+    """Number of consecutive steady checks after which the fit stops."""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """A check is steady where the relative change of the objective is below this, and so is 1 - overlap@n of the users'
-    lists and of the items'."""
+    """A check is steady if the relative change of the objective is below this value, and 1 - overlap@n is below it for
+    the lists of the users and for the lists of the items."""
     n: Depth = 5
-    """Neighbours in the lists."""
+    """Length of the neighbour lists that are compared."""
 
 
 class AlsConfig(Section):
-    """One implicit-feedback ALS model (Hu, Koren, Volinsky 2008)."""
+    """One ALS model for implicit feedback (Hu, Koren and Volinsky 2008)."""
 
-    factors: Annotated[int, Field(ge=1, le=MAX_FACTORS)]
-    """k, the dimension of the latent space."""
+    factors: Annotated[int, Field(ge=1, le=_MAX_FACTORS)]
+    """Number of latent factors, k."""
     iterations: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Sweeps over both sides."""
+    """Number of iterations. Each iteration solves for all users and for all items."""
     regularization: Annotated[float, Field(ge=0)] = 0.01
+    """Weight of the L2 penalty on the factors."""
     alpha: Annotated[float, Field(gt=0, le=1e12)] = 1.0
-    """The factor on every stored confidence."""
+    """Factor that multiplies every confidence in the matrix."""
     solver: Literal["cg", "cholesky"] = "cg"
-    """cg: three conjugate-gradient steps a row, warm-started. cholesky: exact."""
+    """cg: three conjugate gradient steps for each user and item, starting from the previous factors.
+    cholesky: the exact solution."""
     orientation: Literal["user_item", "item_user"] = "user_item"
-    """Which side is solved first. item_user is what passing the transposed matrix to implicit does;
-    users stay users in whatever is reported."""
+    """Which side is solved first. user_item: users. item_user: items, as when the transposed matrix is passed to
+    implicit. Users and items keep their meaning in all results."""
     acceleration: Literal["none", "balanced"] = "none"
-    """balanced: after every fifth sweep the factors are replaced by those of the same scores and the least penalty, so
-    that the optimum is near after tens of sweeps instead of thousands; the lists follow, see docs/convergence.md."""
+    """balanced: after every fifth iteration, and after the last, the factors are replaced by factors with the same
+    scores and the smallest penalty. A fit then comes close to the optimum in tens of iterations instead of thousands,
+    and so do its neighbour lists; see docs/convergence.md."""
     stop: SteadyStop | None = None
-    """null: all iterations are run. Else they are the most that are run."""
+    """Rule that stops a fit early; `iterations` is then the maximum. null: all iterations are run."""
 
     def identity(self) -> dict[str, Any]:
-        """What decides a fit's result. Settings that came later are named only where they are used, so that fits of
-        before are still found."""
+        """Return the settings that decide the result of a fit.
+
+        Stored fits are found again by a digest of these settings. Hence the rule: a setting that is added later is left
+        out while it has the value that means the former behaviour, so that the identity of earlier fits stays the same.
+        `_ADDED_LATER` lists these settings.
+
+        Returns
+        -------
+        dict of str to Any
+            Setting to value, in the order of the fields.
+        """
         settings = self.model_dump()
-        unused = {"acceleration": "none", "stop": None}
-        return {key: value for key, value in settings.items() if key not in unused or value != unused[key]}
+        return {key: value for key, value in settings.items() if key not in _ADDED_LATER or value != _ADDED_LATER[key]}

@@ -12,62 +12,70 @@ Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_leng
 
 
 class Columns(Section):
-    """Which column of a ratings file holds what: by position from 0, or by name where there is a header."""
+    """The columns of a ratings file, each by its position from 0, or by its name if the file has a header."""
 
     user: Column = "user"
+    """Column of the user ids."""
     item: Column = "item"
+    """Column of the item ids."""
     rating: Column | None = "rating"
-    """null: the file has no ratings, and every interaction counts as 1."""
+    """Column of the ratings. null: the file has no ratings, and every interaction counts as 1."""
     timestamp: Column | None = None
+    """Column of the timestamps. null: the file has none."""
 
 
 class DatasetConfig(Section):
-    """Which ratings are used: a name from the catalogue, or `file` for one's own."""
+    """The ratings: a data set of the catalogue, or your own file."""
 
     name: str = "synthetic-100k"
-    """A data set of the catalogue (`latentlab data list`), or `file`."""
+    """Name of a data set in the catalogue (`latentlab data list`), or `file` for your own file."""
     path: str | None = None
-    """For `file`: a CSV, TSV or Parquet file. Otherwise a directory or zip that one already has,
-    used instead of a download and checked against the same digests."""
+    """For `file`: a CSV, TSV or Parquet file. For a data set of the catalogue: a local copy, a directory or a zip file,
+    that is used instead of a download and must match the same digests."""
     layout: Layout | None = None
-    """For `file`. pairs (default): a line an interaction. lists: a line a user, `user item item ...`."""
+    """For `file`. pairs (default): one interaction per line. lists: one user per line, `user item item ...`."""
     separator: Separator | None = None
-    """For `file`; by default a tab for .tsv, else a comma, and for `layout: lists` any white space."""
+    """For `file`: the text between two columns. Default: any white space for `layout: lists`, else a tab for .tsv files
+    and a comma for others."""
     header: bool | None = None
-    """For `file` of pairs: whether its first line names the columns (default true)."""
+    """For `file` with `layout: pairs`: whether the first line names the columns (default true)."""
     columns: Columns | None = None
-    """For `file` of pairs; by default user, item, rating."""
+    """For `file` with `layout: pairs`: its columns. Default: user, item, rating."""
 
 
 class Transform(Section):
-    """A confidence made from the rating r, which is 1 where the file has no ratings."""
+    """A confidence that is computed from the rating r. Without ratings, r is 1."""
 
     transform: Literal["linear", "log"]
-    """linear: 1 + alpha·r. log: 1 + alpha·log(1 + r/epsilon). Both from Hu, Koren, Volinsky 2008."""
+    """linear: 1 + alpha·r. log: 1 + alpha·log(1 + r/epsilon). Both are from Hu, Koren and Volinsky (2008)."""
     alpha: Annotated[float, Field(gt=0, le=1e12)]
+    """alpha in the formula. The `alpha` of a model multiplies the result."""
     epsilon: Annotated[float, Field(gt=0)] | None = None
-    """For log."""
+    """epsilon in the formula of log, which requires it."""
 
 
-def _kind(value: object) -> str:
+def _confidence_tag(value: object) -> str:
     return "transform" if isinstance(value, dict | Transform) else "name"
 
 
+# With a discriminator, a misspelt name is reported once, and not as a faulty transform too.
 Confidence = Annotated[
-    Annotated[Literal["rating", "binary"], Tag("name")] | Annotated[Transform, Tag("transform")], Discriminator(_kind)
+    Annotated[Literal["rating", "binary"], Tag("name")] | Annotated[Transform, Tag("transform")],
+    Discriminator(_confidence_tag),
 ]
 
 
 class PreprocessConfig(Section):
-    """From ratings to the matrix of interactions."""
+    """How ratings become the matrix of interactions."""
 
     min_rating: float | None = 4.0
-    """Keep ratings of at least this; null keeps all."""
+    """Smallest rating that is kept. null: all ratings are kept."""
     duplicates: Literal["error", "last"] = "error"
-    """Where a user rated an item twice: refuse the file, or keep the last (by timestamp where there
-    is one, else by line)."""
+    """What to do if a user rated an item more than once. error: refuse the file. last: keep the last rating, by
+    timestamp if there are timestamps, else by line."""
     confidence: Confidence = "rating"
-    """The value in the matrix: the rating, 1, or a transform of the rating. ALS weighs the interaction by the model's
-    own alpha times it."""
+    """Values in the matrix. rating: the rating. binary: 1. Or a transform of the rating. ALS weights an interaction by
+    the `alpha` of the model times this value."""
     k_core: Annotated[int, Field(ge=1)] | None = None
-    """Drop users and items with fewer interactions, again and again until every one left has as many."""
+    """Drop users and items that have fewer interactions than this, repeatedly, until every remaining user and item has
+    at least this many. null: none are dropped."""

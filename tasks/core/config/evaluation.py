@@ -7,53 +7,62 @@ from pydantic import Discriminator, Field, Tag
 from tasks.core.config.base import Count, Cutoffs, Fraction, Section
 from tasks.core.config.dataset import Columns, Layout, Separator
 
-REFERENCES = ("popularity", "item-knn", "ease", "random")
-"""The reference recommenders, whose metrics stand beside the models' under these names."""
+REFERENCES = POPULARITY, ITEM_KNN, EASE, RANDOM = ("popularity", "item-knn", "ease", "random")
+"""Names of the reference recommenders. Their metrics are reported together with those of the models, so no model can
+have one of these names."""
 
 
 class RandomSplit(Section):
-    """Every interaction is held out with the same probability."""
+    """Hold out interactions at random, all with the same probability."""
 
     strategy: Literal["random"] = "random"
     test_fraction: Fraction = 0.2
+    """Fraction of all interactions that is held out."""
 
 
 class RandomUserSplit(Section):
-    """Some of every user's interactions are held out, drawn at random; one at least is left to train on."""
+    """Hold out some interactions of every user at random. At least one interaction of each user stays in training."""
 
     strategy: Literal["random_user"]
     test_fraction: Fraction | None = None
-    """Of each user's interactions, rounded; 0.2 by default."""
+    """Fraction of the interactions of each user that is held out, rounded to whole interactions (default 0.2)."""
     test_count: Count | None = None
-    """As many of each user's interactions, instead of a fraction."""
+    """Number of interactions of each user that are held out, instead of a fraction."""
 
 
 class LeaveLastSplit(Section):
-    """Every user's last interactions are held out; one at least is left to train on. Needs timestamps."""
+    """Hold out the last interactions of every user. At least one interaction of each user stays in training.
+
+    Requires timestamps.
+    """
 
     strategy: Literal["leave_last"]
     test_count: Count = 1
+    """Number of interactions of each user that are held out."""
 
 
 class TimeSplit(Section):
-    """The latest interactions of all are held out, whoever's they are. Needs timestamps."""
+    """Hold out the latest interactions of the data set, regardless of the user. Requires timestamps."""
 
     strategy: Literal["time"]
     test_fraction: Fraction = 0.2
-    """Of all interactions; those of one moment stay together."""
+    """Fraction of all interactions that is held out. Interactions with the same timestamp stay together."""
 
 
 class FilesSplit(Section):
-    """A published split: the data set is the train part, and a file of one's own the test part."""
+    """Use a published split: the data set is the train part, and another file is the test part."""
 
     strategy: Literal["files"]
     test: str
-    """The file of the test part."""
+    """File of the test part."""
     layout: Layout | None = None
-    """pairs (default): a line an interaction. lists: a line a user, `user item item ...`."""
+    """pairs (default): one interaction per line. lists: one user per line, `user item item ...`."""
     separator: Separator | None = None
+    """Text between two columns; the default is that of `dataset.separator`."""
     header: bool | None = None
+    """For `layout: pairs`: whether the first line names the columns (default true)."""
     columns: Columns | None = None
+    """For `layout: pairs`: the columns of the file. Default: user, item, rating."""
 
 
 SPLITS: dict[str, type[Section]] = {
@@ -63,9 +72,11 @@ SPLITS: dict[str, type[Section]] = {
     "time": TimeSplit,
     "files": FilesSplit,
 }
+"""Strategy to the section that holds its settings."""
 
 
-def _strategy(value: Any) -> str:
+def _strategy_tag(value: Any) -> str:
+    """Return the strategy of a split; unlike a field discriminator, it allows `strategy` to be left out."""
     return str(value.get("strategy", "random") if isinstance(value, dict) else getattr(value, "strategy", "random"))
 
 
@@ -75,27 +86,30 @@ SplitConfig = Annotated[
     | Annotated[LeaveLastSplit, Tag("leave_last")]
     | Annotated[TimeSplit, Tag("time")]
     | Annotated[FilesSplit, Tag("files")],
-    Discriminator(_strategy),
+    Discriminator(_strategy_tag),
 ]
 
 
 class EvaluationConfig(Section):
-    """Held-out accuracy, from fits of its own on the train part of one split."""
+    """Accuracy on held-out interactions, measured on separate fits that use only the train part of one split."""
 
     split: SplitConfig = RandomSplit()
+    """How interactions are held out."""
     part: Literal["test", "validation"] = "test"
-    """What accuracy is measured on. validation: the train part is split once more in the same way, so that settings
-    can be chosen without a look at the test part."""
+    """Part of the data that accuracy is measured on. validation: the train part is split again in the same way, so that
+    settings can be tuned without using the test part."""
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Independent seeds a model."""
+    """Number of independent seeds for each model."""
     cutoffs: Cutoffs = (10, 20)
+    """Lengths of the recommendation lists that the metrics are computed for, in increasing order."""
 
 
 class Tuned(Section):
-    """Which settings of the models were chosen by measuring, for the report to say."""
+    """Which settings of the models were tuned. The report states them."""
 
     settings: Annotated[
         tuple[Literal["factors", "iterations", "regularization", "alpha", "solver"], ...], Field(strict=False)
     ]
+    """Settings that were tuned."""
     by: str
-    """The config of the sweep that chose them."""
+    """Config of the sweep that the values were chosen from."""

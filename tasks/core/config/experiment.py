@@ -1,4 +1,4 @@
-"""A whole config: the parameter of the flow."""
+"""The complete config of an experiment."""
 
 import hashlib
 import json
@@ -9,91 +9,105 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import Depth, Depths, Indexes, Iterations, Margin, Name, Section
-from tasks.core.config.cross_checks import cross_checks
+from tasks.core.config.cross_checks import find_disagreements
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
-from tasks.core.config.sweeps import expanded_models
+from tasks.core.config.sweeps import expand_models
 
 
 class QueriesConfig(Section):
-    """Whose lists are shown and compared by themselves. Indexes are by first appearance."""
+    """Users and items whose lists are shown and compared individually.
+
+    Users and items are numbered from 0, in order of their first appearance in the filtered data.
+    """
 
     users: Indexes = ()
+    """Users whose nearest users are shown. The main verdict is about the list of the first one, or about the lists of
+    all users if there is none."""
     items: Indexes = ()
+    """Items whose nearest items are shown."""
     recommend_for: Indexes = ()
     """Users whose recommendations are shown."""
     n: Depth = 5
-    """Neighbours shown."""
+    """Number of neighbours in a list."""
     recommend_n: Depth = 10
-    """Recommendations shown."""
+    """Number of recommendations in a list."""
 
 
 class ComparisonConfig(Section):
-    """Against what, and at which list lengths, the models are compared."""
+    """How the lists of the models are compared."""
 
     baseline: Name | None = None
-    """The model that the others are compared with; the first by default."""
+    """Model that the other models are compared with. Default: the first model."""
     depths: Depths = (5, 10, 20, 50, 100)
+    """List lengths at which overlaps are computed, in increasing order."""
     margin_query: Margin = 0.2
-    """Excess disagreement that matters in one query's list, as a share of it: 0.2 is one of five."""
+    """Smallest excess disagreement Δ that is meaningful for the list of one query, as a fraction of the list: 0.2 is
+    one of five entries. See docs/verdict.md."""
     margin: Margin = 0.1
-    """The same in the lists of all users or items."""
+    """The same for the lists of all users or all items, and for all recommendations."""
 
 
-def _number_or_name(value: object) -> str:
+def _workers_tag(value: object) -> str:
     return "name" if isinstance(value, str) else "number"
 
 
 Workers = Annotated[
     Annotated[Literal["auto"], Tag("name")] | Annotated[int, Field(ge=1, le=1024), Tag("number")],
-    Discriminator(_number_or_name),
+    Discriminator(_workers_tag),
 ]
 
 
 class ExecutionConfig(Section):
-    """Where fits run and how many at a time. Changes no result."""
+    """Where fits run, and how many at the same time. These settings change no result."""
 
     runner: Literal["threads", "dask"] = "threads"
-    """threads: in this process. dask: on a Dask cluster that exists already (needs the extra `dask`)."""
+    """threads: on this machine. dask: on an existing Dask cluster (needs the extra `dask`)."""
     workers: Workers = "auto"
-    """Fits at a time with `threads`, which share the cores. auto: one a core, and fewer where there are fewer fits or
-    too little memory. A Dask cluster has workers of its own."""
+    """For `threads`: number of fits that run at the same time and share the cores. auto: one per core, or fewer if
+    there are fewer fits or too little memory. A Dask cluster has its own workers."""
     address: str | None = None
-    """For `dask`: the scheduler's address, such as tcp://scheduler:8786."""
+    """For `dask`: address of the scheduler, such as tcp://scheduler:8786."""
     isolate: bool = True
-    """Fit in a process of its own, so that a crash there is a failed fit and no more. A Dask cluster's workers are
-    such processes anyway."""
+    """Run fits in separate processes, so that a crash of such a process is reported as a failed fit. The workers of a
+    Dask cluster are always separate processes."""
     checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
-    """Time between two checkpoints of a fit, from which it goes on after a crash."""
+    """Shortest time between two checkpoints of a fit, in seconds. After a crash the fit resumes from its last
+    checkpoint."""
     system_metrics: bool = True
-    """Log the machine's CPU, memory, disk and network use while a fit runs (every 10 s)."""
+    """Log the use of CPU, memory, disk and network every 10 s while a fit runs."""
 
 
 class TrackingConfig(Section):
-    """Where MLflow keeps the runs."""
+    """Where MLflow stores the runs."""
 
     uri: str | None = None
-    """MLFLOW_TRACKING_URI goes before it; without either, mlflow.db in the current directory."""
+    """MLflow tracking URI. The environment variable MLFLOW_TRACKING_URI takes precedence. Default: mlflow.db in the
+    current directory."""
 
 
 class ExperimentConfig(Section):
-    """One experiment, whole: what `latentlab run` is given and what the flow takes as its parameter."""
+    """One experiment: the config that `latentlab run` reads and the parameter of the Prefect flow."""
 
     name: Name
-    """The MLflow experiment. Configs of one name share their runs."""
+    """Name of the MLflow experiment. Configs with the same name share their runs."""
     dataset: DatasetConfig = DatasetConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     models: Annotated[dict[Name, AlsConfig], Field(min_length=1)]
-    """The models that are compared, by name, such as `{"k50": {"factors": 50, "iterations": 15}}`."""
+    """Models to compare, by name, such as `{"k50": {"factors": 50, "iterations": 15}}`. A list in place of a value
+    stands for one model per entry."""
     replicates: Annotated[int, Field(ge=1, le=1000)] = 6
-    """Independent seeds a model: what tells the model's effect from the seed's."""
+    """Number of independent seeds for each model. They separate the effect of the model from that of the random
+    start."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20250101
-    """The root of every run's seed."""
+    """Root seed, from which the seeds of all fits and of the split are derived."""
     snapshots: Iterations = (1, 2, 5, 15, 50, 150, 500, 1500)
-    """Iterations at which objective and imbalance are logged; the last iteration always is."""
+    """Iterations at which the objective and the imbalance of the factors are logged, in increasing order. They are
+    always logged at the last iteration."""
     queries: QueriesConfig = QueriesConfig()
     comparison: ComparisonConfig = ComparisonConfig()
     evaluation: EvaluationConfig | None = EvaluationConfig()
+    """null: accuracy is not measured."""
     tuned: Tuned | None = None
     """null: no setting was tuned."""
     execution: ExecutionConfig = ExecutionConfig()
@@ -101,30 +115,33 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _sweeps_stand_for_their_models(cls, value: Any) -> Any:
+    def _expand_sweeps(cls, value: Any) -> Any:
+        # Parameters of a flow arrive here without having passed load_config.
         if isinstance(value, dict) and isinstance(value.get("models"), dict):
-            models, problems = expanded_models(value["models"])
+            expanded, problems = expand_models(value["models"])
             if problems:
-                raise ValueError("; ".join(f"models.{name}: {told}" for name, told in problems))
-            return {**value, "models": {name: settings for name, (settings, _, _) in models.items()}}
+                raise ValueError("; ".join(f"models.{name}: {message}" for name, message in problems))
+            return {**value, "models": {name: model.settings for name, model in expanded.items()}}
         return value
 
     @model_validator(mode="after")
-    def _sections_agree(self) -> "ExperimentConfig":
-        problems = [f"{'.'.join(map(str, path))}: {text}" for path, text in cross_checks(self.model_dump())]
+    def _refuse_disagreements(self) -> "ExperimentConfig":
+        problems = [f"{'.'.join(map(str, path))}: {message}" for path, message in find_disagreements(self.model_dump())]
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
     @property
     def baseline(self) -> str:
-        """The model that the others are compared with."""
+        """Name of the model that the other models are compared with."""
         return self.comparison.baseline or next(iter(self.models))
 
     def digest(self) -> str:
-        """sha256 of what the experiment is, without where it runs and where its data and its results are kept.
+        """Return the sha256 of what the experiment is, in hex.
 
-        Equal for configs that differ only in `execution` and `tracking`, or in the local copy of a catalogued data set.
+        Configs have the same digest if they differ only in `execution`, in `tracking`, or in the path of a local copy
+        of a data set in the catalogue. A run of a config is found again by this digest. Hence the rule: a key that is
+        added later must be left out of the digest while it has the value that means the former behaviour.
         """
         settings = self.model_dump(mode="json", exclude={"execution", "tracking"})
         if self.dataset.name != "file":
@@ -132,5 +149,5 @@ class ExperimentConfig(Section):
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
     def to_yaml(self) -> str:
-        """The resolved config: every key, defaults included."""
+        """Return the resolved config as YAML: every key, including those with default values."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110)

@@ -1,4 +1,7 @@
-"""A YAML file and overrides -> a checked config."""
+"""Loading of a config: a YAML file and overrides become an `ExperimentConfig`.
+
+All faults are reported at once, each with its file and line. Only text that is not valid YAML ends the check early.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,50 +9,58 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tasks.core.config.cross_checks import cross_checks
+from tasks.core.config.cross_checks import find_disagreements
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.config.messages import explained
-from tasks.core.config.sweeps import expand_sweeps
+from tasks.core.config.messages import explain
+from tasks.core.config.sweeps import replace_sweeps
 from tasks.core.config.yaml_source import KeyPath, Problem, Source, parse, scalar
 from tasks.core.errors import ConfigError
 from tasks.core.formatting import shortened
 
-_TOLD = 20  # faults at once
+_MAX_REPORTED = 20
+"""Faults in one message."""
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """Read a config file and check it whole.
+    """Read and check a config file.
 
     Parameters
     ----------
-    path : path of a YAML file
-    overrides : `a.b.c=value`, each replacing or adding one key, the value in YAML
+    path : str or Path
+        A YAML file.
+    overrides : sequence of str
+        `a.b.c=value`, with the value in YAML. Each replaces or adds one key; the last one for a key counts.
+
+    Returns
+    -------
+    ExperimentConfig
 
     Raises
     ------
     ConfigError
-        Naming every fault: file, line, key path, what was found, what is allowed.
+        If the config has faults. The message lists the first 20, each with its file and line (or its override), its key
+        path, what was found and what was expected.
     """
     source = _read(Path(path))
+    config = None
     if isinstance(source.value, dict):
         for override in overrides:
-            _override(source, override)
-    if not isinstance(source.value, dict) and not source.problems:
-        found = "empty" if source.value is None else f"found {shortened(source.value)}"
-        source.problems.append(Problem(source.name, (), f"{found}; expected keys such as name and models"))
-    config = None
-    problems = source.problems
-    if isinstance(source.value, dict):
-        expand_sweeps(source)
+            _apply_override(source, override)
+        replace_sweeps(source)
         try:
             config = ExperimentConfig.model_validate(source.value)
         except ValidationError as error:
-            problems += explained(source, error.errors())
-        problems += [Problem(source.place(path), path, text) for path, text in cross_checks(source.value)]
-    if problems or config is None:
-        told = list(dict.fromkeys(str(problem) for problem in problems))
-        more = [f"and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
-        raise ConfigError("\n".join([*told[:_TOLD], *more]))
+            source.problems += explain(source, error.errors())
+        # pydantic runs the same checks only if there is no other fault, and reports them without positions.
+        for key_path, message in find_disagreements(source.value):
+            source.problems.append(Problem(source.position_of(key_path), key_path, message))
+    elif not source.problems:
+        contents = "empty" if source.value is None else f"found {shortened(source.value)}"
+        source.problems.append(Problem(source.name, (), f"{contents}; expected keys such as name and models"))
+    if source.problems or config is None:
+        lines = list(dict.fromkeys(str(problem) for problem in source.problems))
+        more = [f"and {len(lines) - _MAX_REPORTED:,} more"] if len(lines) > _MAX_REPORTED else []
+        raise ConfigError("\n".join([*lines[:_MAX_REPORTED], *more]))
     return config
 
 
@@ -57,8 +68,8 @@ def _read(path: Path) -> Source:
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        shipped = sorted(str(other) for other in Path("configs").glob("*.yaml"))
-        hint = f"; configs here: {', '.join(shipped)}" if shipped else ""
+        available = sorted(str(config) for config in Path("configs").glob("*.yaml"))
+        hint = f"; configs here: {', '.join(available)}" if available else ""
         raise ConfigError(f"{path}: there is no such file{hint}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
@@ -67,16 +78,18 @@ def _read(path: Path) -> Source:
     return parse(text, str(path))
 
 
-def _override(source: Source, text: str) -> None:
-    key, equals, raw = text.partition("=")
-    place = f"--set {text}"
+def _apply_override(source: Source, override: str) -> None:
+    """Replace or add one key of a config, in place. Faults of the override become problems of the source."""
+    key, equals, text = override.partition("=")
+    position = f"--set {override}"
     path: KeyPath = tuple(key.split("."))
     if not equals or not all(path):
-        source.problems.append(Problem(place, (), "expected a.b.c=value"))
+        source.problems.append(Problem(position, (), "expected a.b.c=value"))
         return
-    value: Any = scalar(raw)
-    if raw[:1] in "[{\"'":
-        parsed = parse(raw, place)
+    value: Any = scalar(text)
+    # Only lists, mappings and quoted text are parsed. Other values may contain special characters of YAML, such as #.
+    if text[:1] in "[{\"'":
+        parsed = parse(text, position)
         source.problems += parsed.problems
         value = parsed.value
     node = source.value
@@ -85,10 +98,11 @@ def _override(source: Source, text: str) -> None:
             node[part] = {}
         node = node[part]
         if not isinstance(node, dict):
-            found = f"holds {shortened(node)}, which has no keys"
-            source.problems.append(Problem(place, path[: depth + 1], found))
+            message = f"holds {shortened(node)}, which has no keys"
+            source.problems.append(Problem(position, path[: depth + 1], message))
             return
     node[path[-1]] = value
-    # what stood below the key in the file is gone
-    source.places = {at: where for at, where in source.places.items() if at[: len(path)] != path}
-    source.places[path] = place
+    # The keys below the replaced key no longer come from the file.
+    for replaced in [key_path for key_path in source.positions if key_path[: len(path)] == path]:
+        del source.positions[replaced]
+    source.positions[path] = position

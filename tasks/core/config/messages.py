@@ -1,4 +1,7 @@
-"""pydantic's errors in words, each with its line and the nearest known name."""
+"""Readable messages for pydantic's errors.
+
+Each message has the position of its key in the file and, for a misspelt name, the nearest valid name.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +16,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.yaml_source import KeyPath, Problem, Source
 from tasks.core.formatting import did_you_mean, shortened
 
-_ALLOWED = {
+_EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -24,84 +27,95 @@ _ALLOWED = {
     "model_attributes_type": "keys and values",
     "model_type": "keys and values",
     "tuple_type": "a list",
+    "too_short": "at least one entry",  # no list and no mapping has a larger minimum
 }
+"""Type of pydantic's error to what was expected. For other types pydantic's own words are used."""
 _UNIONS = {("evaluation", "split"), ("preprocess", "confidence"), ("execution", "workers")}
-"""Of which pydantic says, as one key more, which member it has tried."""
+"""Keys whose value is a tagged union: pydantic puts the tag after them in the location of an error."""
 
 
-def explained(source: Source, details: list[ErrorDetails]) -> list[Problem]:
-    """pydantic's errors as problems, one for each fault: unions and lists report some faults more than once."""
-    faults = [(_path(detail), detail) for detail in details if detail["loc"]]
-    paths = [path for path, _ in faults]
+def explain(source: Source, errors: list[ErrorDetails]) -> list[Problem]:
+    """Convert pydantic's errors to problems, one for each fault.
+
+    Parameters
+    ----------
+    source : Source
+        What was validated.
+    errors : list of ErrorDetails
+        What `ValidationError.errors()` returns.
+
+    Returns
+    -------
+    list of Problem
+        In the order of `errors`. Errors of the config as a whole are left out: `find_disagreements` reports these with
+        their keys.
+    """
+    located = [(_key_path(error), error) for error in errors if error["loc"]]
     problems = []
-    for path, detail in faults:
-        another_branch = detail["type"].endswith("_type") and any(
-            other == path and not known["type"].endswith("_type") for other, known in faults
+    for path, error in located:
+        # A column is an index or a name. For -1 pydantic reports "too small" and "not a string"; the first is enough.
+        of_other_type = error["type"].endswith("_type") and any(
+            other_path == path and not other["type"].endswith("_type") for other_path, other in located
         )
-        an_item_failed = detail["type"] == "too_short" and any(other[:-1] == path for other in paths)
-        if not another_branch and not an_item_failed:
-            problems.append(_explain(source, path, detail))
+        # pydantic counts only the valid entries of a list, and may call a list with a wrong entry "too short" as well.
+        has_wrong_entry = error["type"] == "too_short" and any(other_path[:-1] == path for other_path, _ in located)
+        if not of_other_type and not has_wrong_entry:
+            problems.append(_problem(source, path, error))
     return problems
 
 
-def _path(detail: ErrorDetails) -> KeyPath:
-    """The key path in the file: pydantic adds the member of a union that it tried, and what it says of keys."""
-    path = tuple(part for part in detail["loc"] if part != "[key]")
+def _key_path(error: ErrorDetails) -> KeyPath:
+    """Return the key path in the file, without what pydantic adds: tags of unions, and a mark for keys."""
+    path = tuple(part for part in error["loc"] if part != "[key]")
     if path[:2] in _UNIONS:
         path = path[:2] + path[3:]
     for columns in (("dataset", "columns"), ("evaluation", "split", "columns")):
         if path[: len(columns)] == columns:
-            return path[: len(columns) + 1]
+            return path[: len(columns) + 1]  # what follows is the type that was tried, index or name
     return path
 
 
-def _explain(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
-    """One error with its place and, for unknown names, the nearest known one."""
-    kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
-    place = source.place(path)
-    if detail["loc"][-1] == "[key]":
+def _problem(source: Source, path: KeyPath, error: ErrorDetails) -> Problem:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    position = source.position_of(path)
+    if error["loc"][-1] == "[key]":
         message = f"the name {shortened(path[-1])} does not match {context.get('pattern')}: letters, digits, _ and -"
-        return Problem(place, path, message)
+        return Problem(position, path, message)
     if kind == "missing":
-        return Problem(place, path, "is missing")
+        return Problem(position, path, "is missing")
     if kind == "extra_forbidden":
-        known = _known_keys(detail["loc"][:-1])
-        nearest = did_you_mean(str(path[-1]), known) or f"; known here: {', '.join(known)}"
-        return Problem(place, path, f"unknown key{nearest}")
+        keys = _valid_keys(error["loc"][:-1])
+        hint = did_you_mean(str(path[-1]), keys) or f"; allowed keys: {', '.join(keys)}"
+        return Problem(position, path, f"unknown key{hint}")
+    names = _quoted_names(str(context.get("expected", "")))
     if kind == "string_pattern_mismatch":
-        allowed = f"text matching {context['pattern']}"
-    elif kind == "too_short":
-        allowed = f"at least {context['min_length']}"
-    elif kind == "union_tag_invalid":
-        found = context["tag"]
-        path = (*path, "strategy")
-        place, allowed = source.place(path), f"one of {', '.join(SPLITS)}"
-        return Problem(place, path, f"found {shortened(found)}; expected {allowed}{did_you_mean(str(found), SPLITS)}")
-    elif kind in _ALLOWED:
-        allowed = _ALLOWED[kind]
+        expected = f"text matching {context['pattern']}"
+    elif kind == "union_tag_invalid":  # only the strategy of a split can be an unknown tag
+        value, path, names = context["tag"], (*path, "strategy"), list(SPLITS)
+        position, expected = source.position_of(path), f"one of {', '.join(SPLITS)}"
     else:
-        allowed = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    nearest = did_you_mean(str(found), _literals(str(context.get("expected", ""))))
-    return Problem(place, path, f"found {shortened(found)}; expected {allowed}{nearest}")
+        expected = _EXPECTED.get(kind) or error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return Problem(position, path, f"found {shortened(value)}; expected {expected}{did_you_mean(str(value), names)}")
 
 
-def _known_keys(loc: Sequence[int | str]) -> list[str]:
-    """The keys that the model at pydantic's `loc` has."""
+def _valid_keys(loc: Sequence[int | str]) -> list[str]:
+    """Return the keys of the section at pydantic's location."""
     path = tuple(loc)
     if path[:2] == ("evaluation", "split") and len(path) > 2:
-        model: Any = Columns if path[3:] else SPLITS[str(path[2])]
+        section: Any = Columns if path[3:] else SPLITS[str(path[2])]
     elif path[:1] == ("models",):
-        model = SteadyStop if path[2:] == ("stop",) else AlsConfig
+        section = SteadyStop if path[2:] == ("stop",) else AlsConfig
     elif path[:2] == ("preprocess", "confidence"):
-        model = Transform
+        section = Transform
     else:
-        model = ExperimentConfig
+        section = ExperimentConfig
         for part in path:
-            annotation = model.model_fields[str(part)].annotation
-            members = getattr(annotation, "__args__", (annotation,))
-            model = next(m for m in members if isinstance(m, type) and issubclass(m, BaseModel))
-    return list(model.model_fields)
+            annotation = section.model_fields[str(part)].annotation
+            types = getattr(annotation, "__args__", (annotation,))  # (Section, None) for `Section | None`
+            section = next(t for t in types if isinstance(t, type) and issubclass(t, BaseModel))
+    return list(section.model_fields)
 
 
-def _literals(expected: str) -> list[str]:
+def _quoted_names(expected: str) -> list[str]:
+    """Return the names in a phrase such as `'cg' or 'cholesky'`."""
     return [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]

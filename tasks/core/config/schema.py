@@ -1,4 +1,4 @@
-"""The JSON Schema of a config, for editors."""
+"""The JSON Schema of a config, which editors use to complete and check configs."""
 
 from typing import Any
 
@@ -6,10 +6,14 @@ from tasks.core.config.experiment import ExperimentConfig
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON Schema of a config, for editors: `configs/schema.json` is this."""
+    """Return the JSON Schema of a config; `configs/schema.json` is a copy of it.
+
+    Each setting of a model may also be a list of values, see `tasks.core.config.sweeps`.
+    """
     schema = ExperimentConfig.model_json_schema()
     settings = schema["$defs"]["AlsConfig"]["properties"]
-    for name, known in settings.items():  # a list is a sweep
-        told = {key: known.pop(key) for key in ("title", "description", "default") if key in known}
-        settings[name] = {**told, "anyOf": [known, {"type": "array", "items": known, "minItems": 1}]}
+    for name, of_value in settings.items():
+        # The texts belong to the setting. What remains describes one value, alone or as an entry of a list.
+        texts = {key: of_value.pop(key) for key in ("title", "description", "default") if key in of_value}
+        settings[name] = {**texts, "anyOf": [of_value, {"type": "array", "items": of_value, "minItems": 1}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

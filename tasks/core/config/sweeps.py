@@ -1,4 +1,8 @@
-"""Lists in place of a setting's value: one model for each combination."""
+"""Sweeps: lists in place of the values of a model's settings.
+
+A model with such lists stands for one model per combination of their entries. Each is named after the model and the
+values it has, such as `als-factors16`.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,68 +12,112 @@ from typing import Any
 from tasks.core.config.yaml_source import Problem, Source
 
 MOST_MODELS = 100
+"""Models that one sweep may stand for."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A model that a sweep stands for: the settings it has, and which entry of which list they come from."""
+    """One model of a sweep, or a model without lists.
+
+    Attributes
+    ----------
+    name : str
+    origin : str
+        Name of the sweep or model in the config.
+    settings : dict of str to Any
+        Setting to value, without lists.
+    entries : dict of str to int
+        For each setting that is a list in the sweep: the position of this model's value in the list.
+    """
 
     name: str
+    origin: str
     settings: dict[str, Any]
     entries: dict[str, int]
 
 
 def expand(name: str, settings: Mapping[str, Any]) -> Iterator[Member]:
-    """The models that a model with lists in it stands for, one for each combination; without lists it is itself."""
+    """Expand one model into the models that it stands for.
+
+    Parameters
+    ----------
+    name : str
+        Name in the config.
+    settings : mapping of str to Any
+        Setting to value, or to a list of values.
+
+    Yields
+    ------
+    Member
+        One for each combination of entries, the last list varying fastest. Without lists: the model itself.
+    """
     lists = {key: value for key, value in settings.items() if isinstance(value, list) and value}
     for entries in product(*(range(len(value)) for value in lists.values())):
         chosen = {key: lists[key][entry] for key, entry in zip(lists, entries, strict=True)}
-        suffix = "".join(f"-{key}{_text(value)}" for key, value in chosen.items())
-        yield Member(name + suffix, {**settings, **chosen}, dict(zip(lists, entries, strict=True)))
+        suffix = "".join(f"-{key}{_name_part(value)}" for key, value in chosen.items())
+        yield Member(name + suffix, name, {**settings, **chosen}, dict(zip(lists, entries, strict=True)))
 
 
-def _text(value: object) -> str:
-    """A value as a part of a model's name."""
+def expand_models(models: dict[Any, Any]) -> tuple[dict[Any, Member], list[tuple[Any, str]]]:
+    """Expand all models of a config.
+
+    Parameters
+    ----------
+    models : dict
+        Name to settings. Settings that are not a mapping are returned unchanged.
+
+    Returns
+    -------
+    expanded : dict
+        Name to `Member`.
+    problems : list of (name, message)
+        Sweeps that are too large, and models that occur twice.
+    """
+    expanded: dict[Any, Member] = {}
+    problems = []
+    for name, settings in models.items():
+        if not (isinstance(name, str) and isinstance(settings, dict)):
+            expanded[name] = Member(name, name, settings, {})
+            continue
+        # A few long lists have millions of combinations, so no more are made than it takes to refuse them.
+        members = list(islice(expand(name, settings), MOST_MODELS + 1))
+        if len(members) > MOST_MODELS:
+            problems.append((name, f"its lists stand for more than {MOST_MODELS} models; expected at most that many"))
+        for member in members[:MOST_MODELS]:
+            if member.name in expanded:
+                message = f"stands for the model {member.name} twice; remove the repeated value, or rename a model"
+                problems.append((name, message))
+            expanded[member.name] = member
+    return expanded, problems
+
+
+def replace_sweeps(source: Source) -> None:
+    """Replace the sweeps of a config by the models they stand for, in place.
+
+    The keys of these models get the positions of the sweep's keys, so that messages name the lines of the sweep.
+    """
+    models = source.value.get("models")
+    if not isinstance(models, dict):
+        return
+    expanded, problems = expand_models(models)
+    for name, message in problems:
+        source.problems.append(Problem(source.position_of(("models", name)), ("models", name), message))
+    source.value["models"] = {name: model.settings for name, model in expanded.items()}
+    for name, model in expanded.items():
+        if name != model.origin:
+            source.positions["models", name] = source.position_of(("models", model.origin))
+            for key in model.settings:
+                path = (key, model.entries[key]) if key in model.entries else (key,)
+                source.positions["models", name, key] = source.position_of(("models", model.origin, *path))
+
+
+def _name_part(value: object) -> str:
+    """Return a value as part of a model's name, which cannot contain dots and plus signs."""
     if isinstance(value, dict):
-        return "-".join(_text(each) if key == "when" else f"{key}{_text(each)}" for key, each in value.items())
+        return "-".join(
+            _name_part(inner) if key == "when" else f"{key}{_name_part(inner)}" for key, inner in value.items()
+        )
     if value is None:
         return "none"
     text = str(value).removesuffix(".0") if isinstance(value, int | float) else str(value)
     return text.replace(".", "_").replace("+", "")
-
-
-Members = dict[Any, tuple[Any, Any, dict[str, int]]]
-
-
-def expanded_models(models: dict[Any, Any]) -> tuple[Members, list[tuple[Any, str]]]:
-    """Each model's settings, its name in the file and which entries of the lists it has; and what is wrong, by name."""
-    found: Members = {}
-    problems = []
-    for name, settings in models.items():
-        if not (isinstance(name, str) and isinstance(settings, dict)):
-            found[name] = settings, name, {}
-            continue
-        members = list(islice(expand(name, settings), MOST_MODELS + 1))
-        if len(members) > MOST_MODELS:
-            problems.append((name, f"its lists stand for more than {MOST_MODELS} models; expected that many at most"))
-        for member in members[:MOST_MODELS]:
-            if member.name in found:
-                problems.append((name, f"stands for the model {member.name} twice; expected values that differ"))
-            found[member.name] = member.settings, name, member.entries
-    return found, problems
-
-
-def expand_sweeps(source: Source) -> None:
-    """Put models in the place of sweeps; each key of theirs stands where the sweep's does."""
-    models = source.value.get("models")
-    if not isinstance(models, dict):
-        return
-    members, problems = expanded_models(models)
-    source.problems += [Problem(source.place(("models", of)), ("models", of), told) for of, told in problems]
-    source.value["models"] = {name: settings for name, (settings, _, _) in members.items()}
-    for name, (settings, of, entries) in members.items():
-        if name != of:
-            source.places[("models", name)] = source.place(("models", of))
-            for key in settings:
-                at = (key, entries[key]) if key in entries else (key,)
-                source.places[("models", name, key)] = source.place(("models", of, *at))

@@ -1,9 +1,14 @@
-"""Downloads of archives: pinned, capped in size and time, retried."""
+"""Downloads of archives: pinned by digest, limited in size and time, retried.
+
+pooch checks digests and moves complete files into place, and tenacity repeats what may succeed on retry. The transfer
+between them is written here, because neither limits it: no more bytes than were published, one deadline for all
+attempts, no redirect from https to http.
+"""
 
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,35 +16,52 @@ from urllib.parse import urlsplit
 from tasks.core.data.catalogue import Archive
 from tasks.core.errors import DataError
 from tasks.core.files import file_digest
+from tasks.core.types import OnProgress
 
 if TYPE_CHECKING:
     import requests
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 5
-_CHUNK = 1 << 16
-OnBytes = Callable[[int, int], None]
-"""Called with the bytes received so far and the bytes expected."""
+"""Rounds over all mirrors."""
+_READ_BYTES = 1 << 16
+_LONGEST_BACKOFF = 30.0  # seconds
+_CONNECT_AND_READ_TIMEOUTS = (10, 30)  # seconds
 
 
-class _Passing(Exception):
-    """A failure that may be over the next time; `wait` is what the server asked for, in seconds."""
+class _TransientError(Exception):
+    """A failure that may succeed on retry, after `wait` seconds if the server asks for a pause."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)
         self.wait = wait
 
 
-def fetch(archive: Archive, folder: Path, *, on_bytes: OnBytes | None = None) -> Path:
-    """The archive in `folder`, downloaded unless its bytes are there already.
+def fetch(archive: Archive, folder: Path, *, on_bytes: OnProgress | None = None) -> Path:
+    """Return the archive's path in `folder`, after a download unless it is there already.
 
-    The mirrors are tried in order; the round is repeated, with growing pauses, after failures that may
-    pass (no connection, 408, 425, 429, 5xx, a broken transfer), until `archive.seconds` are over.
+    The mirrors are tried in order. If none succeeds but a failure may be transient (no connection, HTTP 408, 425, 429
+    or 5xx, an incomplete transfer), the round is repeated after a pause, `ATTEMPTS` times at most and until
+    `archive.seconds` have passed. The pauses grow, and respect the servers' Retry-After.
+
+    Parameters
+    ----------
+    archive : Archive
+        The last part of its first URL is the file's name.
+    folder : Path
+        Created if it does not exist.
+    on_bytes : OnProgress, optional
+        Called with the bytes received and the bytes expected.
+
+    Returns
+    -------
+    Path
+        A file whose digest is the pinned one.
 
     Raises
     ------
     DataError
-        No mirror gave the pinned bytes; the message lists what each did.
+        If no mirror gave the pinned bytes (the message lists each mirror's failure), or `folder` cannot be written.
     """
     import tenacity
 
@@ -50,40 +72,40 @@ def fetch(archive: Archive, folder: Path, *, on_bytes: OnBytes | None = None) ->
         if file_digest(target, algorithm) == digest:
             return target
         log.warning("%s is not what was published (%s differs); downloading it again", target, algorithm)
-    end = time.monotonic() + archive.seconds
+    deadline = time.monotonic() + archive.seconds
     failures: list[str] = []
 
-    def one_round() -> Path:
+    def try_mirrors() -> Path:
         failures.clear()
         wait: float | None = None
         for url in archive.urls:
             try:
-                return _from_mirror(url, archive, target, on_bytes, end)
-            except _Passing as error:
-                failures.append(f"  {_shown(url)}: {error}")
+                return _download(url, archive, target, on_bytes, deadline)
+            except _TransientError as error:
+                failures.append(f"  {_without_login(url)}: {error}")
                 wait = max(wait or 0.0, error.wait)
-            except (DataError, ValueError) as error:
-                failures.append(f"  {_shown(url)}: {error}")
+            except (DataError, ValueError) as error:  # pooch raises ValueError for another digest
+                failures.append(f"  {_without_login(url)}: {error}")
         if wait is None:
             raise DataError("")
-        raise _Passing("", wait)
+        raise _TransientError("", wait)
 
     def pause(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.wait if isinstance(error, _Passing) else 0.0
-        return float(max(asked, min(2.0 ** (state.attempt_number - 1), 30.0)))
+        requested = error.wait if isinstance(error, _TransientError) else 0.0
+        return float(max(requested, min(2.0 ** (state.attempt_number - 1), _LONGEST_BACKOFF)))
 
-    def tell(state: tenacity.RetryCallState) -> None:
-        log.warning("download failed, next try in %.0f s:\n%s", state.upcoming_sleep, "\n".join(failures))
+    def log_failures(state: tenacity.RetryCallState) -> None:
+        log.warning("download failed; next attempt in %.0f s:\n%s", state.upcoming_sleep, "\n".join(failures))
 
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_Passing),
+        retry=tenacity.retry_if_exception_type(_TransientError),
         stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(archive.seconds),
         wait=pause,
-        before_sleep=tell,
+        before_sleep=log_failures,
     )
     try:
-        return retrying(one_round)
+        return retrying(try_mirrors)
     except (DataError, tenacity.RetryError):
         raise DataError(
             f"{name} could not be downloaded:\n" + "\n".join(failures) + "\n"
@@ -91,13 +113,14 @@ def fetch(archive: Archive, folder: Path, *, on_bytes: OnBytes | None = None) ->
         ) from None
 
 
-def _from_mirror(url: str, archive: Archive, target: Path, on_bytes: OnBytes | None, end: float) -> Path:
+def _download(url: str, archive: Archive, target: Path, on_bytes: OnProgress | None, deadline: float) -> Path:
+    """Download from one mirror, and move the file into place once its digest is right."""
     import pooch
 
     pooch.get_logger().setLevel(logging.WARNING)
 
-    def transfer(url: str, output_file: str, _: object) -> None:
-        _transfer(url, Path(output_file), archive.bytes, on_bytes, end)
+    def downloader(url: str, output_file: str, _: object) -> None:
+        _transfer(url, Path(output_file), archive.bytes, on_bytes, deadline)
 
     try:
         pooch.retrieve(
@@ -105,10 +128,11 @@ def _from_mirror(url: str, archive: Archive, target: Path, on_bytes: OnBytes | N
             known_hash=":".join(archive.pin),
             fname=target.name,
             path=target.parent,
-            downloader=transfer,
+            downloader=downloader,
         )
-    except OSError as error:  # the disk; what the network does is a _Passing or a DataError by now
+    except OSError as error:  # from the disk: failures of the network are a _TransientError or a DataError by now
         raise DataError(f"{target.parent} cannot be written: {error.strerror or error}") from None
+    # the file's name is on the disk only once its directory is flushed
     directory = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(directory)
@@ -117,66 +141,70 @@ def _from_mirror(url: str, archive: Archive, target: Path, on_bytes: OnBytes | N
     return target
 
 
-def _transfer(url: str, output: Path, expected: int, on_bytes: OnBytes | None, end: float) -> None:
-    """Write what `url` gives to `output`: never more than `expected` bytes, never past `end`."""
+def _transfer(url: str, output: Path, expected_bytes: int, on_bytes: OnProgress | None, deadline: float) -> None:
+    """Write the content of `url` to `output`: never more than the expected bytes, never past the deadline."""
     import requests
     import urllib3
 
     class Session(requests.Session):
+        # called for each redirect: the place to refuse one that would continue without encryption
         def rebuild_auth(self, prepared: requests.PreparedRequest, response: requests.Response) -> None:
             if urlsplit(response.url).scheme == "https" and urlsplit(str(prepared.url)).scheme != "https":
-                raise DataError(f"redirects from https to {_shown(str(prepared.url))}, which is refused")
+                raise DataError(f"redirects from https to {_without_login(str(prepared.url))}, which is refused")
             super().rebuild_auth(prepared, response)  # type: ignore[no-untyped-call]
 
     received = 0
     try:
-        with Session() as session, _asked(session, url) as response, output.open("wb") as file:
-            # read1 returns what has arrived, so that the clock is looked at however slowly it comes
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        with Session() as session, _get(session, url) as response, output.open("wb") as file:
+            # read1 returns what has arrived, so the deadline is checked even if the server sends a byte at a time
+            while chunk := response.raw.read1(_READ_BYTES, decode_content=True):
                 received += len(chunk)
-                if received > expected:
-                    raise DataError(f"sends more than the {expected:,} bytes that were published")
-                if time.monotonic() > end:
-                    raise DataError(f"too slow: {received:,} of {expected:,} bytes when the time was over")
+                if received > expected_bytes:
+                    raise DataError(f"sends more than the {expected_bytes:,} bytes that were published")
+                if time.monotonic() > deadline:
+                    raise DataError(f"too slow: {received:,} of {expected_bytes:,} bytes received before the deadline")
                 file.write(chunk)
                 if on_bytes:
-                    on_bytes(received, expected)
+                    on_bytes(received, expected_bytes)
             file.flush()
             os.fsync(file.fileno())
     except urllib3.exceptions.HTTPError as error:
-        raise _Passing(_reason(error)) from None
-    if received < expected:
-        raise _Passing(f"ended after {received:,} of {expected:,} bytes")
+        raise _TransientError(_reason(error)) from None
+    if received < expected_bytes:
+        raise _TransientError(f"ended after {received:,} of {expected_bytes:,} bytes")
 
 
-def _asked(session: "requests.Session", url: str) -> "requests.Response":
-    """The response to a GET, whose body is still to be read."""
+def _get(session: "requests.Session", url: str) -> "requests.Response":
+    """Send a GET request and return the response, its body unread."""
     import requests
 
     try:
-        response = session.get(url, stream=True, timeout=(10, 30), headers={"Accept-Encoding": "identity"})
+        response = session.get(
+            url, stream=True, timeout=_CONNECT_AND_READ_TIMEOUTS, headers={"Accept-Encoding": "identity"}
+        )
     except requests.exceptions.SSLError as error:
         raise DataError(f"its certificate is not accepted: {_reason(error)}") from None
-    except ValueError:  # of requests' own: InvalidURL, MissingSchema, InvalidSchema
+    except ValueError:  # InvalidURL, MissingSchema and InvalidSchema of requests
         raise DataError("is not the address of a file; expected http(s)://HOST/.../FILE") from None
     except requests.RequestException as error:
-        raise _Passing(_reason(error)) from None
-    except OSError as error:  # a bundle of certificates that is not there
+        raise _TransientError(_reason(error)) from None
+    except OSError as error:  # a missing certificate bundle
         raise DataError(str(error)) from None
     if response.status_code in {408, 425, 429} or response.status_code >= 500:
-        raise _Passing(f"HTTP {response.status_code} {response.reason}", _retry_after(response.headers))
+        raise _TransientError(f"HTTP {response.status_code} {response.reason}", _retry_after(response.headers))
     if response.status_code != 200:
         raise DataError(f"HTTP {response.status_code} {response.reason}")
     return response
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
+    """Return the pause that the server asks for, in seconds; 0 if there is none or it is a date."""
     value = headers.get("Retry-After") or "0"
     return float(value) if value.isdecimal() else 0.0
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause, without the wrapping of three libraries."""
+    """Return the innermost cause: urllib3 and requests each wrap the errors of the layer below."""
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     inner = getattr(error, "reason", None)
@@ -186,11 +214,11 @@ def _reason(error: Exception) -> str:
 def _file_name(url: str) -> str:
     name = Path(urlsplit(url).path).name
     if name in {"", ".."}:
-        raise DataError(f"the address {_shown(url)} names no file; expected http(s)://HOST/.../FILE")
+        raise DataError(f"the address {_without_login(url)} names no file; expected http(s)://HOST/.../FILE")
     return name
 
 
-def _shown(url: str) -> str:
-    """The address without user name and password."""
+def _without_login(url: str) -> str:
+    """Return the address without user name and password, for messages."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,4 +1,4 @@
-"""The matrix of interactions, with the names of its rows and columns."""
+"""The matrix of interactions, with the ids of its rows and columns."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,39 +8,52 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.types import Counts, Values
+
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_array
 
-BLOCK_INTERACTIONS = 1 << 20  # interactions of which temporary copies are made
+BLOCK_INTERACTIONS = 1 << 20
+"""Number of interactions that are processed at a time where temporary copies are needed; limits their memory."""
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """A users x items matrix with the names of its rows and columns.
+    """A users x items matrix with the ids of its rows and columns.
 
-    matrix : (U, I) CSR float32 with int32 indices, sorted; the stored value is the confidence
-    user_ids : (U,) raw ids, int64 or text; row u is user_ids[u]
-    item_ids : (I,) raw ids
-    item_titles : (I,) text, or None where the data set has no titles
-    times : (nnz,) float64, the timestamp of each stored interaction in the matrix' order, or None where there are none
+    Attributes
+    ----------
+    matrix : (U, I) CSR float32
+        The stored values are confidences. Indices are int32 and sorted within rows.
+    user_ids : (U,) int64 or text
+        Raw ids: row u is the user user_ids[u].
+    item_ids : (I,) int64 or text
+        Raw ids.
+    item_titles : (I,) text or None
+        None if the data set has no titles.
+    times : (nnz,) float64 or None
+        The timestamp of each stored value, in the order of matrix.data. None if the data set has no timestamps.
     """
 
     matrix: "csr_array"
     user_ids: npt.NDArray[Any]
     item_ids: npt.NDArray[Any]
     item_titles: npt.NDArray[np.str_] | None
-    times: npt.NDArray[np.float64] | None = None
+    times: Values | None = None
 
     def digest(self) -> str:
-        """sha256 over all that a fit on every interaction depends on, equal on every machine; times are not."""
+        """Return the sha256 of everything that a fit depends on, equal on every machine.
+
+        Timestamps are left out: only splits use them.
+        """
         hasher = hashlib.sha256()
         titles = self.item_titles if self.item_titles is not None else np.array([], dtype=np.str_)
         matrix = self.matrix
         for array in (matrix.indptr, matrix.indices, matrix.data):
-            little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-            hasher.update(little.dtype.str.encode())
-            hasher.update(little.data)
+            little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            hasher.update(little_endian.dtype.str.encode())
+            hasher.update(little_endian.data)
         for names in (self.user_ids, self.item_ids, titles):
             hasher.update("\x1f".join(map(str, names.tolist())).encode() + names.dtype.kind.encode())
         hasher.update(repr(matrix.shape).encode())
@@ -57,20 +70,24 @@ class Interactions:
 
     @classmethod
     def load(cls, path: Path) -> "Interactions":
-        """Read what `save` wrote."""
+        """Read a file that `save` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
             return cls(
-                _matrix(arrays), arrays["user_ids"], arrays["item_ids"], arrays.get("item_titles"), arrays.get("times")
+                _matrix_of(arrays),
+                arrays["user_ids"],
+                arrays["item_ids"],
+                arrays.get("item_titles"),
+                arrays.get("times"),
             )
 
     def users_frame(self) -> "pd.DataFrame":
-        """`index`, `raw_id`, one row a user."""
+        """Return the columns `index` and `raw_id`, one row for each user."""
         import pandas as pd
 
         return pd.DataFrame({"index": np.arange(len(self.user_ids)), "raw_id": self.user_ids})
 
     def items_frame(self) -> "pd.DataFrame":
-        """`index`, `raw_id`, `title` (empty where there is none), one row an item."""
+        """Return the columns `index`, `raw_id` and `title` (empty if there is none), one row for each item."""
         import pandas as pd
 
         titles = self.item_titles if self.item_titles is not None else np.full(len(self.item_ids), "")
@@ -79,7 +96,7 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Summary:
-    """The notebook's eight figures, and the number of interactions."""
+    """Counts of users, items and interactions, and the interactions of a user and of an item."""
 
     users: int
     items: int
@@ -93,7 +110,17 @@ class Summary:
 
 
 def save_matrix(matrix: "csr_array", path: Path, **arrays: npt.NDArray[Any]) -> None:
-    """Write a CSR matrix, and arrays beside it, as npz without pickles."""
+    """Write a CSR matrix as npz without pickles.
+
+    Parameters
+    ----------
+    matrix : csr_array
+        What `load_matrix` returns.
+    path : Path
+        Replaced if it exists.
+    **arrays
+        Further arrays to write into the same file, by name.
+    """
     with path.open("wb") as file:
         np.savez(
             file,
@@ -107,21 +134,21 @@ def save_matrix(matrix: "csr_array", path: Path, **arrays: npt.NDArray[Any]) -> 
 
 
 def load_matrix(path: Path) -> "csr_array":
-    """Read the matrix that `save_matrix` wrote."""
+    """Read the matrix of a file that `save_matrix` or `Interactions.save` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
-        return _matrix(arrays)
+        return _matrix_of(arrays)
 
 
-def _matrix(arrays: Any) -> "csr_array":
+def _matrix_of(arrays: Any) -> "csr_array":
     from scipy.sparse import csr_array
 
     return csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"].tolist()))
 
 
 def summarize(matrix: "csr_array") -> Summary:
-    """Count users, items and interactions, and interactions a user and an item."""
+    """Return the summary of a (U, I) CSR matrix."""
     per_user = np.diff(matrix.indptr)
-    per_item = tally(matrix.indices, matrix.shape[1])
+    per_item = count_occurrences(matrix.indices, matrix.shape[1])
     return Summary(
         users=matrix.shape[0],
         items=matrix.shape[1],
@@ -135,9 +162,22 @@ def summarize(matrix: "csr_array") -> Summary:
     )
 
 
-def tally(indexes: npt.NDArray[Any], n: int) -> npt.NDArray[np.int64]:
-    """How often each of 0 to n - 1 is among the indexes, (n,); bincount, which makes all of them int64, by parts."""
-    found = np.zeros(n, dtype=np.int64)
+def count_occurrences(indexes: npt.NDArray[Any], n: int) -> Counts:
+    """Return how often each of the numbers 0 to n - 1 occurs.
+
+    Parameters
+    ----------
+    indexes : (any,) integers
+        From 0 to n - 1.
+    n : int
+        Length of the result.
+
+    Returns
+    -------
+    (n,) int64
+    """
+    counts = np.zeros(n, dtype=np.int64)
+    # block by block, because bincount copies its whole input to int64
     for start in range(0, len(indexes), BLOCK_INTERACTIONS):
-        found += np.bincount(indexes[start : start + BLOCK_INTERACTIONS], minlength=n)
-    return found
+        counts += np.bincount(indexes[start : start + BLOCK_INTERACTIONS], minlength=n)
+    return counts

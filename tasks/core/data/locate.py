@@ -1,64 +1,75 @@
-"""A config's data set -> its file on this machine."""
+"""The file or directory on this machine that holds a config's data set."""
 
 from pathlib import Path
 
 from tasks.core.config.dataset import DatasetConfig
-from tasks.core.data.catalogue import CatalogueEntry, entry
-from tasks.core.data.download import OnBytes, fetch
+from tasks.core.data.catalogue import CatalogueEntry, catalogue_entry
+from tasks.core.data.download import fetch
 from tasks.core.data.readers.archives import member_sha256
 from tasks.core.data.synthetic import write_ratings
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, file_digest, file_sha256, home, replacing
+from tasks.core.types import OnProgress
 
 
-def locate(config: DatasetConfig, *, on_bytes: OnBytes | None = None) -> StoredFile:
-    """The file or directory of the data set on this machine: made, downloaded, or the copy that `path` names.
+def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> StoredFile:
+    """Return the data set on this machine: the copy that `path` names, else one that is downloaded or generated.
 
-    The digest is that of the ratings' bytes; for a catalogued data set it, or its archive's, is the pinned one. Where
-    the archive alone is pinned, nothing vouches for a folder but its number of ratings.
+    Parameters
+    ----------
+    config : DatasetConfig
+        Names an entry of the catalogue, or a file of one's own.
+    on_bytes : OnProgress, optional
+        Called during a download with the bytes received and the bytes expected.
+
+    Returns
+    -------
+    StoredFile
+        The path may be a ratings file, an archive or its folder. The digest is always that of the ratings' bytes, and
+        is compared to the catalogue. If the catalogue pins the archive alone, a folder's content cannot be verified;
+        reading it checks the number of ratings.
 
     Raises
     ------
     ConfigError
-        An unknown data set.
+        If the catalogue has no such data set.
     DataError
-        A path that is not there, bytes that are not those published, a failed download.
+        If the path does not exist, its content is not what was published, or the download fails.
     """
     if config.name == "file":
         path = Path(str(config.path)).expanduser().absolute()
         if not path.is_file():
             raise DataError(f"dataset.path: {path} is not a file; expected a CSV, TSV or Parquet file of ratings")
-        return StoredFile(str(path), _digest_of(path))
-    known = entry(config.name)
+        try:
+            return StoredFile(str(path), file_sha256(path))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    entry = catalogue_entry(config.name)
     if config.path is not None:
         path = Path(config.path).expanduser().absolute()
         if not path.exists():
             raise DataError(f"dataset.path: {path} does not exist; remove the key to have the data set downloaded")
-        _check_archive(path, known)
-    elif known.archive:
-        path = fetch(known.archive, home() / "datasets", on_bytes=on_bytes)
+        _check_archive(path, entry)
+    elif entry.archive:
+        path = fetch(entry.archive, home() / "datasets", on_bytes=on_bytes)
     else:
-        path = home() / "datasets" / known.ratings.member
-        if not path.exists() or file_sha256(path) != known.ratings.sha256:
+        path = home() / "datasets" / entry.ratings.member
+        if not path.exists() or file_sha256(path) != entry.ratings.sha256:
             with replacing(path) as temporary:
-                write_ratings(temporary, known.seed or 0)
-    return StoredFile(str(path), member_sha256(path, known.ratings))
+                write_ratings(temporary, entry.seed or 0)
+    return StoredFile(str(path), member_sha256(path, entry.ratings))
 
 
-def _check_archive(path: Path, known: CatalogueEntry) -> None:
-    """Refuse a zip that is not the published one, where no digest of what is in it is known."""
-    if known.archive and not known.ratings.sha256 and path.suffix == ".zip" and path.is_file():
-        algorithm, expected = known.archive.pin
-        found = file_digest(path, algorithm)
-        if found != expected:
+def _check_archive(path: Path, entry: CatalogueEntry) -> None:
+    """Check the digest of a local zip file if the catalogue pins no digest of the ratings in it.
+
+    Where it does, the ratings' own digest is enough, and a zip file that was packed anew is accepted.
+    """
+    if entry.archive and not entry.ratings.sha256 and path.suffix == ".zip" and path.is_file():
+        algorithm, expected = entry.archive.pin
+        digest = file_digest(path, algorithm)
+        if digest != expected:
             raise DataError(
-                f"{path}: its {algorithm} is {found[:12]}… but {expected[:12]}… was published; it is truncated, "
+                f"{path}: its {algorithm} is {digest[:12]}… but {expected[:12]}… was published; it is truncated, "
                 "altered or packed anew: use another copy, or the folder that it unpacks to"
             )
-
-
-def _digest_of(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read_ratings: {error.strerror}") from None

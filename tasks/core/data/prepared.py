@@ -86,7 +86,9 @@ def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredF
     Parameters
     ----------
     dataset : DatasetConfig
+        The data set.
     settings : PreprocessConfig
+        Rules on ratings.
     ratings : StoredFile
         The located data set, see `tasks.core.data.locate.locate`.
 
@@ -122,7 +124,9 @@ def with_split(
     Parameters
     ----------
     data : PreparedData
+        Interactions, and their split.
     evaluation : EvaluationConfig
+        Split and part.
     dataset, settings, ratings
         As for `prepare`: the ratings hold the timestamps, and the rules on ratings apply to a published test file too.
     seed : int

@@ -1,4 +1,9 @@
-"""Ratings -> interactions: duplicates, minimum rating, k-core, indexes, confidence."""
+"""Ratings made into the matrix of interactions.
+
+The steps are, in this order: duplicates, the minimum rating, the k-core, indexes, confidences. Duplicates come first,
+so that a rating that its user lowered later does not count. Indexes are by first appearance after filtering, as
+`pandas.factorize` gives them.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,184 +11,227 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.config.dataset import PreprocessConfig, Transform
-from tasks.core.data.interactions import BLOCK_INTERACTIONS, Interactions, tally
+from tasks.core.data.interactions import BLOCK_INTERACTIONS, Interactions, count_occurrences
 from tasks.core.data.readers.ratings import Ratings
 from tasks.core.errors import DataError
-from tasks.core.types import RawId
+from tasks.core.types import Floats, Ids, Mask, RawId, Values
 
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_array
 
 ALGORITHM = 2
-"""Raised whenever the same ratings would give another matrix: stored ones are then made anew."""
+"""Part of the key of stored interactions. To be raised whenever the same ratings give another matrix."""
 
 
 def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
-    """Filter the ratings and index them.
+    """Filter ratings and return their matrix.
 
-    Duplicates are settled first, so that a rating that was withdrawn does not count; then `min_rating`; then the
-    k-core; then indexes by first appearance.
+    Parameters
+    ----------
+    ratings : Ratings
+        Its frame is freed during filtering if the caller holds no reference to it.
+    config : PreprocessConfig
+        The filters, and the kind of confidence.
+
+    Returns
+    -------
+    Interactions
 
     Raises
     ------
     DataError
-        Duplicates under `duplicates: error`, nothing left after filtering, a confidence that is not above 0.
+        If there are duplicates and `config.duplicates` is `error`, a filter leaves nothing, or a confidence would not
+        be positive and finite.
     """
-    titles, frame = ratings.titles, without_duplicates(ratings.frame, config)
-    del ratings  # whoever called may need it no more: then filtering frees it
+    titles, frame = ratings.titles, resolve_duplicates(ratings.frame, config)
+    del ratings  # the last reference to the unfiltered frame, unless the caller holds one
     if "rating" in frame and config.min_rating is not None:
-        kept = frame["rating"].to_numpy() >= config.min_rating
-        if not kept.any():
+        high_enough = frame["rating"].to_numpy() >= config.min_rating
+        if not high_enough.any():
             raise DataError(
                 f"no rating is at least min_rating {config.min_rating:g}: ratings go from {frame['rating'].min():g} "
                 f"to {frame['rating'].max():g}; lower preprocess.min_rating"
             )
-        frame = _rows(frame, kept)
+        frame = _select_rows(frame, high_enough)
     if config.k_core is not None:
-        frame = _core(frame, config.k_core)
-    user_codes, item_codes = (_by_appearance(frame[side]) for side in ("user", "item"))
-    matrix = _lines(frame, user_codes, item_codes)
-    lines = matrix.data
-    matrix.data = _confidence(frame, config)[lines]
-    times = frame["timestamp"].to_numpy()[lines] if "timestamp" in frame else None
-    item_ids = _raw(frame["item"], item_codes)
-    known = np.array([titles.get(raw, "") for raw in item_ids.tolist()], dtype=np.str_) if titles else None
-    return Interactions(matrix, _raw(frame["user"], user_codes), item_ids, known, times)
+        frame = _k_core(frame, config.k_core)
+    user_codes, item_codes = (_codes_by_appearance(frame[side]) for side in ("user", "item"))
+    matrix = _row_numbers(frame, user_codes, item_codes)
+    row_numbers = matrix.data
+    matrix.data = _confidences(frame, config)[row_numbers]
+    times = frame["timestamp"].to_numpy()[row_numbers] if "timestamp" in frame else None
+    user_ids, item_ids = _raw_ids(frame["user"], user_codes), _raw_ids(frame["item"], item_codes)
+    item_titles = np.array([titles.get(raw_id, "") for raw_id in item_ids.tolist()], dtype=np.str_) if titles else None
+    return Interactions(matrix, user_ids, item_ids, item_titles, times)
 
 
-def confidence(ratings: npt.NDArray[np.float64], config: PreprocessConfig) -> npt.NDArray[np.float64]:
-    """What the matrix holds for a rating: itself, 1, 1 + alpha·r, or 1 + alpha·log(1 + r/epsilon).
+def resolve_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.DataFrame":
+    """Return one rating for each pair of user and item.
 
-    The transforms are those of Hu, Koren and Volinsky (2008), sections 4 and 6.
-    """
-    kind = config.confidence
-    if isinstance(kind, Transform):
-        grown = ratings if kind.transform == "linear" else np.log1p(ratings / (kind.epsilon or 1.0))
-        return np.asarray(1 + kind.alpha * grown)
-    return ratings if kind == "rating" else np.ones_like(ratings)
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        See `tasks.core.data.readers.ratings.Ratings`.
+    config : PreprocessConfig
+        With `duplicates: last`, the rating with the latest timestamp is kept; of several with this timestamp, or if
+        there are no timestamps, the last in the file.
 
-
-def _confidence(frame: "pd.DataFrame", config: PreprocessConfig) -> npt.NDArray[np.float32]:
-    found = np.ones(len(frame), dtype=np.float32)
-    whole = frame["rating"].to_numpy() if "rating" in frame else None
-    for start in range(0, len(frame), BLOCK_INTERACTIONS):
-        part = slice(start, start + BLOCK_INTERACTIONS)
-        ratings = np.ones(len(found[part])) if whole is None else whole[part]
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            found[part] = confidence(ratings, config)
-        wrong = ~(np.isfinite(found[part]) & (found[part] > 0))
-        if wrong.any():
-            made = "" if config.confidence == "rating" else f" (made into {found[part][wrong][0]:g})"
-            raise DataError(
-                f"a rating of {ratings[wrong][0]:g}{made} cannot be a confidence, which is above 0 and below 3e38; "
-                "raise preprocess.min_rating, or use confidence: binary"
-            )
-    return found
-
-
-def without_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.DataFrame":
-    """One rating for each pair of user and item.
+    Returns
+    -------
+    pd.DataFrame
 
     Raises
     ------
     DataError
-        A pair is rated twice, and `duplicates` is `error`.
+        If a user rates an item twice, and `config.duplicates` is `error`.
     """
     users, items = (frame[side].cat.codes.to_numpy() for side in ("user", "item"))
     n_users, n_items = (len(frame[side].cat.categories) for side in ("user", "item"))
-    matrix = _lines(frame, np.arange(n_users), np.arange(n_items))
-    if matrix.has_canonical_format:
+    matrix = _row_numbers(frame, np.arange(n_users), np.arange(n_items))
+    if matrix.has_canonical_format:  # no column twice in a row: no duplicates
         return frame
-    again = np.flatnonzero(np.diff(matrix.indices) == 0)
-    again = again[~np.isin(again + 1, matrix.indptr)]  # the last of a row and the first of the next are no pair
-    lines = np.unique(matrix.data[np.concatenate([again, again + 1])])
-    keys = users[lines].astype(np.int64) * n_items + items[lines]
-    order = np.argsort(keys, kind="stable")
+    # From here on only the duplicates' rows of the frame are sorted, which are few as a rule.
+    repeats = np.flatnonzero(np.diff(matrix.indices) == 0)
+    repeats = repeats[~np.isin(repeats + 1, matrix.indptr)]  # the end of a matrix row and the start of the next
+    rows = np.unique(matrix.data[np.concatenate([repeats, repeats + 1])])
+    pairs = users[rows].astype(np.int64) * n_items + items[rows]
+    order = np.argsort(pairs, kind="stable")
     if "timestamp" in frame:
-        order = np.lexsort((frame["timestamp"].to_numpy()[lines], keys))
-    again = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+        order = np.lexsort((frame["timestamp"].to_numpy()[rows], pairs))
+    replaced = np.flatnonzero(pairs[order][1:] == pairs[order][:-1])  # each of these has a later rating after it
     if config.duplicates == "error":
-        pairs = np.sort(lines[order[np.stack([again, again + 1])]], axis=0)
-        first, second = pairs[:, np.argmin(pairs[1])].tolist()
+        row_pairs = np.sort(rows[order[np.stack([replaced, replaced + 1])]], axis=0)
+        first, second = row_pairs[:, np.argmin(row_pairs[1])].tolist()
         user, item = frame["user"].iloc[first], frame["item"].iloc[first]
         raise DataError(
             f"user {user} rates item {item} twice (ratings {first + 1} and {second + 1} of the file), and "
-            f"{len(again)} such repeats in all; preprocess.duplicates: last keeps the last of each"
+            f"{len(replaced)} such repeats in all; preprocess.duplicates: last keeps the last of each"
         )
     keep = np.ones(len(frame), dtype=bool)
-    keep[lines[order[again]]] = False
-    return _rows(frame, keep)
+    keep[rows[order[replaced]]] = False
+    return _select_rows(frame, keep)
 
 
-def _core(frame: "pd.DataFrame", k: int) -> "pd.DataFrame":
-    """The k-core: what is left once users and items of fewer than k interactions are dropped, again and again."""
+def _k_core(frame: "pd.DataFrame", k: int) -> "pd.DataFrame":
+    """Return the k-core: users and items with fewer than k interactions are dropped until none is left."""
     sides = [frame[side].cat.codes.to_numpy() for side in ("user", "item")]
-    kept = _in_core(sides, k)
-    if not kept.any():
-        low, high = 0, k  # the largest core that is not empty, by halving
+    in_core = _in_k_core(sides, k)
+    if not in_core.any():
+        low, high = 0, k  # bisection for the largest core that is not empty
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if _in_core(sides, middle).any() else (low, middle)
+            low, high = (middle, high) if _in_k_core(sides, middle).any() else (low, middle)
         raise DataError(
             f"preprocess.k_core {k} leaves nothing of {len(frame):,} interactions; the largest that leaves something "
             f"is {low}"
         )
-    return _rows(frame, kept)
+    return _select_rows(frame, in_core)
 
 
-def _in_core(sides: list[npt.NDArray[Any]], k: int) -> npt.NDArray[np.bool_]:
+def _in_k_core(sides: list[npt.NDArray[Any]], k: int) -> Mask:
+    """Mark the interactions in the k-core, given the codes of their users and of their items."""
     kept = np.ones(len(sides[0]), dtype=bool)
     while True:
         enough = kept.copy()
         for codes in sides:
-            enough &= (tally(codes[kept], int(codes.max(initial=0)) + 1) >= k)[codes]
+            enough &= (count_occurrences(codes[kept], int(codes.max(initial=0)) + 1) >= k)[codes]
         if enough.sum() == kept.sum():
             return kept
         kept = enough
 
 
-def _rows(frame: "pd.DataFrame", kept: npt.NDArray[np.bool_]) -> "pd.DataFrame":
-    """Some of the rows; where it is all, the frame, for pandas would copy it, and index with 8 bytes a row."""
+def _confidences(frame: "pd.DataFrame", config: PreprocessConfig) -> Floats:
+    """Return the confidence of each row, (n,)."""
+    confidences = np.ones(len(frame), dtype=np.float32)
+    all_ratings = frame["rating"].to_numpy() if "rating" in frame else None
+    for start in range(0, len(frame), BLOCK_INTERACTIONS):
+        block = slice(start, start + BLOCK_INTERACTIONS)
+        ratings = np.ones(len(confidences[block])) if all_ratings is None else all_ratings[block]
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            confidences[block] = _transform(ratings, config)
+        invalid = ~(np.isfinite(confidences[block]) & (confidences[block] > 0))
+        if invalid.any():
+            result = "" if config.confidence == "rating" else f" (made into {confidences[block][invalid][0]:g})"
+            raise DataError(
+                f"a rating of {ratings[invalid][0]:g}{result} cannot be a confidence, which is above 0 and below 3e38; "
+                "raise preprocess.min_rating, or use confidence: binary"
+            )
+    return confidences
+
+
+def _transform(ratings: Values, config: PreprocessConfig) -> Values:
+    """Return the confidence of each rating r: r itself, 1, 1 + alpha·r, or 1 + alpha·log(1 + r/epsilon).
+
+    The last two are from Hu, Koren and Volinsky (2008), sections 4 and 6.
+    """
+    confidence = config.confidence
+    if isinstance(confidence, Transform):
+        if confidence.transform == "log":
+            ratings = np.log1p(ratings / (confidence.epsilon or 1.0))
+        return np.asarray(1 + confidence.alpha * ratings)
+    return ratings if confidence == "rating" else np.ones_like(ratings)
+
+
+def _select_rows(frame: "pd.DataFrame", selected: Mask) -> "pd.DataFrame":
+    """Return the selected rows.
+
+    pandas' own selection copies the frame even if all rows are selected, and adds an index of 8 bytes a row.
+    """
     import pandas as pd
 
-    return frame if kept.all() else pd.DataFrame({name: frame[name].array[kept] for name in frame}, copy=False)
+    return frame if selected.all() else pd.DataFrame({name: frame[name].array[selected] for name in frame}, copy=False)
 
 
-def _by_appearance(column: "pd.Series[Any]") -> npt.NDArray[Any]:
-    """The codes of a categorical column, each once, in the order in which they come."""
+def _codes_by_appearance(column: "pd.Series[Any]") -> npt.NDArray[Any]:
+    """Return the different codes of a categorical column, in the order of their first appearance."""
     import pandas as pd
 
     return np.asarray(pd.unique(column.cat.codes.to_numpy()))
 
 
-def _lines(frame: "pd.DataFrame", users: npt.NDArray[Any], items: npt.NDArray[Any]) -> "csr_array":
-    """The frame as a CSR matrix whose values are the numbers of its lines, int32.
+def _row_numbers(frame: "pd.DataFrame", users: npt.NDArray[Any], items: npt.NDArray[Any]) -> "csr_array":
+    """Return a users x items CSR matrix whose values are the numbers of the frame's rows.
 
-    Sorted within rows; a pair that is there twice is so in the matrix. No sort of all, and no key of 8 bytes a line:
-    scipy transposes by counting, and the transpose of lines x users has the lines of each user.
+    A pair of user and item that has several rows has several entries. Sorting all rows, or a key of 8 bytes a row,
+    would need more time and memory: scipy transposes by counting, and the transpose of rows x users lists the rows of
+    each user.
 
-    users, items : the code that is each row's and column's
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Of n rows.
+    users, items : (U,), (I,) int
+        The code of each matrix row and column.
+
+    Returns
+    -------
+    (U, I) csr_array of int32
+        Columns are sorted within rows.
     """
     from scipy.sparse import csr_array
 
-    rows, n = _indexes(frame["user"], users), len(frame)
-    by_line = csr_array((np.ones(n, dtype=np.int8), rows, np.arange(n + 1, dtype=np.int32)), shape=(n, len(users)))
-    by_user = by_line.tocsc()
-    lines, starts = by_user.indices, by_user.indptr
-    del rows, by_line, by_user
-    matrix = csr_array((lines, _indexes(frame["item"], items)[lines], starts), shape=(len(users), len(items)))
+    user_indexes, n = _indexes(frame["user"], users), len(frame)
+    by_row = csr_array(
+        (np.ones(n, dtype=np.int8), user_indexes, np.arange(n + 1, dtype=np.int32)), shape=(n, len(users))
+    )
+    by_user = by_row.tocsc()
+    row_numbers, indptr = by_user.indices, by_user.indptr
+    del user_indexes, by_row, by_user  # before the copies below
+    item_indexes = _indexes(frame["item"], items)[row_numbers]
+    matrix = csr_array((row_numbers, item_indexes, indptr), shape=(len(users), len(items)))
     matrix.sort_indices()
     return matrix
 
 
-def _indexes(column: "pd.Series[Any]", of_index: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-    """The index of each row's category, (n,)."""
-    index = np.zeros(len(column.cat.categories), dtype=np.int32)
-    index[of_index] = np.arange(len(of_index), dtype=np.int32)
-    return np.asarray(index[column.cat.codes.to_numpy()])
+def _indexes(column: "pd.Series[Any]", codes: npt.NDArray[Any]) -> Ids:
+    """Return the index of each row's code among `codes`, (n,)."""
+    index_of = np.zeros(len(column.cat.categories), dtype=np.int32)
+    index_of[codes] = np.arange(len(codes), dtype=np.int32)
+    return np.asarray(index_of[column.cat.codes.to_numpy()])
 
 
-def _raw(column: "pd.Series[Any]", codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _raw_ids(column: "pd.Series[Any]", codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the raw ids of the codes, as integers if all of them are integers, else as text."""
     ids: list[RawId] = column.cat.categories[codes].tolist()
-    return np.array(ids, dtype=np.int64 if all(isinstance(raw, int) for raw in ids) else np.str_)
+    return np.array(ids, dtype=np.int64 if all(isinstance(raw_id, int) for raw_id in ids) else np.str_)

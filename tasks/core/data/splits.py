@@ -1,32 +1,37 @@
-"""Interactions -> a train part and a test part."""
+"""Interactions held out for evaluation.
+
+Each strategy is a function that marks the stored interactions to hold out. `hold_out` calls the one that the config
+names. Published test files are the subject of `tasks.core.data.published_split`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.core.config.evaluation import LeaveLastSplit, RandomSplit, RandomUserSplit, TimeSplit
-from tasks.core.data.interactions import Interactions, tally
+from tasks.core.data.interactions import Interactions, count_occurrences
 from tasks.core.errors import DataError
-from tasks.core.types import Mask, Values
+from tasks.core.types import Counts, Mask, Values
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 ALGORITHM = 1
-"""Part of an evaluation's identity; raised whenever the same settings would hold out other interactions."""
+"""Part of an evaluation's identity. To be raised whenever the same settings hold out other interactions."""
 Strategy = RandomSplit | RandomUserSplit | LeaveLastSplit | TimeSplit
 
 
 @dataclass(frozen=True)
 class Split:
-    """Two matrices of one shape whose interactions are disjoint.
+    """Two matrices of the same shape without a common interaction.
 
-    Users and items that only a published test file has are rows and columns after those of the interactions; they
-    have nothing in `train`.
+    Users and items that occur only in a published test file have rows and columns after those of the interactions.
+    They are empty in `train`.
 
+    Attributes
+    ----------
     train, test : (U', I') CSR float32
     """
 
@@ -34,111 +39,138 @@ class Split:
     test: "csr_array"
 
     def counts(self) -> dict[str, int]:
-        """What evaluations are logged with: how much is in either part, and what the split emptied."""
-        in_train = tally(self.train.indices, self.train.shape[1])
+        """Return the sizes of the parts, and the numbers of users and items without interactions to train on."""
+        per_item = count_occurrences(self.train.indices, self.train.shape[1])
         return {
             "train_interactions": self.train.nnz,
             "test_interactions": self.test.nnz,
             "evaluated_users": int((np.diff(self.test.indptr) > 0).sum()),
             "users_without_train": int((np.diff(self.train.indptr) == 0).sum()),
-            "items_without_train": int((in_train == 0).sum()),
+            "items_without_train": int((per_item == 0).sum()),
         }
 
 
-def hold_out(loaded: Interactions, config: Strategy, *, seed: int, validation: bool = False) -> Split:
-    """Split by a strategy.
+def hold_out(interactions: Interactions, config: Strategy, *, seed: int, validation: bool = False) -> Split:
+    """Split interactions into a train part and a test part by the strategy of a config.
 
     Parameters
     ----------
-    seed : of whatever is drawn
-    validation : split the train part once more, with a seed that follows from `seed`, and leave the test part out
+    interactions : Interactions
+        With timestamps, if the strategy needs them.
+    config : Strategy
+        The strategy, and the size of the test part.
+    seed : int
+        Of the random draws.
+    validation : bool
+        Whether to leave the test part out and split the train part once more, with `seed` + 1.
+
+    Returns
+    -------
+    Split
+        The validation part stands in place of the test part, if `validation` is set.
 
     Raises
     ------
     DataError
-        A part would be empty, a strategy needs timestamps that are not there.
+        If a part would be empty, or the strategy needs timestamps and the data have none.
     """
-    split, held_out = _parted(loaded.matrix, loaded.times, config, seed)
+    split, held_out = _split(interactions.matrix, interactions.times, config, seed)
     if not validation:
         return split
-    times = None if loaded.times is None else loaded.times[~held_out]
-    return _parted(split.train, times, config, seed + 1)[0]
+    times = None if interactions.times is None else interactions.times[~held_out]
+    return _split(split.train, times, config, seed + 1)[0]
 
 
-def random(matrix: "csr_array", times: Values | None, config: RandomSplit, seed: int) -> Mask:
-    """A share of all interactions, by a permutation of them."""
-    order = np.arange(matrix.nnz, dtype=np.int32)  # half the memory of `permutation`, which draws the same
+def _random(matrix: "csr_array", times: Values | None, config: RandomSplit, seed: int) -> Mask:
+    """Hold out a fraction of all interactions."""
+    # shuffling int32 draws what Generator.permutation draws, with half the memory
+    order = np.arange(matrix.nnz, dtype=np.int32)
     np.random.default_rng(seed).shuffle(order)
     held_out = np.zeros(matrix.nnz, dtype=bool)
     held_out[order[: round(config.test_fraction * matrix.nnz)]] = True
     return held_out
 
 
-def random_user(matrix: "csr_array", times: Values | None, config: RandomUserSplit, seed: int) -> Mask:
-    """A share or a number of each user's interactions, all but one at most."""
+def _random_user(matrix: "csr_array", times: Values | None, config: RandomUserSplit, seed: int) -> Mask:
+    """Hold out a fraction or a number of each user's interactions, but never all of them."""
+    fraction = 0.2 if config.test_fraction is None else config.test_fraction
     counts = np.diff(matrix.indptr)
-    share = 0.2 if config.test_fraction is None else config.test_fraction
-    wanted = np.rint(share * counts).astype(np.int64) if config.test_count is None else config.test_count
-    return _first_of_each_row(matrix, np.random.default_rng(seed).random(matrix.nnz), wanted)
+    n_test = np.rint(fraction * counts).astype(np.int64) if config.test_count is None else config.test_count
+    return _lowest_in_each_row(matrix, np.random.default_rng(seed).random(matrix.nnz), n_test)
 
 
-def leave_last(matrix: "csr_array", times: Values | None, config: LeaveLastSplit, seed: int) -> Mask:
-    """Each user's last interactions, all but one at most; of one moment, those of the highest item index."""
-    return _first_of_each_row(matrix, -_needed(times, config.strategy), config.test_count)
+def _leave_last(matrix: "csr_array", times: Values | None, config: LeaveLastSplit, seed: int) -> Mask:
+    """Hold out each user's last interactions, but never all of them.
+
+    Of interactions with the same timestamp, those with the highest item indexes count as the last.
+    """
+    return _lowest_in_each_row(matrix, -_require_times(times, config.strategy), config.test_count)
 
 
-def by_time(matrix: "csr_array", times: Values | None, config: TimeSplit, seed: int) -> Mask:
-    """The latest interactions of all, and those of the same moment as the first of them."""
-    moments = _needed(times, config.strategy)
+def _time(matrix: "csr_array", times: Values | None, config: TimeSplit, seed: int) -> Mask:
+    """Hold out the latest interactions of all users, and all that have the same timestamp as the first of them."""
+    times = _require_times(times, config.strategy)
     n_test = round(config.test_fraction * matrix.nnz)
     if n_test == 0:
         return np.zeros(matrix.nnz, dtype=bool)
-    first = np.partition(moments, matrix.nnz - n_test)[matrix.nnz - n_test]
-    return np.asarray(moments >= first)
+    first = np.partition(times, matrix.nnz - n_test)[matrix.nnz - n_test]
+    return np.asarray(times >= first)
 
 
-STRATEGIES: dict[type, Callable[["csr_array", Values | None, Any, int], Mask]] = {
-    RandomSplit: random,
-    RandomUserSplit: random_user,
-    LeaveLastSplit: leave_last,
-    TimeSplit: by_time,
+_STRATEGIES: dict[type, Callable[["csr_array", Values | None, Any, int], Mask]] = {
+    RandomSplit: _random,
+    RandomUserSplit: _random_user,
+    LeaveLastSplit: _leave_last,
+    TimeSplit: _time,
 }
 
 
-def _parted(matrix: "csr_array", times: Values | None, config: Strategy, seed: int) -> tuple[Split, Mask]:
-    """The two parts, and what is in the second."""
-    held_out = STRATEGIES[type(config)](matrix, times, config, seed)
+def _split(matrix: "csr_array", times: Values | None, config: Strategy, seed: int) -> tuple[Split, Mask]:
+    """Return the two parts, and the mask of the stored values that are in the second."""
+    held_out = _STRATEGIES[type(config)](matrix, times, config, seed)
     n_test = int(held_out.sum())
     if not 0 < n_test < matrix.nnz:
         raise DataError(
             f"the {config.strategy} split holds out {n_test} of {matrix.nnz} interactions: one part is empty; "
             "change evaluation.split, or set evaluation: null"
         )
-    return Split(_part(matrix, ~held_out), _part(matrix, held_out)), held_out
+    return Split(_select(matrix, ~held_out), _select(matrix, held_out)), held_out
 
 
-def _part(matrix: "csr_array", chosen: Mask) -> "csr_array":
+def _select(matrix: "csr_array", selected: Mask) -> "csr_array":
+    """Return the matrix with the selected stored values only."""
     from scipy.sparse import csr_array
 
-    before = np.zeros(matrix.nnz + 1, dtype=np.int32)  # how many of those before each are chosen
-    np.cumsum(chosen, out=before[1:])
-    starts = before[matrix.indptr]
-    del before
-    return csr_array((matrix.data[chosen], matrix.indices[chosen], starts), shape=matrix.shape)
+    selected_before = np.zeros(matrix.nnz + 1, dtype=np.int32)  # number of selected values before each stored value
+    np.cumsum(selected, out=selected_before[1:])
+    indptr = selected_before[matrix.indptr]
+    del selected_before  # before the copies below
+    return csr_array((matrix.data[selected], matrix.indices[selected], indptr), shape=matrix.shape)
 
 
-def _first_of_each_row(matrix: "csr_array", keys: npt.NDArray[np.float64], wanted: npt.NDArray[np.int64] | int) -> Mask:
-    """The `wanted` entries of lowest key in each row, the last in the row where keys tie; never a whole row."""
+def _lowest_in_each_row(matrix: "csr_array", keys: Values, n: Counts | int) -> Mask:
+    """Mark the n stored values with the lowest keys in each row, but never a complete row.
+
+    Parameters
+    ----------
+    matrix : csr_array
+        Its values are not used.
+    keys : (nnz,) float64
+        Of equal keys in a row, the one with the highest column counts as the lowest.
+    n : (U,) int64 or int
+        For each row, or for all of them.
+    """
     counts = np.diff(matrix.indptr).astype(np.int64)
     rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), counts)
-    order = matrix.nnz - 1 - np.lexsort((keys[::-1], rows[::-1]))  # from the end, so that of ties the last is first
-    place = np.arange(matrix.nnz, dtype=np.int32) - matrix.indptr[rows]
-    chosen = np.zeros(matrix.nnz, dtype=bool)
-    chosen[order] = place < np.minimum(wanted, counts - 1)[rows]
-    return chosen
+    # lexsort is stable: on reversed input, the last of equal keys comes first
+    order = matrix.nnz - 1 - np.lexsort((keys[::-1], rows[::-1]))
+    rank_in_row = np.arange(matrix.nnz, dtype=np.int32) - matrix.indptr[rows]
+    lowest = np.zeros(matrix.nnz, dtype=bool)
+    lowest[order] = rank_in_row < np.minimum(n, counts - 1)[rows]
+    return lowest
 
 
-def _needed(times: Values | None, strategy: str) -> Values:
+def _require_times(times: Values | None, strategy: str) -> Values:
     if times is None:
         raise DataError(
             f"evaluation.split.strategy {strategy} needs timestamps, and the data have none; set "

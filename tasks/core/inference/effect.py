@@ -1,4 +1,20 @@
-"""Excess disagreement of two models beyond seed variance."""
+"""Excess disagreement of two models beyond seed variance.
+
+A *run* is one fit of a model with a random seed of its own. Every run gives each entity (a user or an item) a list of n
+entries. The overlap of two runs is the share of entries that their lists have in common, averaged over entities.
+
+Two runs of one model differ by their seeds only. Their mean overlap is the *within* overlap: O_AA for model A, O_BB for
+model B. Two runs of different models differ by seed and by model. Their mean overlap is the *between* overlap O_AB. The
+excess disagreement Δ is the difference that seeds do not explain:
+
+    Δ = (O_AA + O_BB) / 2 - O_AB
+
+Δ is 0 in expectation if the runs of both models draw their lists from one distribution. Δ is 1 if each model always
+gives the same lists and the two models share no entry.
+
+The run is the unit of replication: all of this package works on the (R, R) matrix of overlaps of S_A runs of A and S_B
+runs of B, with `labels` (R,) bool, False for a run of A and True for a run of B.
+"""
 
 from dataclasses import dataclass
 from math import comb, gcd, sqrt
@@ -8,22 +24,28 @@ import numpy as np
 from tasks.core.inference.overlap_counts import Overlaps
 from tasks.core.types import Counts, Mask, Values
 
+SEED_DECIDES = 0.4
+"""Within overlap below which lists count as largely determined by the seed."""
+
 
 @dataclass(frozen=True)
 class Effect:
-    """Excess disagreement of two models, in units of overlap (1 is a whole list).
-
-    within_a, within_b : O_AA, O_BB, mean overlap of two runs of one model; between : O_AB, of one run of each
-    delta : Δ = (O_AA + O_BB)/2 - O_AB
-    n_delta : n·Δ, entries of a list of n replaced beyond what the seed replaces
-    rho : O_AB / sqrt(O_AA · O_BB), agreement with the noise divided out; None where a model never agrees with itself
-    steadier, others : Δ = ½(√O_AA - √O_BB)² + √(O_AA·O_BB)(1 - ρ), "one is steadier" and "they list others"
+    """Excess disagreement of two models, in units of overlap (1 is a complete list).
 
     Δ estimates half a squared maximum mean discrepancy (Gretton et al. 2012, eq. 3, the unbiased form) whose kernel is
-    the overlap. With p_i, q_i the probabilities that candidate i enters a list of n under A and B, two independent runs
-    share Σ p_i² (A), Σ q_i² (B), Σ p_i q_i (one of each) entries in expectation, hence E Δ = Σ (p_i - q_i)² / 2n: zero
-    exactly when every candidate enters the list with equal probability under both. An estimate may be below zero.
-    The split is algebra: ½(a + b) - c = ½(√a - √b)² + √(ab) - c, and c = √(ab)·ρ.
+    the overlap. Let p_i and q_i be the probabilities that candidate i enters a list of n under A and under B. Two
+    independent runs share Σ p_i² entries (two of A), Σ q_i² (two of B) or Σ p_i q_i (one of each) in expectation, hence
+    E Δ = Σ (p_i - q_i)² / 2n. It is zero if and only if every candidate has the same probability under both models. An
+    estimate can be negative.
+
+    Attributes
+    ----------
+    within_a, within_b : float
+        O_AA and O_BB, the mean overlap of two runs of one model.
+    between : float
+        O_AB, the mean overlap of a run of A and a run of B.
+    n : int
+        Length of the lists.
     """
 
     within_a: float
@@ -33,73 +55,163 @@ class Effect:
 
     @property
     def delta(self) -> float:
+        """Excess disagreement Δ = (O_AA + O_BB)/2 - O_AB."""
         return (self.within_a + self.within_b) / 2 - self.between
 
     @property
     def n_delta(self) -> float:
+        """Excess disagreement n·Δ in entries: how many of n are replaced beyond seed variance."""
         return self.n * self.delta
 
     @property
     def rho(self) -> float | None:
+        """Agreement corrected for seed noise, ρ = O_AB / √(O_AA·O_BB); None if a within overlap is zero."""
         scale = sqrt(self.within_a * self.within_b)
         return self.between / scale if scale else None
 
     @property
     def steadier(self) -> float:
+        """Part of Δ due to one model varying less between seeds than the other: ½(√O_AA - √O_BB)².
+
+        The parts follow from ½(a + b) - c = ½(√a - √b)² + (√(ab) - c).
+        """
         return (sqrt(self.within_a) - sqrt(self.within_b)) ** 2 / 2
 
     @property
     def others(self) -> float:
+        """Part of Δ due to the models giving different lists: √(O_AA·O_BB) - O_AB = √(O_AA·O_BB)·(1 - ρ)."""
         return sqrt(self.within_a * self.within_b) - self.between
 
     @property
     def decided_by_seed(self) -> bool:
-        """Two runs of one of the models share less than 0.4 of their lists: largely the seed decides them."""
-        return min(self.within_a, self.within_b) < 0.4
+        """Whether two runs of one of the models share less than 0.4 of their lists."""
+        return min(self.within_a, self.within_b) < SEED_DECIDES
 
 
 def effect(overlaps: Overlaps, labels: Mask) -> Effect:
-    """The effect in a matrix (R, R); ValueError unless each model has two runs."""
+    """Estimate the effect from one matrix of overlaps.
+
+    Parameters
+    ----------
+    overlaps : Overlaps
+        Counts (R, R).
+    labels : (R,) bool
+        True for runs of B.
+
+    Returns
+    -------
+    Effect
+
+    Raises
+    ------
+    ValueError
+        If a model has fewer than two runs, or the number of labels is not R.
+    """
     a, b = group_sizes(overlaps, labels)
-    in_a, in_b, between = (int(found) for found in _sums(overlaps.counts, labels))
-    whole = overlaps.whole
-    return Effect(in_a / (comb(a, 2) * whole), in_b / (comb(b, 2) * whole), between / (a * b * whole), overlaps.n)
+    in_a, in_b, between = (int(total) for total in _pair_sums(overlaps.counts, labels))
+    one = overlaps.denominator
+    return Effect(in_a / (comb(a, 2) * one), in_b / (comb(b, 2) * one), between / (a * b * one), overlaps.n)
 
 
-def deltas(overlaps: Overlaps, labels: Mask) -> Values:
-    """Δ of each entity of (E, R, R): (E,). ValueError unless each model has two runs."""
+def delta_by_entity(overlaps: Overlaps, labels: Mask) -> Values:
+    """Estimate Δ for each entity.
+
+    Parameters
+    ----------
+    overlaps : Overlaps
+        Counts (E, R, R).
+    labels : (R,) bool
+        True for runs of B.
+
+    Returns
+    -------
+    (E,) float64
+
+    Raises
+    ------
+    ValueError
+        As in `effect`.
+    """
     group_sizes(overlaps, labels)
-    total, denominator = scaled_delta(overlaps.counts, labels)
-    return np.asarray(total / (denominator * overlaps.whole))
+    totals, multiplier = scaled_delta(overlaps.counts, labels)
+    return np.asarray(totals / (multiplier * overlaps.denominator))
 
 
 def group_sizes(overlaps: Overlaps, labels: Mask) -> tuple[int, int]:
+    """Count the runs of each model.
+
+    Parameters
+    ----------
+    overlaps : Overlaps
+        Counts (..., R, R).
+    labels : (R,) bool
+        True for runs of B.
+
+    Returns
+    -------
+    tuple of int
+        S_A and S_B, each at least 2.
+
+    Raises
+    ------
+    ValueError
+        If a model has fewer than two runs, or the number of labels is not R.
+    """
     runs = overlaps.counts.shape[-1]
     a, b = int((~labels).sum()), int(labels.sum())
     if labels.shape != (runs,) or min(a, b) < 2:
-        raise ValueError(f"{a} and {b} labels for {runs} runs; one a run and two or more of each model expected")
+        raise ValueError(
+            f"found labels of {a} and {b} runs for a matrix of {runs} runs; expected one label for each run, and two "
+            "or more runs of each model"
+        )
     return a, b
 
 
-def _sums(counts: Counts, labels: Mask) -> tuple[Counts, Counts, Counts]:
-    """Summed over the pairs within A, within B, and between: counts (..., R, R) -> three of (...)."""
-    pairs = np.triu(np.ones(counts.shape[-2:], dtype=bool), 1)
-    same = labels[:, None] == labels
-    chosen = (pairs & same & ~labels, pairs & same & labels, pairs & ~same)
-    in_a, in_b, between = (counts[..., pair].sum(axis=-1) for pair in chosen)
-    return in_a, in_b, between
-
-
 def scaled_delta(counts: Counts, labels: Mask) -> tuple[Counts, int]:
-    """Integers t (...) and d with Δ = t / (d · whole)."""
-    in_a, in_b, between = _sums(counts, labels)
-    of_a, of_b, of_between, denominator = pair_weights(int((~labels).sum()), int(labels.sum()))
-    return np.asarray(of_a * in_a + of_b * in_b - of_between * between), denominator
+    """Return Δ as an exact fraction: Δ = totals / (multiplier · denominator of the counts).
+
+    Parameters
+    ----------
+    counts : (..., R, R) int64
+        Counts of overlaps.
+    labels : (R,) bool
+        True for runs of B.
+
+    Returns
+    -------
+    totals : (...) int64
+    multiplier : int
+    """
+    in_a, in_b, between = _pair_sums(counts, labels)
+    weight_a, weight_b, weight_between, multiplier = pair_weights(int((~labels).sum()), int(labels.sum()))
+    return np.asarray(weight_a * in_a + weight_b * in_b - weight_between * between), multiplier
 
 
 def pair_weights(a: int, b: int) -> tuple[int, int, int, int]:
-    """Integers w_A, w_B, w, d with Δ = (w_A · sum within A + w_B · sum within B - w · sum between) / (d · whole)."""
+    """Return the integer weights of pairs of runs in Δ.
+
+    With D the denominator of the counts, Δ = (w_A·Σ within A + w_B·Σ within B - w·Σ between) / (multiplier·D).
+
+    Parameters
+    ----------
+    a, b : int
+        Runs of A and of B.
+
+    Returns
+    -------
+    tuple of int
+        w_A, w_B, w and the multiplier, in lowest terms.
+    """
     weights = b * (b - 1), a * (a - 1), (a - 1) * (b - 1)
     common = gcd(*weights)
-    of_a, of_b, of_between = (weight // common for weight in weights)
-    return of_a, of_b, of_between, a * (a - 1) * b * (b - 1) // common
+    weight_a, weight_b, weight_between = (weight // common for weight in weights)
+    return weight_a, weight_b, weight_between, a * (a - 1) * b * (b - 1) // common
+
+
+def _pair_sums(counts: Counts, labels: Mask) -> tuple[Counts, Counts, Counts]:
+    """Sum counts (..., R, R) over the pairs within A, within B and between: three arrays (...)."""
+    pairs = np.triu(np.ones(counts.shape[-2:], dtype=bool), 1)
+    same = labels[:, None] == labels
+    masks = (pairs & same & ~labels, pairs & same & labels, pairs & ~same)
+    in_a, in_b, between = (counts[..., mask].sum(axis=-1) for mask in masks)
+    return in_a, in_b, between

@@ -1,4 +1,4 @@
-"""Adjustment of p-values for several tests."""
+"""Adjustment of p-values for multiple tests."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,24 @@ import numpy as np
 from tasks.core.types import Values
 
 LEVEL = 0.05
+"""Significance level of every test, after adjustment."""
 
 
 def holm(p: Sequence[float]) -> Values:
-    """Adjusted for the family-wise error rate, in the order given: max over j <= i of (m - j + 1) p_(j) (Holm 1979)."""
+    """Adjust p-values for the family-wise error rate (Holm 1979).
+
+    The i-th smallest of m p-values becomes the maximum over j <= i of (m - j + 1)·p_(j), at most 1.
+
+    Parameters
+    ----------
+    p : (m,) float
+        May be empty.
+
+    Returns
+    -------
+    (m,) float64
+        In the order of `p`.
+    """
     raw = np.asarray(p, dtype=np.float64)
     order = np.argsort(raw, kind="stable")
     stepped = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
@@ -20,7 +34,7 @@ def holm(p: Sequence[float]) -> Values:
 
 
 def benjamini_hochberg(p: Values) -> Values:
-    """Adjusted for the false discovery rate, in the order given (Benjamini and Hochberg 1995)."""
+    """Adjust p-values (m,) for the false discovery rate (Benjamini and Hochberg 1995), in the order of `p`."""
     from scipy.stats import false_discovery_control
 
     return np.asarray(false_discovery_control(p, method="bh"))

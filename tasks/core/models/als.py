@@ -1,4 +1,8 @@
-"""Alternating least squares: interactions -> factors."""
+"""Implicit-feedback alternating least squares (ALS): from interactions to factors.
+
+The only module that imports implicit's ALS. Every fit makes a fresh model, because implicit starts from the factors
+that an old one holds. Letters in shapes: U users, I items, k factors.
+"""
 
 import time
 from collections.abc import Callable, Collection
@@ -19,22 +23,29 @@ if TYPE_CHECKING:
 
     from tasks.core.types import Matrix
 
-_BLOCK = 1 << 14
-"""Factors looked at at once."""
 ALGORITHM = 1
-"""Part of a run's identity; raised whenever the same settings would give other factors."""
+"""Part of a run's identity. It is raised whenever the same settings would give different factors."""
+_BLOCK = 1 << 14
+"""Factors that are compared with those of the previous sweep at a time: a block fits in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """What one sweep over both sides did.
+    """One sweep over both sides.
 
-    iteration : from 1
-    seconds : of this sweep, with the balancing step after it where there is one
-    factor_change : Frobenius norm of the change of all factors by the sweep, relative to their norm; not a number
-        after the first, whose start is not kept
-    objective, imbalance : at the snapshots, else None; see `objective` and `tasks.core.models.balance.imbalance`
-    factors : the live arrays, which the next sweep overwrites
+    Attributes
+    ----------
+    iteration : int
+        From 1.
+    seconds : float
+        Duration of the sweep, including the balancing step that follows it, if any.
+    factor_change : float
+        Frobenius norm of the change of all factors by the sweep, relative to their norm. Not a number after the first
+        sweep, because the random start is not kept.
+    objective, imbalance : float or None
+        Computed at the snapshots only. See `objective` and `tasks.core.models.balance.imbalance`.
+    factors : Factors
+        The arrays that training works on. The next sweep overwrites them.
     """
 
     iteration: int
@@ -50,7 +61,15 @@ OnIteration = Callable[[Iteration], bool | None]
 
 @dataclass(frozen=True)
 class Start:
-    """Where a fit goes on: the factors as they were after an iteration of the same fit."""
+    """A state of a fit from which the same fit can be resumed.
+
+    Attributes
+    ----------
+    iteration : int
+        Number of iterations that were run.
+    factors : Factors
+        The factors after that iteration.
+    """
 
     iteration: int
     factors: Factors
@@ -63,42 +82,55 @@ def fit(
     seed: int,
     snapshots: Collection[int] = (),
     on_iteration: OnIteration | None = None,
-    threads: int | Callable[[], int] | None = None,
+    threads: int | None = None,
     start: Start | None = None,
 ) -> Factors:
-    """Train one model from one random start, with implicit on all cores and BLAS on one.
+    """Train one model from one random start.
 
-    With `acceleration: balanced` the factors are balanced after every fifth sweep and after the last: the scores stay
-    as they are, and the objective can only fall.
+    ALS minimises the sum of c (p - x.y)² over all U x I cells, plus regularization times the sum of |x|² and |y|² over
+    all users and items (Hu, Koren, Volinsky 2008, eq. 3). An interaction has p = 1 and c = alpha times its stored
+    confidence; every other cell has p = 0 and c = 1. A larger alpha fits the interactions more closely, a larger
+    regularization keeps the factors smaller. A sweep solves for all users with the items fixed, then for all items
+    with the users fixed; `orientation: item_user` solves for the items first. `solver: cholesky` solves each row
+    exactly, `cg` takes three conjugate-gradient steps from its last factors. `acceleration: balanced` balances the
+    factors after every fifth sweep and after the last: the scores stay, and the objective does not rise.
 
     Parameters
     ----------
     matrix : (U, I) CSR float32
-        Confidences, all finite and above 0; alpha is applied on top.
+        Stored confidences, all finite and above 0. It is not modified.
+    config : AlsConfig
+        Settings of the model. `stop` is left to `on_iteration`.
     seed : int
-        Of the random start: equal seeds give bit-identical factors.
-    snapshots : iterations after which objective and imbalance are computed; always at nine tenths and the last
-    on_iteration : called after each sweep; the fit ends there where it returns True, and with what it raises
-    threads : implicit's, by default one a core, or asked for after every sweep; the factors are bit-identical for any
-    start : an iteration of this fit to go on from; the factors are bit-identical to those of an undisturbed fit
+        Seed of the random start. Equal seeds give bit-identical factors.
+    snapshots : collection of int
+        Iterations after which the objective and the imbalance are computed, in addition to the last iteration and to
+        the one at nine tenths.
+    on_iteration : callable, optional
+        Called after each sweep. Training ends there if it returns True or raises an exception.
+    threads : int, optional
+        Number of implicit's threads, by default one for each core. It does not affect the factors. BLAS uses one.
+    start : Start, optional
+        A state of this fit to resume from. The factors are bit-identical to those of an uninterrupted fit.
+
+    Returns
+    -------
+    Factors
 
     Raises
     ------
     TrainingError
-        An unusable matrix, factors that stop being finite, a start of another fit, or a solver that fails.
+        If the matrix has no interactions or an invalid confidence, `start` is of another fit, the factors are no
+        longer finite, the solver fails, or memory runs out.
     """
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
 
-    if matrix.nnz == 0 or not (np.isfinite(matrix.data) & (matrix.data > 0)).all():
-        raise TrainingError("confidences must be there, finite and above 0")
-    if start and (start.iteration > config.iterations or not _fits(start.factors, matrix, config)):
-        found = f"{start.factors.users.shape} and {start.factors.items.shape} at iteration {start.iteration}"
-        raise TrainingError(f"the start is of another fit: factors {found}; delete its checkpoints")
+    _check(matrix, config, start)
     if start and start.iteration == config.iterations:
         return start.factors
     transposed = config.orientation == "item_user"
-    # implicit asks for a csr_matrix; the arrays are shared, not copied
+    # implicit requires a csr_matrix; the arrays are shared, not copied
     oriented = csr_matrix(matrix.T.tocsr() if transposed else matrix)
 
     with one_blas_thread():
@@ -108,10 +140,10 @@ def fit(
             alpha=config.alpha,
             iterations=config.iterations - (start.iteration if start else 0),
             use_cg=config.solver == "cg",
-            num_threads=(threads() if callable(threads) else threads) or cores(),
+            num_threads=threads or cores(),
             random_state=seed,
         )
-        watch = _Watch(oriented, config, snapshots, on_iteration, model, threads if callable(threads) else None)
+        watch = _Watch(oriented, config, snapshots, on_iteration, model)
         if start:
             sides = [start.factors.users.copy(), start.factors.items.copy()]
             model.user_factors, model.item_factors = reversed(sides) if transposed else sides
@@ -119,13 +151,13 @@ def fit(
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 model.fit(oriented, show_progress=False, callback=watch)
-        except _Enough:
+        except _StopRequested:
             pass
         except MemoryError as error:
-            raise TrainingError(f"iteration {watch.done + 1} of {config.iterations}: {OUT_OF_MEMORY}") from error
+            raise TrainingError(f"iteration {watch.iteration + 1} of {config.iterations}: {OUT_OF_MEMORY}") from error
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             raise TrainingError(
-                f"iteration {watch.done + 1} of {config.iterations} failed: {error or type(error).__name__}; "
+                f"iteration {watch.iteration + 1} of {config.iterations} failed: {error or type(error).__name__}; "
                 "raise regularization, or lower factors or alpha"
             ) from error
     rows, columns = model.user_factors, model.item_factors
@@ -133,20 +165,55 @@ def fit(
 
 
 def objective(matrix: "csr_array", factors: Factors, config: AlsConfig) -> float:
-    """What ALS minimises (Hu, Koren, Volinsky 2008, eq. 3), summed over all U x I cells, not averaged.
+    """Return what ALS minimises (Hu, Koren, Volinsky 2008, eq. 3), summed over all U x I cells and not averaged.
 
-    The sum of c (p - x.y)^2, with c = alpha times the stored confidence and p = 1 where there is an
-    interaction, c = 1 and p = 0 elsewhere, plus regularization times the squared norms of all factors.
+    Parameters
+    ----------
+    matrix : (U, I) CSR float32
+        Stored confidences.
+    factors : Factors
+        Those of users and items of the matrix.
+    config : AlsConfig
+        Its alpha and regularization are used.
+
+    Returns
+    -------
+    float
+        The sum of c (p - x.y)², with c = alpha times the stored confidence and p = 1 for interactions, c = 1 and p = 0
+        for all other cells, plus regularization times the squared norms of all factors.
     """
     return _loss_sum(_weighted(matrix, config.alpha), factors.users, factors.items, config.regularization)
 
 
-class _Enough(Exception):
-    """The fit ends here, as it is."""
+def row_solver(config: AlsConfig) -> Callable[..., None]:
+    """Return implicit's function that solves for one side, so that its speed can be measured.
+
+    Parameters
+    ----------
+    config : AlsConfig
+        Its `solver` chooses the function.
+
+    Returns
+    -------
+    callable
+        Takes confidences (R, C) CSR float32, the rows' factors (R, k), which it overwrites, the columns' factors
+        (C, k), regularization and a number of threads.
+    """
+    from implicit.cpu import _als
+
+    solve: Callable[..., None] = _als.least_squares_cg if config.solver == "cg" else _als.least_squares
+    return solve
+
+
+class _StopRequested(Exception):
+    """Ends implicit's fit after the current sweep; the factors are kept."""
 
 
 class _Watch:
-    """implicit's callback: balances and measures a sweep, and stops a fit that has diverged or is to end."""
+    """implicit's callback: balances and measures the factors after a sweep, and ends the fit where necessary.
+
+    Rows and columns are those of implicit's matrix: users and items, or items and users if the fit is transposed.
+    """
 
     def __init__(
         self,
@@ -155,34 +222,32 @@ class _Watch:
         snapshots: Collection[int],
         on_iteration: OnIteration | None,
         model: Any,
-        threads: Callable[[], int] | None,
     ) -> None:
-        self.oriented, self.config, self.model, self.threads = oriented, config, model, threads
+        self.oriented, self.config, self.model, self.on_iteration = oriented, config, model, on_iteration
         self.snapshots = {*snapshots, config.iterations, config.iterations - config.iterations // 10}
-        self.on_iteration = on_iteration
         self.transposed = config.orientation == "item_user"
-        self.before = self.done = 0
+        self.resumed_from = self.iteration = 0
         self.previous: list[Floats] = []
         self.weighted: csr_array | csr_matrix | None = None
 
     def resume(self, iteration: int) -> None:
-        """Count on from an iteration whose factors the model has."""
-        self.before = self.done = iteration
+        """Continue counting after an iteration whose factors the model already holds."""
+        self.resumed_from = self.iteration = iteration
         self.previous = [array.copy() for array in self._current()]
 
     def _current(self) -> list[Floats]:
         return [self.model.user_factors, self.model.item_factors]
 
     def __call__(self, index: int, seconds: float, _: object) -> None:
-        self.done = self.before + index + 1
+        self.iteration = self.resumed_from + index + 1
         current = self._current()
         if not self.previous:
             self.previous = [np.zeros_like(array) for array in current]
-        moved = [_advance(before, now) for before, now in zip(self.previous, current, strict=True)]
-        norm, change = (float(np.sqrt(sum(squares))) for squares in zip(*moved, strict=True))
+        squares = [_update_previous(previous, new) for previous, new in zip(self.previous, current, strict=True)]
+        norm, change = (float(np.sqrt(sum(of_sides))) for of_sides in zip(*squares, strict=True))
         if not np.isfinite(norm):
             raise TrainingError(
-                f"the factors are no longer finite after iteration {self.done} of {self.config.iterations} "
+                f"the factors are no longer finite after iteration {self.iteration} of {self.config.iterations} "
                 f"(alpha {self.config.alpha:g}, regularization {self.config.regularization:g}); "
                 "lower alpha or raise regularization"
             )
@@ -190,30 +255,29 @@ class _Watch:
             begun = time.perf_counter()
             balance(*current)
             seconds += time.perf_counter() - begun
-            for before, now in zip(self.previous, current, strict=True):
-                np.copyto(before, now)
-        change = float("nan") if self.done == 1 else change / norm if norm else 0.0
-        at_snapshot = self.done in self.snapshots
-        if self.on_iteration:
-            enough = self.on_iteration(
-                Iteration(
-                    self.done,
-                    seconds,
-                    change,
-                    self._objective(*current) if at_snapshot else None,
-                    imbalance(*current) if at_snapshot else None,
-                    Factors(*(reversed(current) if self.transposed else current)),
-                )
+            # the next change is that of a sweep alone, without the balancing step
+            for previous, new in zip(self.previous, current, strict=True):
+                np.copyto(previous, new)
+        if not self.on_iteration:
+            return
+        at_snapshot = self.iteration in self.snapshots
+        stop = self.on_iteration(
+            Iteration(
+                self.iteration,
+                seconds,
+                float("nan") if self.iteration == 1 else change / norm if norm else 0.0,
+                self._objective(*current) if at_snapshot else None,
+                imbalance(*current) if at_snapshot else None,
+                Factors(*(reversed(current) if self.transposed else current)),
             )
-            if enough:
-                raise _Enough
-        if self.threads:
-            self.model.num_threads = self.threads()
+        )
+        if stop:
+            raise _StopRequested
 
     def _balances(self) -> bool:
-        """Whether it is the turn of a balancing step."""
-        on = self.config.acceleration == "balanced"
-        return on and (self.done % BALANCE_EVERY == 0 or self.done == self.config.iterations)
+        """Return whether a balancing step follows the current sweep."""
+        accelerated = self.config.acceleration == "balanced"
+        return accelerated and (self.iteration % BALANCE_EVERY == 0 or self.iteration == self.config.iterations)
 
     def _objective(self, rows: Floats, columns: Floats) -> float:
         if self.weighted is None:
@@ -221,11 +285,27 @@ class _Watch:
         return _loss_sum(self.weighted, rows, columns, self.config.regularization)
 
 
-def _fits(factors: Factors, matrix: "csr_array", config: AlsConfig) -> bool:
-    """Whether factors have the shapes and the dtype that a fit gives them."""
-    expected = [(rows, config.factors) for rows in matrix.shape]
-    sides = (factors.users, factors.items)
-    return [side.shape for side in sides] == expected and all(side.dtype == np.float32 for side in sides)
+def _check(matrix: "csr_array", config: AlsConfig, start: Start | None) -> None:
+    """Raise a TrainingError if the confidences cannot be trained on, or `start` cannot be a state of this fit."""
+    if matrix.nnz == 0:
+        raise TrainingError("found no interactions; expected at least one; check the ratings and preprocess")
+    invalid = ~(np.isfinite(matrix.data) & (matrix.data > 0))
+    if invalid.any():
+        raise TrainingError(
+            f"{np.count_nonzero(invalid):,} of {matrix.nnz:,} confidences, such as {matrix.data[invalid][0]:g}, are not"
+            " finite and above 0; check the ratings and preprocess.confidence"
+        )
+    shapes = [(rows, config.factors) for rows in matrix.shape]
+    if start:
+        sides = (start.factors.users, start.factors.items)
+        same = [side.shape for side in sides] == shapes and all(side.dtype == np.float32 for side in sides)
+        if not same or start.iteration > config.iterations:
+            found = " and ".join(f"{side.shape} {side.dtype}" for side in sides)
+            raise TrainingError(
+                f"the start is of another fit: found factors {found} at iteration {start.iteration}; expected "
+                f"{shapes[0]} and {shapes[1]} float32 at iteration {config.iterations} or before; "
+                "delete the checkpoints of this fit"
+            )
 
 
 def _weighted(matrix: "Matrix", alpha: float) -> "Matrix":
@@ -237,18 +317,18 @@ def _loss_sum(weighted: "Matrix", rows: Floats, columns: Floats, regularization:
 
     # implicit divides by the sum of all cells' confidences
     cells = float(weighted.data.sum(dtype=np.float64)) + weighted.shape[0] * weighted.shape[1] - weighted.nnz
-    # one thread: several add up in the order in which they happen to end, and a stopping rule looks at every bit
+    # several threads would add up in varying order, and the stopping rule requires bit-identical values
     return float(calculate_loss(weighted, rows, columns, regularization, num_threads=1)) * cells
 
 
-def _advance(before: Floats, now: Floats) -> tuple[float, float]:
-    """The squares of the norms of `now` and of its change; `before` becomes `now`. By blocks that fit in a cache."""
-    was, new = before.reshape(-1), now.reshape(-1)
+def _update_previous(previous: Floats, current: Floats) -> tuple[float, float]:
+    """Copy `current` to `previous`; return the squared norms of `current` and of its change. Works block by block."""
+    all_old, all_new = previous.reshape(-1), current.reshape(-1)
     size = change = 0.0
-    for start in range(0, len(new), _BLOCK):
-        one, other = was[start : start + _BLOCK], new[start : start + _BLOCK]
-        np.subtract(other, one, out=one)
-        change += float(one @ one)
-        size += float(other @ other)
-        one[:] = other
+    for start in range(0, len(all_new), _BLOCK):
+        old, new = all_old[start : start + _BLOCK], all_new[start : start + _BLOCK]
+        np.subtract(new, old, out=old)  # the difference needs no array of its own
+        change += float(old @ old)
+        size += float(new @ new)
+        old[:] = new
     return size, change

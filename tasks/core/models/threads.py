@@ -1,4 +1,4 @@
-"""Cores of this process, and the limit on BLAS threads."""
+"""Number of cores that a process may use, and a limit on BLAS threads."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
+    # macOS has no affinity
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -22,13 +23,11 @@ _blas_limit: "threadpoolctl.threadpool_limits | None" = None
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keep BLAS, within the block, from fighting implicit's threads over the cores.
-
-    The limit is the process's: the first of several fits at a time sets it and the last one lifts it, where limits
-    of their own would be lifted, and set for ever, in the order in which the fits happen to end.
-    """
+    """Limit BLAS to one thread within the block, so that its threads do not compete with implicit's for the cores."""
     import threadpoolctl
 
+    # The limit belongs to the process. The first of several concurrent fits sets it and the last one lifts it: with a
+    # limit of its own, a fit that ends last would restore the one thread that it found when it began.
     global _blas_users, _blas_limit
     with _blas_lock:
         if _blas_users == 0:

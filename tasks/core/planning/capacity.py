@@ -1,4 +1,4 @@
-"""How many fits share this machine."""
+"""The number of fits that run at a time on this machine."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,33 +8,42 @@ from tasks.core.models.cost import fit_bytes
 from tasks.core.models.threads import cores
 from tasks.core.planning.runs import PlannedRun
 
-LIBRARY_BYTES = 150 << 20
-"""Of a process that fits."""
+_LIBRARY_BYTES = 150 << 20
+"""Memory of the libraries in a process that runs fits."""
 
 
 def fits_at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[int, int, int]) -> int:
-    """How many fits share this machine, by `execution.workers`.
+    """Return how many fits run at a time: at most one for each core, and no more than there are fits.
 
-    `auto` is one a core: threads of one fit wait for each other in every sweep, fits do not, and one's lists and
-    uploads are made while another trains. Never more than there are fits, nor than half of the free memory holds.
+    Several fits with one thread each are faster than one fit with several threads: threads of a fit wait for each
+    other in every sweep, and the lists and uploads of one fit are made while another one trains.
 
     Parameters
     ----------
-    size : users, items and interactions
+    workers : int or "auto"
+        The setting `execution.workers`. `auto` runs as many fits as half of the free memory holds.
+    runs : sequence of PlannedRun
+        The fits to run.
+    size : tuple of int
+        Number of users, of items and of interactions.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
-    most = workers
-    if isinstance(most, str):
-        each = LIBRARY_BYTES + max((fit_bytes(*size, run.settings) for run in runs), default=0)
-        most = int(free_memory() / 2 / each)
-    return max(min(most, cores(), len(runs)), 1)
+    if isinstance(workers, str):
+        fit = _LIBRARY_BYTES + max((fit_bytes(*size, run.settings) for run in runs), default=0)
+        workers = int(_free_memory() / 2 / fit)
+    return max(min(workers, cores(), len(runs)), 1)
 
 
-def free_memory() -> int:
-    """Bytes that are free on this machine, or within the container's limit."""
+def _free_memory() -> int:
+    """Return how many bytes are free on this machine, and within the limit of its container if there is one."""
     import psutil
 
     free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError):  # there is none, or it is `max`
+    with suppress(OSError, ValueError):  # no such files outside a container; `max` where there is no limit
         limit, used = (int(Path("/sys/fs/cgroup", f"memory.{name}").read_text()) for name in ("max", "current"))
         free = min(free, limit - used)
     return max(free, 0)

@@ -1,41 +1,62 @@
-"""Estimated time, memory and disk of an experiment."""
+"""Estimates of the time, memory and disk space that an experiment takes.
 
+Times are short measurements on this machine, scaled to the size of the experiment. They are meant to be right within a
+factor of two.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from tasks.core.comparison.accuracy_tests import TESTED
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.interactions import Summary
 from tasks.core.models import cost
 from tasks.core.models.cost import fit_bytes, gflop, sweep_seconds
 from tasks.core.models.reference_recommenders import references_for
 from tasks.core.models.threads import cores, one_blas_thread
 from tasks.core.planning.capacity import fits_at_a_time
-from tasks.core.planning.runs import EVALUATION, MODEL, planned_runs
+from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, planned_runs
 from tasks.core.ranking.neighbours import nearest
 
-START_SECONDS = 10.0
-"""Imports, the orchestrator and the store."""
-FIT_SECONDS = 0.5
-"""Of a fit, beside training and lists: tasks, metrics, files."""
-READ_SECONDS = 1.2e-6
-"""Of a rating: reading, indexing, splitting."""
-TEST_SECONDS = 1e-5
-"""Of a user, for each test of accuracy: sign flips and a bootstrap."""
-READ_BYTES = 46
-"""Of a rating, while the ratings are read and indexed."""
+_START_SECONDS = 10.0
+"""Start of a run: imports, Prefect and the MLflow store."""
+_FIT_SECONDS = 0.5
+"""Part of a fit besides training and lists: tasks, metrics, files."""
+_READ_SECONDS = 1.2e-6
+"""Reading, indexing and splitting of one rating."""
+_TEST_SECONDS = 1e-5
+"""One user in one test of accuracy: sign flips and a bootstrap."""
+_READ_BYTES = 46
+"""Memory of one rating while the ratings are read and indexed."""
+_SCORE_GFLOP = 1.5e-8
+"""Training work that takes as long as computing one score and ranking it; measured with 200,000 users, 85,000 items and
+64 factors."""
+_SAMPLE = 256
+"""Number of lists that are made to measure their time."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an experiment takes on this machine, where nothing of it is found complete.
+    """What an experiment takes on this machine if none of its fits is complete yet.
 
-    gflop : of all fits, see `gflop`
-    workers : fits at a time
-    seconds : of the whole run
-    memory_bytes : at the peak, in all its processes, beside the libraries
-    disk_bytes : what it writes: interactions, factors, lists, the logged models
+    Attributes
+    ----------
+    fits, iterations : int
+        Totals. A fit with a stopping rule counts with all of its iterations.
+    gflop : float
+        Work of all fits, see `tasks.core.models.cost.gflop`.
+    workers : int
+        Fits at a time.
+    seconds : float
+        Duration of the whole run.
+    memory_bytes : int
+        Peak of all processes together, without the libraries.
+    disk_bytes : int
+        Size of all files written: interactions, factors, lists, logged models.
     """
 
     fits: int
@@ -48,89 +69,133 @@ class Estimate:
 
 
 def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: int) -> Estimate:
-    """Time, memory and disk of a config on data of a given size; takes a second or so.
+    """Estimate what an experiment takes on data of a given size. The measurements take about a second.
 
-    Where a model has a rule for stopping, its iterations are the most that may be run.
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    users, items, n_interactions : int
+        Size of its interactions.
+
+    Returns
+    -------
+    Estimate
     """
     size = users, items, n_interactions
     runs = planned_runs(config, "")
     workers = fits_at_a_time(config.execution.workers, runs, size)
     threads = max(cores() // workers, 1)
-    training = {
-        name: settings.iterations * sweep_seconds((users, items), n_interactions, settings, threads)
-        for name, settings in config.models.items()
+    training_seconds = {
+        model: settings.iterations * sweep_seconds((users, items), n_interactions, settings, threads)
+        for model, settings in config.models.items()
     }
-    listing = {
-        (role, factors): _listing_seconds(users, items, factors, role)
+    lists_seconds = {
+        (role, factors): _lists_seconds(users, items, factors, role)
         for role in {run.role for run in runs}
         for factors in {settings.factors for settings in config.models.values()}
     }
-    each = [training[run.model] + listing[run.role, run.settings.factors] + FIT_SECONDS for run in runs]
-    models = [run for run in runs if run.role == MODEL]
-    compared = sum(listing[MODEL, run.settings.factors] for run in models) / 10
-    measured = measured_seconds(config, users, items, listing) if config.evaluation else 0.0
-    seconds = START_SECONDS + READ_SECONDS * n_interactions + max(sum(each) / workers, max(each)) + compared + measured
+    fit_seconds = [
+        training_seconds[run.model] + lists_seconds[run.role, run.settings.factors] + _FIT_SECONDS for run in runs
+    ]
+    seconds = _START_SECONDS + _READ_SECONDS * n_interactions
+    seconds += max(sum(fit_seconds) / workers, max(fit_seconds))  # no shorter than the longest fit
+    model_factors = [run.settings.factors for run in runs if not run.is_evaluation]
+    seconds += sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10  # the comparison of the lists
+    if config.evaluation:
+        seconds += _accuracy_seconds(config, users, items, lists_seconds)
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
         gflop=sum(gflop((users, items), n_interactions, run.settings) for run in runs),
         workers=workers,
         seconds=seconds,
-        memory_bytes=_memory(config, size, len(models), workers),
-        disk_bytes=_disk(config, size, [run.settings.factors for run in models]),
+        memory_bytes=_memory_bytes(config, size, n_model_runs=len(model_factors), workers=workers),
+        disk_bytes=_disk_bytes(config, size, model_factors),
     )
 
 
-def _listing_seconds(users: int, items: int, factors: int, role: str) -> float:
-    """Of a run's lists: neighbours of users and items and recommendations, or the recommendations that are measured."""
-    stream, total = np.random.default_rng(0), 0.0
-    pairs = [(users, users), (items, items), (users, items)] if role != EVALUATION else [(users, items)]
-    for rows, columns in pairs:
-        others = stream.random((columns, factors), dtype=np.float32)
-        sample = np.arange(min(rows, columns, 256), dtype=np.int32)
-        with one_blas_thread():
-            listed = cost.seconds(lambda y, some: nearest(y, n=LIST_LENGTH, rows=some), others, sample)
-        if role == EVALUATION:  # the area under the curve is of all items' order
-            listed += cost.seconds(
-                lambda y: np.sort(y, axis=1), stream.random((len(sample), columns), dtype=np.float32)
-            )
-        total += listed * rows / len(sample)
-    return total
-
-
-def measured_seconds(config: ExperimentConfig, users: int, items: int, listing: dict[tuple[str, int], float]) -> float:
-    """Of the references' evaluations, one a core, and of the tests of accuracy.
+def relative_work(size: Summary, runs: Sequence[PlannedRun]) -> dict[str, float]:
+    """Return the work of each part of the fits, for progress bars in which a part counts by its work.
 
     Parameters
     ----------
-    listing : (role, factors) -> seconds of one run's lists
+    size : Summary
+        Of the interactions.
+    runs : sequence of PlannedRun
+        The fits to run.
+
+    Returns
+    -------
+    dict of str to float
+        `training_label` and `lists_label` of each run -> work in 10^9 operations of training.
     """
-    references = len(references_for(items))
-    evaluation = min(seconds for (role, _), seconds in listing.items() if role == EVALUATION)
-    tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
-    return references / min(cores(), references) * evaluation + tests * TEST_SECONDS * users
+    # a model's run lists neighbours of users and of items, and recommendations
+    scores = {
+        MODEL: size.users * (size.users + size.items) + size.items**2,
+        EVALUATION: 2 * size.users * size.items,  # twice, since they are also sorted for the AUC
+    }
+    shape = size.users, size.items
+    training = {run.training_label: gflop(shape, size.interactions, run.settings) for run in runs}
+    return training | {run.lists_label: _SCORE_GFLOP * scores[run.role] for run in runs}
+
+
+def _lists_seconds(users: int, items: int, factors: int, role: str) -> float:
+    """Return the time of making a run's lists, measured on a sample of them."""
+    rng = np.random.default_rng(0)
+    seconds = 0.0
+    # neighbours of users and of items, and recommendations; an evaluation needs recommendations alone
+    shapes = [(users, items)] if role == EVALUATION else [(users, users), (items, items), (users, items)]
+    for rows, columns in shapes:
+        vectors = rng.random((columns, factors), dtype=np.float32)
+        sample = np.arange(min(rows, columns, _SAMPLE), dtype=np.int32)
+        with one_blas_thread():
+            sample_seconds = cost.seconds(partial(nearest, n=LIST_LENGTH, rows=sample), vectors)
+        if role == EVALUATION:  # the AUC needs the order of all items
+            scores = rng.random((len(sample), columns), dtype=np.float32)
+            sample_seconds += cost.seconds(lambda block: np.sort(block, axis=1), scores)
+        seconds += sample_seconds * rows / len(sample)
+    return seconds
+
+
+def _accuracy_seconds(
+    config: ExperimentConfig, users: int, items: int, lists_seconds: Mapping[tuple[str, int], float]
+) -> float:
+    """Return the time of evaluating the reference recommenders, one on each core, and of the tests of accuracy.
+
+    `lists_seconds` maps (role, factors) to the time of one run's lists.
+    """
+    n_references = len(references_for(items))
+    one_reference = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
+    # every metric of every pair with the baseline, and every model against popularity
+    n_tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
+    return n_references / min(cores(), n_references) * one_reference + n_tests * _TEST_SECONDS * users
+
+
+def _memory_bytes(config: ExperimentConfig, size: tuple[int, int, int], *, n_model_runs: int, workers: int) -> int:
+    """Return the peak of the steps, which follow one another: reading, fits, comparison, EASE."""
+    users, items, n_interactions = size
+    matrix, lists = 8 * n_interactions, _lists_bytes(users, items)
+    factors = max(settings.factors for settings in config.models.values())
+    making_lists = 4 * factors * (users + items) * 2 + 3 * lists
+    fit = max(fit_bytes(*size, settings) for settings in config.models.values())
+    has_ease = config.evaluation is not None and "ease" in references_for(items)
+    return max(
+        _READ_BYTES * n_interactions,
+        workers * (fit + making_lists) + matrix,
+        2 * matrix + (n_model_runs + 2) * lists,
+        32 * items**2 if has_ease else 0,  # four (I, I) arrays of float64
+    )
+
+
+def _disk_bytes(config: ExperimentConfig, size: tuple[int, int, int], model_factors: Sequence[int]) -> int:
+    """Return the size of the interactions and their split, and of the factors and lists of the models' runs."""
+    users, items, n_interactions = size
+    matrices = (16 if config.evaluation is None else 24) * n_interactions  # with timestamps
+    lists = 2 * _lists_bytes(users, items)  # the run's, and those of its logged model
+    return matrices + sum(4 * factors * (users + items) + lists for factors in model_factors)
 
 
 def _lists_bytes(users: int, items: int) -> int:
+    """Return the size of one run's lists, of which each entry has an id and a score."""
     return LIST_LENGTH * 8 * (2 * users + items)
-
-
-def _memory(config: ExperimentConfig, size: tuple[int, int, int], models: int, workers: int) -> int:
-    users, items, n_interactions = size
-    factors = max(settings.factors for settings in config.models.values())
-    matrix, lists = 8 * n_interactions, _lists_bytes(users, items)
-    reading = READ_BYTES * n_interactions
-    making_lists = 4 * factors * (users + items) * 2 + 3 * lists
-    each = max(fit_bytes(*size, settings) for settings in config.models.values())
-    fits = workers * (each + making_lists) + matrix
-    comparing = 2 * matrix + (models + 2) * lists
-    ease = 32 * items**2 if config.evaluation and "ease" in references_for(items) else 0  # four I x I arrays of float64
-    return max(reading, fits, comparing, ease)
-
-
-def _disk(config: ExperimentConfig, size: tuple[int, int, int], factors: list[int]) -> int:
-    users, items, n_interactions = size
-    matrices = (16 if config.evaluation is None else 24) * n_interactions  # with timestamps, and the split's parts
-    lists = _lists_bytes(users, items)
-    # the run's and its logged model's
-    return matrices + sum(4 * k * (users + items) + 2 * lists for k in factors)

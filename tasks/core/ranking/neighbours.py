@@ -1,4 +1,4 @@
-"""Nearest neighbours, in factor space and by raw interactions."""
+"""Nearest neighbours by cosine, in factor space and by interactions."""
 
 from typing import TYPE_CHECKING
 
@@ -12,60 +12,94 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def nearest(factors: Floats, *, n: int, rows: Ids | None = None, told: OnProgress | None = None) -> Lists:
-    """The n nearest rows of each row by cosine, itself left out.
+def nearest(factors: Floats, *, n: int, rows: Ids | None = None, on_progress: OnProgress | None = None) -> Lists:
+    """Return the n nearest rows of each row by the cosine of their factors, without the row itself.
 
-    A row of norm zero has no direction: its list is empty, and it is on no other's.
+    A row of norm zero has no direction: its list is empty, and no other list includes it.
 
     Parameters
     ----------
     factors : (R, k) float32
-    rows : those whose lists are wanted, in the order wanted; all by default
+        Of the users, or of the items.
+    n : int
+        Greatest length of a list.
+    rows : (Q,) int32, optional
+        Rows whose lists are computed, by default all.
+    on_progress : callable, optional
+        Called after each block with the rows done and the total.
+
+    Returns
+    -------
+    Lists
+        One list for each of `rows`, in their order.
     """
-    asked = np.arange(len(factors), dtype=np.int32) if rows is None else rows
+    queries = np.arange(len(factors), dtype=np.int32) if rows is None else rows
     norms = np.linalg.norm(factors, axis=1)
-    directed = norms > 0
+    nonzero = norms > 0
     unit: Floats = np.zeros_like(factors)
-    np.divide(factors, norms[:, None], out=unit, where=directed[:, None])
+    np.divide(factors, norms[:, None], out=unit, where=nonzero[:, None])
 
     def scores(start: int, stop: int) -> Floats:
-        chosen = asked[start:stop]
-        block = (unit[start:stop] if rows is None else unit[chosen]) @ unit.T  # (B, R)
-        block[:, ~directed] = -np.inf
-        block[~directed[chosen]] = -np.inf
-        block[np.arange(stop - start), chosen] = -np.inf
+        ids = queries[start:stop]
+        # a slice needs no copy
+        block = (unit[start:stop] if rows is None else unit[ids]) @ unit.T  # (B, R)
+        block[:, ~nonzero] = -np.inf
+        block[~nonzero[ids]] = -np.inf
+        block[np.arange(stop - start), ids] = -np.inf
         return block
 
-    return top_n(scores, len(asked), len(unit), n, told)
+    return top_n(scores, len(queries), len(unit), n, on_progress)
 
 
 def nearest_by_interactions(matrix: "csr_array", *, n: int, rows: Ids | None = None) -> Lists:
-    """The n nearest rows of each row by the cosine of their interactions; only rows that share a column count.
+    """Return the n nearest rows of each row by the cosine of their interactions, without the row itself.
 
-    What a model that had memorised the interactions would list.
+    A model that had memorised the interactions would give these lists. Rows without a common column are not listed.
 
     Parameters
     ----------
     matrix : (R, C) CSR float32
-    rows : those whose lists are wanted; all by default
+        Confidences; rows are the users, or the items.
+    n : int
+        Greatest length of a list.
+    rows : (Q,) int32, optional
+        Rows whose lists are computed, by default all.
+
+    Returns
+    -------
+    Lists
+        One list for each of `rows`, in their order.
     """
     from scipy.sparse import diags_array
 
-    asked = np.arange(matrix.shape[0], dtype=np.int32) if rows is None else rows
+    queries = np.arange(matrix.shape[0], dtype=np.int32) if rows is None else rows
     norms = np.sqrt(matrix.multiply(matrix).sum(axis=1))
     unit = (diags_array(1 / np.where(norms > 0, norms, 1)) @ matrix).tocsr()
-    turned = unit.T.tocsr()
+    unit_transposed = unit.T.tocsr()
 
     def scores(start: int, stop: int) -> Floats:
-        chosen = asked[start:stop]
-        block: Floats = (unit[chosen] @ turned).toarray().astype(np.float32)
+        ids = queries[start:stop]
+        block: Floats = (unit[ids] @ unit_transposed).toarray().astype(np.float32)  # (B, R)
         block[block <= 0] = -np.inf
-        block[np.arange(stop - start), chosen] = -np.inf
+        block[np.arange(stop - start), ids] = -np.inf
         return block
 
-    return top_n(scores, len(asked), unit.shape[0], n)
+    return top_n(scores, len(queries), unit.shape[0], n)
 
 
 def evenly_spread(entities: int, most: int) -> Ids:
-    """Indexes of at most so many entities, spread evenly over all."""
+    """Return the indexes of a sample of entities, spread evenly over all.
+
+    Parameters
+    ----------
+    entities : int
+        Number of entities.
+    most : int
+        Greatest number in the sample.
+
+    Returns
+    -------
+    (min(most, entities),) int32
+        Ascending.
+    """
     return np.unique(np.linspace(0, entities - 1, min(most, entities)).astype(np.int32))

@@ -1,4 +1,4 @@
-"""Recommendations: the items of the highest predicted score."""
+"""Recommendations: the items with the highest predicted scores."""
 
 from typing import TYPE_CHECKING
 
@@ -13,44 +13,65 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def recommend(factors: Factors, liked: "csr_array", *, n: int, told: OnProgress | None = None) -> Lists:
-    """The n items of the highest score x.y for each user, those it has liked left out.
+def recommend(factors: Factors, liked: "csr_array", *, n: int, on_progress: OnProgress | None = None) -> Lists:
+    """Return the n items with the highest score x.y for each user, without those that the user has liked.
 
-    A user or item of norm zero was not trained: such a user's list is empty, such an item is on none.
+    A user or an item of norm zero was not trained: such a user's list is empty, and no list includes such an item.
 
     Parameters
     ----------
+    factors : Factors
+        Factors of a trained model.
     liked : (U, I) CSR
+        Interactions of each user.
+    n : int
+        Greatest length of a list.
+    on_progress : callable, optional
+        Called after each block with the users done and the total.
+
+    Returns
+    -------
+    Lists
+        One list for each user.
     """
-    return top_n(without(preferences(factors), liked), len(factors.users), len(factors.items), n, told)
+    return top_n(exclude(preferences(factors), liked), len(factors.users), len(factors.items), n, on_progress)
 
 
 def preferences(factors: Factors) -> Scores:
-    """Every user's preference for every item; -inf for users and items that were not trained."""
-    unknown_items = ~np.any(factors.items, axis=1)
-    unknown_users = np.asarray(~np.any(factors.users, axis=1))
+    """Return the scores x.y of all items for every user; -inf for users and items that were not trained."""
+    untrained_items = ~np.any(factors.items, axis=1)
+    untrained_users = np.asarray(~np.any(factors.users, axis=1))
 
     def scores(start: int, stop: int) -> Floats:
-        block = score(factors.users[start:stop], factors.items)  # (B, I)
-        block[:, unknown_items] = -np.inf
-        block[unknown_users[start:stop]] = -np.inf
+        block = factors.users[start:stop] @ factors.items.T  # (B, I)
+        block[:, untrained_items] = -np.inf
+        block[untrained_users[start:stop]] = -np.inf
         return block
 
     return scores
 
 
-def without(scores: Scores, liked: "csr_array") -> Scores:
-    """The same scores, which may be overwritten, with -inf for what a user has liked; `liked` is (U, I) CSR."""
+def exclude(scores: Scores, interactions: "csr_array") -> Scores:
+    """Return the same scores with -inf for every interaction.
+
+    Parameters
+    ----------
+    scores : callable
+        Its blocks are overwritten.
+    interactions : (U, I) CSR
+        Only where they are is used, not the values.
+
+    Returns
+    -------
+    callable
+        As `scores`.
+    """
 
     def masked(start: int, stop: int) -> Floats:
         block = scores(start, stop)
-        rows = np.repeat(np.arange(stop - start), np.diff(liked.indptr[start : stop + 1]))
-        block[rows, liked.indices[liked.indptr[start] : liked.indptr[stop]]] = -np.inf
+        rows = np.repeat(np.arange(stop - start), np.diff(interactions.indptr[start : stop + 1]))
+        columns = interactions.indices[interactions.indptr[start] : interactions.indptr[stop]]
+        block[rows, columns] = -np.inf
         return block
 
     return masked
-
-
-def score(users: Floats, items: Floats) -> Floats:
-    """Preference of each user for each item, the dot product of their factors: (B, k), (I, k) -> (B, I)."""
-    return users @ items.T

@@ -1,56 +1,77 @@
-"""The n best columns of each row of scores."""
+"""The n best columns of each row of scores.
+
+Scores are computed in blocks of rows, so that memory does not grow with rows times columns.
+"""
 
 import numpy as np
-import numpy.typing as npt
 
+from tasks.core.models.cost import BLOCK_BYTES
 from tasks.core.ranking.lists import Lists
-from tasks.core.types import Floats, OnProgress, Scores
+from tasks.core.types import Counts, Floats, OnProgress, Scores
 
-BLOCK_BYTES = 64 << 20
-"""Scores held at once."""
 _GROUP = 64
-"""Columns of which only the best score is looked at, to find what the n best must reach."""
+"""Most columns in a group, of which only the best score is used to find a lower bound for the n-th best of a row."""
 
 
-def top_n(scores: Scores, n_rows: int, n_columns: int, n: int, told: OnProgress | None = None) -> Lists:
-    """The n best columns of each row. `scores` is called once for each block of rows, in their order."""
+def top_n(scores: Scores, n_rows: int, n_columns: int, n: int, on_progress: OnProgress | None = None) -> Lists:
+    """Return the n best columns of each row.
+
+    Parameters
+    ----------
+    scores : callable
+        Called once for each block of rows, in order.
+    n_rows, n_columns : int
+        Size of the matrix of scores.
+    n : int
+        Greatest length of a list.
+    on_progress : callable, optional
+        Called after each block with the rows done and the total.
+
+    Returns
+    -------
+    Lists
+        Cut to the length of the longest list, but not below 1 unless n is 0. Scores of -inf are not listed.
+    """
     n = min(n, n_columns)
     ids = np.full((n_rows, n), -1, dtype=np.int32)
-    highest = np.full((n_rows, n), np.nan, dtype=np.float32)
+    best_scores = np.full((n_rows, n), np.nan, dtype=np.float32)
     step = max(1, BLOCK_BYTES // (4 * max(n_columns, 1)))
     for start in range(0, n_rows if n else 0, step):
-        block = scores(start, min(start + step, n_rows))
+        block = scores(start, min(start + step, n_rows))  # (B, n_columns)
         rows, columns = _candidates(block, n)
         values = block[rows, columns]
         order = np.lexsort((columns, -values, rows))
         rows, columns, values = rows[order], columns[order], values[order]
+        # the rank of a candidate is its distance from the first candidate of its row
         ends = np.cumsum(np.bincount(rows, minlength=len(block)))
         ranks = np.arange(len(rows)) - np.concatenate(([0], ends[:-1]))[rows]
         listed = ranks < n
-        places = start + rows[listed], ranks[listed]
-        ids[places], highest[places] = columns[listed], values[listed]
-        if told:
-            told(start + len(block), n_rows)
+        cells = start + rows[listed], ranks[listed]
+        ids[cells], best_scores[cells] = columns[listed], values[listed]
+        if on_progress:
+            on_progress(start + len(block), n_rows)
     longest = max(int((ids >= 0).sum(axis=1).max(initial=0)), 1) if n else 0
-    return Lists(ids[:, :longest], highest[:, :longest])
+    return Lists(ids[:, :longest], best_scores[:, :longest])
 
 
-def _candidates(block: Floats, n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows and columns of a block's cells among which are the n best of each row; none of them is -inf.
+def _candidates(block: Floats, n: int) -> tuple[Counts, Counts]:
+    """Return rows and columns of cells that include the n best of each row and not many more; none is -inf.
 
-    What is at least as good as a row's n-th best is little more than n cells. With many columns its n-th best is not
-    sought: they are put into groups, and the n-th largest of the groups' maxima is no more than it. That reads a block
-    twice, where a partition moves it about.
+    A cell is a candidate if it is at least a lower bound for the n-th best of its row. With few columns the bound is
+    the n-th best itself. With many, the columns are divided into groups, and the bound is the n-th largest of the
+    groups' maxima: this reads a block twice, whereas a partition of the block would reorder it.
     """
     n_rows, n_columns = block.shape
     size = min(_GROUP, n_columns // (4 * n))
-    floor = block
+    maxima = block
     if size > 1:
         groups = n_columns // size
-        floor = block[:, : groups * size].reshape(n_rows, size, groups).max(axis=1)
-    place = floor.shape[1] - n
-    chosen = block >= np.maximum(np.partition(floor, place, axis=1)[:, place], np.finfo(np.float32).min)[:, None]
-    for row in np.flatnonzero(np.count_nonzero(chosen, axis=1) > 4 * n):  # many equal scores
+        maxima = block[:, : groups * size].reshape(n_rows, size, groups).max(axis=1)  # (B, groups)
+    position = maxima.shape[1] - n
+    bounds = np.partition(maxima, position, axis=1)[:, position]
+    chosen = block >= np.maximum(bounds, np.finfo(np.float32).min)[:, None]
+    # many equal scores would make many candidates: such a row is sorted instead
+    for row in np.flatnonzero(np.count_nonzero(chosen, axis=1) > 4 * n):
         chosen[row] = False
         chosen[row, np.argsort(-block[row], kind="stable")[:n]] = True
     return np.divmod(np.flatnonzero(chosen), n_columns)

@@ -1,7 +1,7 @@
 """Checkpoints of a fit: a crash costs at most the iterations since the last one.
 
-A checkpoint is `ITERATION.npz` in a folder of the fit's own, which keeps the last two. It is written to a temporary file,
-flushed and renamed, and holds the sha256 of its content.
+A checkpoint is `ITERATION.npz` in a folder of the fit's own, which keeps the last two. It is written to a temporary
+file, flushed and renamed, and holds the sha256 of its content.
 """
 
 import hashlib
@@ -65,6 +65,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     folder : Path
         The fit's folder of checkpoints, made if it does not exist.
     checkpoint : Checkpoint
+        State of the fit.
 
     Returns
     -------
@@ -100,6 +101,7 @@ def latest(folder: Path, identity: str) -> Checkpoint | None:
     Parameters
     ----------
     folder : Path
+        The folder.
     identity : str
         The fit's.
 

@@ -55,7 +55,9 @@ class ListStability:
         Parameters
         ----------
         iteration : int
+            The iteration.
         factors : Factors
+            Factors after it.
         """
         self.lists[iteration] = self.lists_of(factors)
 

@@ -98,6 +98,7 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
     Parameters
     ----------
     request : FitRequest
+        The fit.
     on_steps : callable
         May raise `Stopped`, which ends the fit after a last checkpoint.
 

@@ -59,6 +59,7 @@ def steady(rule: SteadyStop, checks: Sequence[Check]) -> bool:
     Parameters
     ----------
     rule : SteadyStop
+        The rule of the model.
     checks : sequence of Check
         All checks so far, in order.
 
@@ -80,6 +81,7 @@ def ends_with_last_step(rule: SteadyStop | None, steps: Sequence[Step]) -> bool:
     Parameters
     ----------
     rule : SteadyStop or None
+        The rule of the model.
     steps : sequence of Step
         One for each iteration from the first.
 

@@ -1,36 +1,28 @@
-"""Tests of the answer: endpoints, family, order, identities."""
+"""Verdicts and answers: rule, sentences, order, family."""
 
 import numpy as np
 import pytest
 
 from tasks.core.comparison.agreement import RunLists
-from tasks.core.comparison.endpoints import endpoints, family_size
-from tasks.core.comparison.verdict import RULE, Verdict, answer, noise_ceiling
+from tasks.core.comparison.endpoints import Endpoint, endpoints, family_size
+from tasks.core.comparison.verdict import (
+    RULE,
+    Finding,
+    Verdict,
+    analyse,
+    answer,
+    judge,
+    noise_ceiling,
+    verdict_sentence,
+)
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.inference.permutation import smallest_p
+from tasks.core.inference.effect import Effect
+from tasks.core.inference.jackknife import FLAT, NO_VARIATION, TOO_FEW, Interval, Uncertainty
+from tasks.core.inference.overlap_counts import overlap_counts
+from tasks.core.inference.permutation import PermutationTest, smallest_p
 from tasks.core.ranking.lists import Lists
-
-
-def config_of(models: list[str], **changes: object) -> ExperimentConfig:
-    content = {
-        "name": "test",
-        "dataset": {"name": "synthetic-100k"},
-        "models": {model: {"factors": 2, "iterations": 2} for model in models},
-        "replicates": 5,
-        "queries": {"users": [1], "items": [2], "recommend_for": [0], "n": 3, "recommend_n": 2},
-        **changes,
-    }
-    return ExperimentConfig.model_validate(content)
-
-
-def lists_of(rng: np.random.Generator, first: int, entities: int = 6, n: int = 4) -> Lists:
-    """Each entity lists n of six candidates that start at `first`."""
-    ids = np.array([first + rng.permutation(6)[:n] for _ in range(entities)], dtype=np.int32)
-    return Lists(ids, np.ones_like(ids, dtype=np.float32))
-
-
-def runs_of(rng: np.random.Generator, first: int, replicates: int) -> list[RunLists]:
-    return [RunLists(*(lists_of(rng, first) for _ in range(3))) for _ in range(replicates)]
+from tests.core.comparison.examples import config_of, random_lists, random_runs
+from tests.core.inference.examples import SIX, halves, runs_of
 
 
 @pytest.fixture
@@ -38,94 +30,206 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
-def test_the_endpoints_are_query_users_users_items_recommendations_then_what_is_described():
-    found = [(each.target, each.n, each.family, each.margin) for each in endpoints(config_of(["a", "b"]))]
-    assert found == [
-        ("user_1", 3, True, 0.2),
-        ("users", 3, True, 0.1),
-        ("items", 3, True, 0.1),
-        ("recommendations", 2, True, 0.1),
-        ("item_2", 3, False, 0.2),
-        ("recommend_for_0", 2, False, 0.2),
-    ]
-    assert [each.subject for each in endpoints(config_of(["a", "b"]))] == [
-        "the 3 users nearest to user 1",
-        "every user's 3 nearest users",
-        "every item's 3 nearest items",
-        "every user's 2 recommendations",
-        "the 3 items nearest to item 2",
-        "the 2 recommendations for user 0",
-    ]
+def answers_of(lists, config: ExperimentConfig):
+    judged = list(endpoints(config.queries, config.comparison))
+    return answer(lists, judged, baseline=config.baseline, seed=config.seed)
 
 
-def test_margins_come_from_the_config():
-    config = config_of(["a", "b"], comparison={"margin": 0.05, "margin_query": 0.4})
-    assert [each.margin for each in endpoints(config)] == [0.4, 0.05, 0.05, 0.05, 0.4, 0.4]
-
-
-def test_models_that_list_others_are_found_different(rng):
-    runs = {"a": runs_of(rng, 0, 5), "b": runs_of(rng, 10, 5)}
-    found, matrices = answer(runs, config_of(["a", "b"]))
-    primary = found[0]
+def test_models_with_different_lists_differ(rng):
+    lists = {"a": random_runs(rng, 0, 5), "b": random_runs(rng, 10, 5)}
+    answers, matrices = answers_of(lists, config_of(["a", "b"]))
+    primary = answers[0]
     assert (primary.target, primary.n, primary.a, primary.b) == ("user_1", 3, "a", "b")
     assert primary.between == 0
     assert primary.p == 1 / 126  # 10 over 5, halved
     assert primary.p_holm == pytest.approx(4 / 126)
     assert primary.verdict == "different-meaningfully"
-    assert [each.p_holm is None for each in found] == [False] * 4 + [True] * 2
-    assert "described, not tested" in found[-1].sentence
+    assert [row.p_holm is None for row in answers] == [False] * 4 + [True] * 2
     assert noise_ceiling(primary) == pytest.approx((primary.within_a * primary.within_b) ** 0.5)
-    matrix = np.array(matrices[0].overlap)
-    assert matrices[0].runs == [f"{model} #{number}" for model in "ab" for number in range(5)]
+    matrix = matrices[0].overlap
+    assert matrices[0].runs == [(model, replicate) for model in "ab" for replicate in range(5)]
     assert (np.diag(matrix) == 1).all()
     assert matrix[:5, 5:].max() == 0
     assert matrix[:5, :5][np.triu_indices(5, 1)].mean() == pytest.approx(primary.within_a)
 
 
-def test_one_model_twice_is_not_found_different(rng):
-    runs = runs_of(rng, 0, 10)
-    found, _ = answer({"a": runs[:5], "b": runs[5:]}, config_of(["a", "b"]))
-    assert {each.verdict for each in found[:4]} <= {"inconclusive", "practically-same"}
+def test_endpoints_outside_the_family_are_described(rng):
+    lists = {"a": random_runs(rng, 0, 5), "b": random_runs(rng, 10, 5)}
+    last = answers_of(lists, config_of(["a", "b"]))[0][-1]
+    assert last.verdict is None
+    assert last.sentence == (
+        f"a and b in the 2 recommendations for user 0: {last.n_delta:.1f} of 2 recommendations are replaced beyond seed "
+        "variance (described, not tested)."
+    )
 
 
-def test_the_baselines_pairs_decide_and_the_others_are_described(rng):
+def test_one_model_twice_does_not_differ(rng):
+    runs = random_runs(rng, 0, 10)
+    answers, _ = answers_of({"a": runs[:5], "b": runs[5:]}, config_of(["a", "b"]))
+    assert {row.verdict for row in answers[:4]} <= {"inconclusive", "practically-same"}
+
+
+def test_pairs_of_the_baseline_get_verdicts_and_the_others_are_described(rng):
     models = ["a", "b", "c"]
-    runs = {model: runs_of(rng, 10 * place, 4) for place, model in enumerate(models)}
+    lists = {model: random_runs(rng, 10 * position, 4) for position, model in enumerate(models)}
     config = config_of(models, comparison={"baseline": "b"})
-    found, _ = answer(runs, config)
-    pairs = list(dict.fromkeys((each.a, each.b) for each in found))
+    answers, _ = answers_of(lists, config)
+    pairs = list(dict.fromkeys((row.a, row.b) for row in answers))
     assert pairs == [("b", "a"), ("b", "c"), ("a", "c")]
     assert family_size(config) == 8
-    assert sum(each.p_holm is not None for each in found) == 8
-    assert all(each.p_holm is None for each in found if "b" not in (each.a, each.b))
-    least = min(each.p_holm for each in found if each.p_holm is not None)
-    assert least == pytest.approx(smallest_p(4, 4, endpoints=8))
+    assert sum(row.p_holm is not None for row in answers) == 8
+    assert all(row.p_holm is None for row in answers if "b" not in (row.a, row.b))
+    smallest = min(row.p_holm for row in answers if row.p_holm is not None)
+    assert smallest == pytest.approx(smallest_p(4, 4, endpoints=8))
 
 
-def test_single_runs_have_no_answer(rng):
-    found, matrices = answer({"a": runs_of(rng, 0, 1), "b": runs_of(rng, 0, 1)}, config_of(["a", "b"], replicates=1))
-    assert found == []
+def test_single_runs_have_no_answers(rng):
+    lists = {"a": random_runs(rng, 0, 1), "b": random_runs(rng, 0, 1)}
+    answers, matrices = answers_of(lists, config_of(["a", "b"], replicates=1))
+    assert answers == []
     assert len(matrices) == 6
 
 
-def test_a_query_is_the_row_of_its_own_entity(rng):
-    """User 1 alone differs: the primary endpoint sees it whole, all users see a sixth of it."""
-    same = lists_of(rng, 0)
-    other = Lists(same.ids.copy(), same.scores)
-    other.ids[1] += 100
-    runs = {"a": [RunLists(same, same, same)] * 3, "b": [RunLists(other, same, same)] * 3}
-    found, _ = answer(runs, config_of(["a", "b"]))
-    of = {each.target: each for each in found}
-    assert of["user_1"].delta == 1
-    assert of["users"].delta == pytest.approx(1 / 6)
-    assert of["items"].delta == of["item_2"].delta == 0
-    assert of["user_1"].note == "no seed variation seen"
+def test_a_query_compares_the_lists_of_its_own_entity(rng):
+    """Only user 1 differs: Δ is 1 on the primary endpoint, and 1/6 over all six users."""
+    same = random_lists(rng, 0)
+    different = Lists(same.ids.copy(), same.scores)
+    different.ids[1] += 100
+    lists = {"a": [RunLists(same, same, same)] * 3, "b": [RunLists(different, same, same)] * 3}
+    answers, _ = answers_of(lists, config_of(["a", "b"]))
+    of_target = {row.target: row for row in answers}
+    assert of_target["user_1"].delta == 1
+    assert of_target["users"].delta == pytest.approx(1 / 6)
+    assert of_target["items"].delta == of_target["item_2"].delta == 0
+    assert of_target["user_1"].note == "no seed variation seen"
 
 
-def test_every_verdict_has_its_rule():
+def test_metric_names_are_stable(rng):
+    answers, _ = answers_of({"a": random_runs(rng, 0, 2), "b": random_runs(rng, 0, 2)}, config_of(["a", "b"]))
+    assert [row.metric for row in answers[:2]] == ["user_1_at_3.a_vs_b", "users_at_3.a_vs_b"]
+
+
+@pytest.mark.parametrize("labels", [[False, True, True, True, True, True], [False] * 6, [False, True, False, True]])
+def test_each_model_needs_two_runs(labels):
+    with pytest.raises(ValueError, match="two or more runs of each model"):
+        analyse(overlap_counts(runs_of(SIX), 4), np.array(labels), seed=0)
+
+
+def test_every_verdict_has_a_rule():
     assert set(RULE) == set(Verdict)
 
 
-def test_metric_names_are_the_contracts(rng):
-    found, _ = answer({"a": runs_of(rng, 0, 2), "b": runs_of(rng, 0, 2)}, config_of(["a", "b"]))
-    assert [each.metric for each in found[:2]] == ["user_1_at_3.a_vs_b", "users_at_3.a_vs_b"]
+def uncertainty_of(low_95, low_90, high_90, high_95):
+    return Uncertainty(0.1, Interval(low_95, high_95), Interval(low_90, high_90))
+
+
+@pytest.mark.parametrize(
+    ("uncertainty", "p", "expected"),
+    [
+        (uncertainty_of(0.21, 0.25, 0.5, 0.6), 0.05, "different-meaningfully"),
+        (uncertainty_of(0.21, 0.25, 0.5, 0.6), 0.051, "inconclusive"),
+        (uncertainty_of(0.20, 0.25, 0.5, 0.6), 0.01, "different-size-uncertain"),
+        (uncertainty_of(0.05, 0.06, 0.19, 0.25), 0.01, "different-small"),
+        (uncertainty_of(0.05, 0.06, 0.20, 0.25), 0.01, "different-size-uncertain"),
+        (uncertainty_of(-0.1, -0.05, 0.19, 0.25), 0.2, "practically-same"),
+        (uncertainty_of(-0.1, -0.05, 0.20, 0.25), 0.2, "inconclusive"),
+        (Uncertainty(note=TOO_FEW), 0.01, "different-size-uncertain"),
+        (Uncertainty(note=FLAT), 0.2, "inconclusive"),
+        (
+            Uncertainty(note=NO_VARIATION, bound_95=Interval(0.3, 1), bound_90=Interval(0.4, 1)),
+            0.01,
+            "different-meaningfully",
+        ),
+        (
+            Uncertainty(note=NO_VARIATION, bound_95=Interval(0, 0.3), bound_90=Interval(0, 0.1)),
+            1.0,
+            "practically-same",
+        ),
+    ],
+)
+def test_the_verdict_follows_the_rule(uncertainty, p, expected):
+    assert judge(uncertainty, p, margin=0.20) == expected
+
+
+@pytest.mark.parametrize(
+    ("runs", "list_b", "margin", "expected"),
+    [
+        (10, [1, 2, 3, 4, 5], 0.10, "practically-same"),
+        (5, [1, 2, 3, 4, 5], 0.10, "inconclusive"),
+        (10, [6, 7, 8, 4, 5], 0.20, "different-meaningfully"),
+        (10, [6, 2, 3, 4, 5], 0.20, "different-size-uncertain"),
+    ],
+)
+def test_the_verdict_on_equal_lists_depends_on_the_number_of_runs(runs, list_b, margin, expected):
+    lists = [[1, 2, 3, 4, 5]] * runs + [list_b] * runs
+    finding = analyse(overlap_counts(runs_of(lists), 5), halves(runs, runs), seed=0)
+    assert judge(finding.uncertainty, finding.test.p, margin=margin) == expected
+
+
+def sentence_of(uncertainty, p, *, within=0.8, between=0.4, of="users"):
+    finding = Finding(Effect(within, within, between, 5), uncertainty, PermutationTest(p, 9, True))
+    return verdict_sentence(finding, p, endpoint=Endpoint("target", of, 10, 5, True, 0.20), a="k50", b="k500")
+
+
+@pytest.mark.parametrize(
+    ("uncertainty", "p", "models", "expected"),
+    [
+        (
+            uncertainty_of(0.25, 0.3, 0.5, 0.55),
+            0.0002,
+            {},
+            "k50 and k500 differ significantly and meaningfully in the 5 users nearest to user 10: 2.0 of 5 neighbours are"
+            " replaced beyond seed variance (95% interval 1.2 to 2.8; p < 0.001).",
+        ),
+        (
+            uncertainty_of(0.05, 0.06, 0.19, 0.25),
+            0.01,
+            {"between": 0.7},
+            "k50 and k500 differ significantly, but only slightly, in the 5 users nearest to user 10: 0.5 of 5 neighbours"
+            " are replaced beyond seed variance (95% interval 0.2 to 1.2; p = 0.010).",
+        ),
+        (
+            uncertainty_of(0.05, 0.06, 0.3, 0.4),
+            0.01,
+            {},
+            "k50 and k500 differ significantly in the 5 users nearest to user 10, but by an uncertain amount: 2.0 of 5"
+            " neighbours are replaced beyond seed variance (95% interval 0.2 to 2.0; p = 0.010).",
+        ),
+        (
+            uncertainty_of(-0.1, -0.05, 0.1, 0.15),
+            0.34,
+            {"within": 0.3, "between": 0.3},
+            "k50 and k500 are practically the same in the 5 users nearest to user 10: no significant difference beyond"
+            " seed variance (p = 0.340), and at most 0.50 of 5 neighbours are replaced; these lists depend largely on the"
+            " seed.",
+        ),
+        (
+            uncertainty_of(-0.1, -0.05, 0.3, 0.4),
+            0.2,
+            {"of": "recommendations"},
+            "These runs do not show whether k50 and k500 differ in the 5 recommendations for user 10: no significant"
+            " difference beyond seed variance (p = 0.200), but a difference of 1 of 5 recommendations cannot be ruled out.",
+        ),
+    ],
+)
+def test_each_verdict_in_a_sentence(uncertainty, p, models, expected):
+    assert sentence_of(uncertainty, p, **models) == expected
+
+
+@pytest.mark.parametrize(
+    ("uncertainty", "p", "words"),
+    [
+        (uncertainty_of(0.05, 0.06, 0.19, 0.25), 0.01, "differ significantly, but only slightly, in"),
+        (uncertainty_of(0.05, 0.06, 0.3, 0.4), 0.01, "by an uncertain amount"),
+        (uncertainty_of(-0.1, -0.05, 0.3, 0.4), 0.2, "These runs do not show whether"),
+        (Uncertainty(note=NO_VARIATION, bound_95=Interval(0.3, 1), bound_90=Interval(0.4, 1)), 0.01, NO_VARIATION),
+        (Uncertainty(note=TOO_FEW), 0.2, TOO_FEW),
+    ],
+)
+def test_every_sentence_names_the_models_and_the_lists(uncertainty, p, words):
+    sentence = sentence_of(uncertainty, p)
+    assert words in sentence
+    assert "k50 and k500" in sentence
+    assert "the 5 users nearest to user 10" in sentence
+    assert sentence.endswith(".")
+    assert "None" not in sentence

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.core.config.yaml_source import MAX_BYTES, parse
 
-BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+ALIAS_BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
@@ -58,56 +58,57 @@ def faults(text: str) -> list[str]:
         ("'true'", "true"),
         ('""', ""),
         ('"\\t"', "\t"),
-        pytest.param("017", "017"),
+        ("017", "017"),
     ],
 )
-def test_scalar_is_what_people_read_it_as(text: str, expected: object) -> None:
-    found = values(f"key: {text}")["key"]
-    assert found == expected
-    assert type(found) is type(expected)
+def test_scalar_has_the_value_and_the_type_that_yaml_1_2_gives_it(text: str, expected: object) -> None:
+    value = values(f"key: {text}")["key"]
+    assert value == expected
+    assert type(value) is type(expected)
 
 
-def test_nan_is_a_number() -> None:
+def test_nan_is_a_float() -> None:
     assert math.isnan(values("key: .nan")["key"])
 
 
 @pytest.mark.parametrize("text", ["1_", "1__0", "1_.5"])
-def test_misplaced_underscores_make_text(text: str) -> None:
+def test_number_with_misplaced_underscores_is_text(text: str) -> None:
     assert values(f"key: {text}") == {"key": text}
 
 
-def test_mappings_and_lists_nest() -> None:
+def test_mappings_and_lists_can_be_nested() -> None:
     assert values("a:\n  b: [1, {c: 2}]\n  d:\n  - e\n") == {"a": {"b": [1, {"c": 2}], "d": ["e"]}}
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
-def test_an_empty_document_has_no_value(text: str) -> None:
+def test_value_of_an_empty_document_is_none(text: str) -> None:
     assert values(text) is None
 
 
-def test_every_key_knows_its_line() -> None:
+def test_every_key_and_entry_has_its_line() -> None:
     source = parse("a: 1\nb:\n  c: [2,\n      3]\n", "c.yaml")
-    places = {path: source.place(path) for path in [("a",), ("b",), ("b", "c"), ("b", "c", 0), ("b", "c", 1)]}
-    assert [place.removeprefix("c.yaml:") for place in places.values()] == ["1", "2", "3", "3", "4"]
+    paths = [("a",), ("b",), ("b", "c"), ("b", "c", 0), ("b", "c", 1)]
+    lines = [source.position_of(path).removeprefix("c.yaml:") for path in paths]
+    assert lines == ["1", "2", "3", "3", "4"]
 
 
-def test_an_unknown_path_stands_where_its_nearest_parent_does() -> None:
+def test_position_of_an_unknown_path_is_that_of_its_nearest_parent() -> None:
     source = parse("a: 1\nb: {c: 2}\n", "c.yaml")
-    assert source.place(("b", "nowhere", "at-all")) == "c.yaml:2"
+    assert source.position_of(("b", "nowhere", "at-all")) == "c.yaml:2"
 
 
-def test_duplicate_key_names_both_lines() -> None:
+def test_message_about_a_duplicate_key_names_both_lines() -> None:
     (fault,) = faults("seed: 1\nname: x\nseed: 2\n")
     assert fault.startswith("c.yaml:3: seed: ")
     assert "line 1" in fault
 
 
-def test_every_duplicate_is_reported() -> None:
-    found = faults("a: 1\nb: {c: 1, d: 2, c: 3}\na: 4\n")
-    assert [fault.split(": the key")[0] for fault in found] == ["c.yaml:2: b.c", "c.yaml:3: a"]
+def test_every_duplicate_key_is_reported() -> None:
+    lines = faults("a: 1\nb: {c: 1, d: 2, c: 3}\na: 4\n")
+    assert [line.split(": the key")[0] for line in lines] == ["c.yaml:2: b.c", "c.yaml:3: a"]
 
 
-def test_the_same_key_in_two_mappings_is_no_duplicate() -> None:
+def test_same_key_in_two_mappings_is_not_a_duplicate() -> None:
     assert values("a: {k: 1}\nb: {k: 2}\n") == {"a": {"k": 1}, "b": {"k": 2}}
 
 
@@ -126,14 +127,10 @@ def test_the_same_key_in_two_mappings_is_no_duplicate() -> None:
         ("a: 1\nb: [1, 2\n", 3, "not YAML"),
         ("a: 1\n\tb: 2\n", 2, "not YAML"),
         ("a: 1\nb: @c\n", 2, "not YAML"),
-        pytest.param(
-            "a: 1\n&x b: 2\n",
-            2,
-            "anchors and aliases",
-        ),
+        ("a: 1\n&x b: 2\n", 2, "anchors and aliases"),
     ],
 )
-def test_what_a_config_never_needs_is_refused_with_its_line(text: str, line: int, words: str) -> None:
+def test_yaml_outside_the_subset_is_refused_with_its_line(text: str, line: int, words: str) -> None:
     (fault,) = faults(text)
     assert fault.startswith(f"c.yaml:{line}: ")
     assert words in fault
@@ -148,7 +145,7 @@ def test_control_characters_are_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param(BOMB, "anchors and aliases", id="alias bomb"),
+        pytest.param(ALIAS_BOMB, "anchors and aliases", id="alias bomb"),
         pytest.param("[" * 500_000, "nested deeper than 20 levels", id="flow"),
         pytest.param("".join("  " * depth + f"a{depth}:\n" for depth in range(500)), "nested deeper", id="block"),
         pytest.param("- " * 400_000, "nested deeper", id="dashes"),
@@ -157,14 +154,14 @@ def test_control_characters_are_refused() -> None:
         pytest.param("[" * MAX_BYTES * 2, "larger than 1,000,000 bytes", id="large and deep"),
     ],
 )
-def test_a_bomb_is_refused_before_it_costs_anything(text: str, words: str) -> None:
+def test_expensive_yaml_is_refused_at_once(text: str, words: str) -> None:
     (fault,) = faults(text)
     assert words in fault
     assert len(fault) < 300
 
 
-def test_twenty_levels_are_not_too_deep() -> None:
-    found = values("[" * 20 + "]" * 20)
+def test_twenty_levels_are_allowed() -> None:
+    nested = values("[" * 20 + "]" * 20)
     for _ in range(19):
-        (found,) = found
-    assert found == []
+        (nested,) = nested
+    assert nested == []

@@ -1,4 +1,4 @@
-"""What `latentlab check` foretells: by hand where it is arithmetic, against the clock where it is time."""
+"""Estimates of `latentlab check`: arithmetic against numbers worked out by hand, times against the clock."""
 
 import time
 
@@ -8,61 +8,75 @@ from scipy.sparse import csr_array
 
 import tasks.core.planning.estimate as estimate_module
 from tasks.core.config.als import AlsConfig
+from tasks.core.data.interactions import Summary
 from tasks.core.models import als
 from tasks.core.models.cost import sweep_seconds
 from tasks.core.models.reference_recommenders import MOST_ITEMS
-from tasks.core.planning.estimate import TEST_SECONDS, estimate, measured_seconds
-from tasks.core.planning.runs import EVALUATION, MODEL
-from tests.core.planning.test_runs import SMALL, config
+from tasks.core.planning.estimate import _TEST_SECONDS, _accuracy_seconds, estimate, relative_work
+from tasks.core.planning.runs import EVALUATION, MODEL, planned_runs
+from tests.core.planning.small_experiment import SETTINGS, small_experiment
+
+GFLOP_OF_A_FIT = 3 * (10 * 9 * 4 + 32 * 6 * 2) / 1e9
+"""Three sweeps by CG over 5 users and 4 items with 2 factors and 6 interactions."""
 
 
-def test_work_by_hand() -> None:
-    # 2 + 1 fits of 3 sweeps over 5 + 4 rows, k = 2, 6 interactions, by CG
-    found = estimate(config(), 5, 4, 6)
-    assert (found.fits, found.iterations) == (3, 9)
-    assert found.gflop == pytest.approx(9 * (10 * 9 * 4 + 32 * 6 * 2) / 1e9)
+def test_work_is_that_worked_out_by_hand() -> None:
+    estimated = estimate(small_experiment(), 5, 4, 6)
+    assert (estimated.fits, estimated.iterations) == (3, 9)
+    assert estimated.gflop == pytest.approx(3 * GFLOP_OF_A_FIT)
 
 
-def test_what_grows_with_what() -> None:
-    alone = {"execution": {"workers": 1}}
-    base = estimate(config(**alone), 1000, 1000, 10_000)
-    rows = estimate(config(**alone), 1000, 1000, 10_000_000)
-    users = estimate(config(**alone), 100_000, 1000, 10_000)
-    large = estimate(config({"k2": {**SMALL, "factors": 500}}, **alone), 1000, 1000, 10_000)
-    seeds = estimate(config(replicates=20, **alone), 1000, 1000, 10_000)
-    long = estimate(config({"k2": {**SMALL, "iterations": 300_000}}, **alone), 1000, 1000, 10_000)
-    for other in (rows, users, large):
-        assert other.memory_bytes > base.memory_bytes
-        assert other.disk_bytes > base.disk_bytes
-    assert seeds.disk_bytes > base.disk_bytes
-    assert min(seeds.seconds, rows.seconds, long.seconds) > base.seconds
-    assert long.disk_bytes == base.disk_bytes
+def test_relative_work_is_that_worked_out_by_hand() -> None:
+    size = Summary(5, 4, 6, 1.2, 1.5, 3, 3, 1, 1)
+    work = relative_work(size, planned_runs(small_experiment(), ""))
+    # 5 lists of 5 users, 4 of 4 items, and 5 of 4 recommendations, which are also sorted for the evaluation
+    scores = {"k2 #0": 25 + 16 + 20, "k2 #1": 25 + 16 + 20, "k2 #0 held-out": 2 * 20}
+    expected = {f"train {label}": GFLOP_OF_A_FIT for label in scores}
+    expected |= {f"lists of {label}": 1.5e-8 * count for label, count in scores.items()}
+    assert work == pytest.approx(expected)
+
+
+def test_estimates_grow_with_data_models_and_replicates() -> None:
+    one_worker = {"execution": {"workers": 1}}
+    base = estimate(small_experiment(**one_worker), 1000, 1000, 10_000)
+    interactions = estimate(small_experiment(**one_worker), 1000, 1000, 10_000_000)
+    users = estimate(small_experiment(**one_worker), 100_000, 1000, 10_000)
+    factors = estimate(small_experiment({"k2": {**SETTINGS, "factors": 500}}, **one_worker), 1000, 1000, 10_000)
+    replicates = estimate(small_experiment(replicates=20, **one_worker), 1000, 1000, 10_000)
+    long = {"k2": {**SETTINGS, "iterations": 300_000}}
+    iterations = estimate(small_experiment(long, **one_worker), 1000, 1000, 10_000)
+    for larger in (interactions, users, factors):
+        assert larger.memory_bytes > base.memory_bytes
+        assert larger.disk_bytes > base.disk_bytes
+    assert replicates.disk_bytes > base.disk_bytes
+    assert min(replicates.seconds, interactions.seconds, iterations.seconds) > base.seconds
+    assert iterations.disk_bytes == base.disk_bytes
 
 
 @pytest.mark.parametrize(("items", "references"), [(MOST_ITEMS, 4), (MOST_ITEMS + 1, 3)])
-def test_references_and_tests_of_accuracy_take_their_time(
+def test_time_of_references_and_accuracy_tests_is_that_worked_out_by_hand(
     items: int, references: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(estimate_module, "cores", lambda: 2)
-    listing = {(MODEL, 2): 9.0, (EVALUATION, 2): 4.0, (EVALUATION, 8): 6.0}
-    found = measured_seconds(config({"a": SMALL, "b": SMALL}), 1000, items, listing)
-    assert found == pytest.approx(references / 2 * 4 + (4 + 2) * 1000 * TEST_SECONDS)
+    lists_seconds = {(MODEL, 2): 9.0, (EVALUATION, 2): 4.0, (EVALUATION, 8): 6.0}
+    seconds = _accuracy_seconds(small_experiment({"a": SETTINGS, "b": SETTINGS}), 1000, items, lists_seconds)
+    assert seconds == pytest.approx(references / 2 * 4 + (4 + 2) * 1000 * _TEST_SECONDS)
 
 
 @pytest.mark.parametrize("solver", ["cg", "cholesky"])
-@pytest.mark.parametrize(("users", "items", "each", "k"), [(3000, 800, 20, 16), (1500, 2000, 40, 128)])
-def test_a_sweep_takes_what_was_foretold(solver: str, users: int, items: int, each: int, k: int) -> None:
-    """Within a factor of three here, where other tests run beside and any of the times may be twice what it is."""
-    stream = np.random.default_rng(0)
-    rows = np.repeat(np.arange(users), each)
-    columns = stream.integers(0, items, size=len(rows))
+@pytest.mark.parametrize(("users", "items", "per_user", "k"), [(3000, 800, 20, 16), (1500, 2000, 40, 128)])
+def test_a_sweep_takes_about_as_long_as_estimated(solver: str, users: int, items: int, per_user: int, k: int) -> None:
+    """Within a factor of three: other tests run at the same time, and each time may be twice what it is alone."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(np.arange(users), per_user)
+    columns = rng.integers(0, items, size=len(rows))
     matrix = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(users, items))
     settings = AlsConfig.model_validate({"factors": k, "iterations": 4, "solver": solver})
-    foretold, found = [], []
+    estimated, measured = [], []
     for _ in range(3):
-        foretold.append(4 * sweep_seconds(matrix.shape, matrix.nnz, settings))
-        begun = time.perf_counter()
+        estimated.append(4 * sweep_seconds(matrix.shape, matrix.nnz, settings))
+        start = time.perf_counter()
         als.fit(matrix, settings, seed=1, threads=1)
-        found.append(time.perf_counter() - begun)
-    assert min(found) / 3 < max(foretold)
-    assert min(foretold) < 3 * max(found)
+        measured.append(time.perf_counter() - start)
+    assert min(measured) / 3 < max(estimated)
+    assert min(estimated) < 3 * max(measured)

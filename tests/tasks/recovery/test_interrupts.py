@@ -1,91 +1,80 @@
-"""Interrupts that are lost, and how they are found again."""
+"""Signals during work in threads: they set an event, and are handled at the end of the block."""
 
 import os
 import signal
 import threading
 import weakref
+from collections.abc import Callable
 
 import pytest
 
-from tasks.recovery import interrupts
-from tasks.reporting import progress
+from tasks.recovery.interrupts import deferred_signals
 
 
 class Thing:
-    """Something that can be weakly referred to."""
+    """An object that can be weakly referred to."""
 
 
-def swallowed(number: int) -> None:
-    """Have a signal strike in a weak reference's callback, where Python drops what its handler raises."""
+def in_weakref_callback(number: int) -> None:
+    """Send a signal from a weak reference's callback, where Python drops an exception that a handler raises."""
     thing = Thing()
-    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), number) or [None for _ in range(1000)])
+    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), number) or [None for _ in range(1000)])
     del thing
-    assert kept() is None
+    assert reference() is None
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_that_was_swallowed_ends_the_next_step() -> None:
+@pytest.mark.parametrize("send", [lambda number: os.kill(os.getpid(), number), in_weakref_callback])
+def test_an_interrupt_sets_the_event_and_is_raised_at_the_end(send: Callable[[int], None]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), interrupts.interruptible():  # noqa: PT012
-        swallowed(signal.SIGINT)
-        progress.step("train", 1, 2, "iterations")
+    done = []
+    with pytest.raises(KeyboardInterrupt), deferred_signals() as stop:  # noqa: PT012
+        assert not stop.is_set()
+        send(signal.SIGINT)
+        assert stop.is_set()
+        done.append("the rest of the block")
+    assert done == ["the rest of the block"]
     assert signal.getsignal(signal.SIGINT) is before
-    interrupts.check()  # and none after
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_so_does_a_sigterm_by_whatever_its_handler_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sigterm_is_handled_by_the_handler_of_before() -> None:
     def leave(*_: object) -> None:
         raise SystemExit(143)
 
     before = signal.signal(signal.SIGTERM, leave)
     try:
-        with pytest.raises(SystemExit) as ended, interrupts.interruptible():  # noqa: PT012
-            swallowed(signal.SIGTERM)
-            interrupts.check()
+        with pytest.raises(SystemExit) as ended, deferred_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
         assert ended.value.code == 143
         assert signal.getsignal(signal.SIGTERM) is leave
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_one_that_arrives_is_raised_once() -> None:
-    with pytest.raises(KeyboardInterrupt), interrupts.interruptible():  # noqa: PT012
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-        except KeyboardInterrupt:
-            with pytest.raises(KeyboardInterrupt):
-                interrupts.check()  # nobody has let go of it yet
-            raise
-    interrupts.check()
+def test_a_signal_goes_before_an_error_of_the_block() -> None:
+    with pytest.raises(KeyboardInterrupt), deferred_signals():  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError("the threads were stopped")
 
 
-def test_what_is_ignored_stays_ignored_and_other_threads_leave_handlers_alone() -> None:
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interrupts.interruptible():
+        with deferred_signals() as stop:
             os.kill(os.getpid(), signal.SIGINT)
-            interrupts.check()
+            assert not stop.is_set()
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
 
-    def elsewhere() -> None:
-        with interrupts.interruptible():
+
+def test_other_threads_leave_the_handlers_alone() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        with deferred_signals():
             seen.append(signal.getsignal(signal.SIGINT))
 
-    seen: list[object] = []
-    thread = threading.Thread(target=elsewhere)
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert seen == [before]
-
-
-def test_an_interrupt_waits_for_the_end_of_what_must_not_stop_half_way() -> None:
-    done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.interruptible():  # noqa: PT012
-        with interrupts.undisturbed():
-            os.kill(os.getpid(), signal.SIGINT)
-            done.append("the rest")
-        done.append("what comes after")
-    assert done == ["the rest"]
+    assert seen == [signal.getsignal(signal.SIGINT)]

@@ -1,6 +1,7 @@
-"""Fits in child processes: the same factors; crashes, signals and a parent that is gone."""
+"""Fits in child processes: the same factors; crashes, signals, and a parent that ends."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -23,85 +24,83 @@ from tasks.core.files import put
 from tasks.core.training import checkpoint
 from tasks.core.training.run_fit import FitRequest
 from tasks.core.training.step import Step
-from tasks.recovery import interrupts, worker_process
-from tasks.recovery.worker_process import grant, isolated, perform
+from tasks.recovery import worker_process
+from tasks.recovery.worker_process import run_isolated, worker_processes
+from tasks.reporting.progress import stoppable
 
 ENDLESS = AlsConfig(factors=4, iterations=1_000_000)
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LATENTLAB_HOME", str(tmp_path))
-    return tmp_path
+@pytest.fixture
+def fit_request(home: Path) -> FitRequest:
+    dense = (np.random.default_rng(5).random((40, 25)) < 0.3).astype(np.float32)
+    interactions = Interactions(csr_array(dense), np.arange(40), np.arange(25), None)
+    return FitRequest(
+        identity="a" * 64,
+        data=put("interactions", ".npz", interactions.save),
+        settings=AlsConfig(factors=4, iterations=20),
+        seed=7,
+        snapshots=(1,),
+        queries=(3,),
+        n=5,
+        threads=1,
+        checkpoint_seconds=1e9,
+        checkpoints=home / "checkpoints",
+        target=home / "factors.npz",
+    )
 
 
 @pytest.fixture
-def order(home: Path) -> FitRequest:
-    dense = (np.random.default_rng(5).random((40, 25)) < 0.3).astype(np.float32)
-    interactions = Interactions(csr_array(dense), np.arange(40), np.arange(25), None)
-    data = put("interactions", ".npz", interactions.save)
-    return FitRequest("a" * 64, data, AlsConfig(factors=4, iterations=20), 7, (1,), (3,), 5, 1, 1e9)
+def endless(fit_request: FitRequest) -> FitRequest:
+    return replace(fit_request, settings=ENDLESS)
 
 
 def children() -> list[psutil.Process]:
-    found = []
-    for each in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess):  # gone, or a zombie of another test's
-            while not (words := each.cmdline()):  # it has only just begun
+    """The child processes that train."""
+    training = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has ended, or is a zombie of another test
+            while not (words := child.cmdline()):  # it has only just started
                 time.sleep(0.01)
             if "tasks.recovery.worker_process" in words:
-                found.append(each)
-    return found
+                training.append(child)
+    return training
 
 
 def once(act: Callable[[], object]) -> Callable[[list[Step]], None]:
-    """Something that is done when the first step is told."""
+    """Return a callback that acts at the first step."""
     done: list[object] = []
 
-    def tell(_: list[Step]) -> None:
+    def on_steps(_: list[Step]) -> None:
         if not done:
             done.append(act())
 
-    return tell
+    return on_steps
 
 
-def test_a_child_trains_one_fit_after_another_to_the_same_factors(order: FitRequest, home: Path) -> None:
-    here: list[Step] = []
-    expected = perform(replace(order, identity="b" * 64), home / "here.npz", here.extend)
-    there: list[Step] = []
-    with isolated(1):
+def ignore(_: list[Step]) -> None:
+    """A callback that does nothing."""
+
+
+def test_a_child_trains_one_fit_after_another_to_the_same_factors(fit_request: FitRequest, home: Path) -> None:
+    steps_here: list[Step] = []
+    expected = run_isolated(fit_request, steps_here.extend)
+    steps_there: list[Step] = []
+    with worker_processes(1):
         pids = {child.pid for child in children()}
-        for identity in ("c" * 64, "d" * 64):
-            there.clear()
-            found = perform(replace(order, identity=identity), home / "there.npz", there.extend)
-            assert found.factors.sha256 == expected.factors.sha256
-            assert found.overlaps == expected.overlaps
+        for number in range(2):
+            steps_there.clear()
+            result = run_isolated(replace(fit_request, checkpoints=home / str(number)), steps_there.extend)
+            assert result.factors.sha256 == expected.factors.sha256
+            assert result.overlaps == expected.overlaps
         assert {child.pid for child in children()} == pids
         assert len(pids) == 1
-    np.testing.assert_array_equal([step[2:5] for step in there], [step[2:5] for step in here])
+    np.testing.assert_array_equal([step[2:5] for step in steps_there], [step[2:5] for step in steps_here])
     assert children() == []
 
 
-@pytest.mark.parametrize("before", [True, False])
-def test_a_fit_goes_on_with_the_threads_that_it_is_granted(order: FitRequest, home: Path, before: bool) -> None:
-    """The last one of several takes over the cores of those that have ended, which may be before its order is sent."""
-    granting = once(lambda: before or grant(40))
-
-    def tell(steps: list[Step]) -> None:
-        granting(steps)
-        (child,) = children()
-        if child.num_threads() >= 40:
-            raise Stopped
-
-    with isolated(1):
-        if before:
-            grant(40)
-        with pytest.raises(Stopped):
-            perform(replace(order, settings=ENDLESS), home / "f.npz", tell)
-
-
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "message"),
     [
         (
             signal.SIGSEGV,
@@ -111,64 +110,62 @@ def test_a_fit_goes_on_with_the_threads_that_it_is_granted(order: FitRequest, ho
         (signal.SIGKILL, r"ended \(SIGKILL\).*memory has probably run out: lower factors or execution\.workers"),
     ],
 )
-def test_a_crash_is_a_failed_fit_and_the_next_has_a_child_of_its_own(
-    order: FitRequest, home: Path, sent: signal.Signals, told: str
+def test_a_crash_is_a_failed_fit_and_the_next_fit_has_a_new_child(
+    fit_request: FitRequest, endless: FitRequest, sent: signal.Signals, message: str
 ) -> None:
-    with isolated(1):
+    with worker_processes(1):
         (child,) = children()
-        with pytest.raises(TrainingError, match=told):
-            perform(replace(order, settings=ENDLESS), home / "f.npz", once(lambda: os.kill(child.pid, sent)))
-        perform(replace(order, identity="b" * 64), home / "f.npz", lambda _: None)
+        with pytest.raises(TrainingError, match=message):
+            run_isolated(endless, once(lambda: os.kill(child.pid, sent)))
+        run_isolated(fit_request, ignore)
     assert children() == []
 
 
-def test_a_child_that_died_before_its_fit_is_a_failed_fit(order: FitRequest, home: Path) -> None:
-    with isolated(1):
+def test_a_child_that_died_before_its_fit_is_a_failed_fit(fit_request: FitRequest) -> None:
+    with worker_processes(1):
         children()[0].kill()
         with pytest.raises(TrainingError, match="after iteration 0 of 20"):
-            perform(order, home / "f.npz", lambda _: None)
+            run_isolated(fit_request, ignore)
 
 
-def test_a_limit_of_memory_is_a_failed_fit(order: FitRequest, home: Path) -> None:
+def test_a_limit_of_memory_is_a_failed_fit(fit_request: FitRequest, home: Path) -> None:
     """The kernel refuses the child's next large piece of memory."""
-    with isolated(1):
+    huge = replace(fit_request, settings=AlsConfig(factors=8000, iterations=2), checkpoints=home / "huge")
+    with worker_processes(1):
         (child,) = children()
-        perform(order, home / "f.npz", lambda _: None)  # everything is imported by now
+        run_isolated(fit_request, ignore)  # everything is imported by now
         child.rlimit(psutil.RLIMIT_AS, (child.memory_info().vms + (64 << 20),) * 2)
         with pytest.raises(TrainingError, match="memory"):
-            perform(
-                replace(order, identity="b" * 64, settings=AlsConfig(factors=8000, iterations=2)),
-                home / "f.npz",
-                lambda _: None,
-            )
+            run_isolated(huge, ignore)
 
 
-def test_errors_of_a_fit_are_its_own(order: FitRequest, home: Path) -> None:
-    huge = AlsConfig(factors=4, iterations=20, alpha=1e12, regularization=1e38)
-    with isolated(1):
+def test_an_error_of_a_fit_is_raised_as_it_was_in_the_child(fit_request: FitRequest) -> None:
+    diverging = AlsConfig(factors=4, iterations=20, alpha=1e12, regularization=1e38)
+    with worker_processes(1):
         with pytest.raises(TrainingError, match="regularization"):
-            perform(replace(order, settings=huge), home / "f.npz", lambda _: None)
-        Path(order.data.path).unlink()
+            run_isolated(replace(fit_request, settings=diverging), ignore)
+        Path(fit_request.data.path).unlink()
         with pytest.raises(DataError, match="cannot be read"):
-            perform(order, home / "f.npz", lambda _: None)
+            run_isolated(fit_request, ignore)
 
 
-def test_what_is_called_off_ends_within_a_sweep_with_a_checkpoint(order: FitRequest, home: Path) -> None:
+def test_a_fit_that_is_stopped_writes_a_checkpoint_within_the_grace_period(endless: FitRequest) -> None:
     def stop() -> None:
         raise Stopped
 
-    with isolated(1):
+    with worker_processes(1):
         begun = time.monotonic()
         with pytest.raises(Stopped):
-            perform(replace(order, settings=ENDLESS), home / "f.npz", once(stop))
+            run_isolated(endless, once(stop))
         assert time.monotonic() - begun < worker_process._GRACE_SECONDS
-        assert checkpoint.latest(order.identity) is not None
+        assert checkpoint.latest(endless.checkpoints, endless.identity) is not None
     assert children() == []
 
 
-def test_a_stopped_child_is_killed(order: FitRequest, home: Path) -> None:
-    """A sweep that does not end in time: here since the child is not running at all."""
-    with isolated(1), interrupts.stoppable() as stop:
+def test_a_child_that_does_not_stop_in_time_is_killed(endless: FitRequest) -> None:
+    """An iteration that does not end: here because the child is suspended."""
+    stop = threading.Event()
+    with worker_processes(1), stoppable(stop):
         (child,) = children()
 
         def suspend() -> None:
@@ -177,24 +174,21 @@ def test_a_stopped_child_is_killed(order: FitRequest, home: Path) -> None:
 
         begun = time.monotonic()
         with pytest.raises(Stopped):
-            perform(replace(order, settings=ENDLESS), home / "f.npz", once(suspend))
+            run_isolated(endless, once(suspend))
         assert time.monotonic() - begun < worker_process._GRACE_SECONDS + 3
     assert children() == []
 
 
-def test_a_child_ends_with_its_parent_whatever_ended_that(order: FitRequest, home: Path) -> None:
+def test_a_child_ends_with_its_parent_however_that_ends(endless: FitRequest) -> None:
     code = (
-        "import sys, pickle, time; from pathlib import Path; from tasks.recovery.worker_process import grant, isolated, perform\n"
-        "order = pickle.loads(bytes.fromhex(sys.argv[1]))\n"
-        "with isolated(1):\n"
-        "    perform(order, Path(sys.argv[2]), lambda steps: print(steps[-1].iteration, flush=True))\n"
+        "import pickle, sys\n"
+        "from tasks.recovery.worker_process import run_isolated, worker_processes\n"
+        "request = pickle.loads(bytes.fromhex(sys.argv[1]))\n"
+        "with worker_processes(1):\n"
+        "    run_isolated(request, lambda steps: print(steps[-1].iteration, flush=True))\n"
     )
-    import pickle
-
-    endless = pickle.dumps(replace(order, settings=ENDLESS)).hex()
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code, endless, str(home / "f.npz")], stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", code, pickle.dumps(endless).hex()]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     parent.stdout.readline()
     (child,) = psutil.Process(parent.pid).children()
@@ -203,11 +197,11 @@ def test_a_child_ends_with_its_parent_whatever_ended_that(order: FitRequest, hom
     child.wait(5)
 
 
-def test_the_folder_one_stands_in_is_not_taken_for_ours(
-    order: FitRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_package_called_tasks_in_the_current_folder_is_not_imported(
+    fit_request: FitRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "__init__.py").write_text("raise SystemExit('another project')")
     monkeypatch.chdir(tmp_path)
-    with isolated(1):
-        perform(order, home / "f.npz", lambda _: None)
+    with worker_processes(1):
+        run_isolated(fit_request, ignore)

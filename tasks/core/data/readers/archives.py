@@ -1,4 +1,7 @@
-"""Files, and members of zips or folders, as blocks of bytes."""
+"""Files, and members of zip files or folders, as blocks of bytes.
+
+Nothing is extracted, and no file is in memory as a whole.
+"""
 
 import hashlib
 import lzma
@@ -12,20 +15,35 @@ from typing import Any
 from tasks.core.data.catalogue import Member
 from tasks.core.errors import DataError
 
-BLOCK_BYTES = 1 << 20  # bytes read at a time
-_MOST = 2**31  # of a zip's member whose size is not pinned
+BLOCK_BYTES = 1 << 20
+"""Number of bytes that are read at a time."""
+_MAX_MEMBER_BYTES = 2**31  # of a member of a zip file whose size is not pinned: a limit for zip bombs
+_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error, lzma.LZMAError)
+"""What zipfile raises for corrupt files."""
 
 
 def member_sha256(path: Path, member: Member) -> str:
-    """A member's sha256.
+    """Return the sha256 of a member, compared to the pinned one.
+
+    Parameters
+    ----------
+    path : Path
+        See `open_blocks`.
+    member : Member
+        May have no digest; then there is nothing to compare.
+
+    Returns
+    -------
+    str
+        In hex.
 
     Raises
     ------
     DataError
-        It is not there, cannot be read, or is not the pinned one.
+        If the member is missing, cannot be read, or its digest is not the pinned one.
     """
     hasher, size = hashlib.sha256(), 0
-    with blocks_of(path, member) as blocks:
+    with open_blocks(path, member) as blocks:
         for block in blocks:
             hasher.update(block)
             size += len(block)
@@ -39,62 +57,69 @@ def member_sha256(path: Path, member: Member) -> str:
 
 
 @contextmanager
-def blocks_of(path: Path, member: Member | None) -> Iterator[Iterator[bytes]]:
-    """The bytes of a file, or of a member: from a zip by its name, or from a directory.
+def open_blocks(path: Path, member: Member | None) -> Iterator[Iterator[bytes]]:
+    """Open a file and iterate over its bytes in blocks.
+
+    Parameters
+    ----------
+    path : Path
+        A file; if there is a `member`, the zip file or the folder that contains it, or the member itself.
+    member : Member or None
+        None if `path` is the file to read.
+
+    Yields
+    ------
+    Iterator of bytes
+        Valid within the context.
 
     Raises
     ------
     DataError
-        On entering or from the blocks: no such member, a damaged zip, more bytes than there may be, a failing disk.
+        On entering the context or from the iterator: if the member is missing, the zip file is corrupt, it holds more
+        bytes than it may, or reading fails.
     """
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         limit = None
         try:
             if member is None:
-                file: Any = opened.enter_context(path.open("rb"))
+                file: Any = stack.enter_context(path.open("rb"))
             elif path.is_dir():
-                # with or without the archive's own top folder
+                # the folder may be the archive's top folder, or the one that contains it
                 candidates = [path / member.member, path / Path(member.member).name]
-                inside = next((candidate for candidate in candidates if candidate.is_file()), None)
-                if inside is None:
+                member_path = next((candidate for candidate in candidates if candidate.is_file()), None)
+                if member_path is None:
                     raise DataError(
                         f"{path}: has no {Path(member.member).name}; expected the unpacked archive's folder"
                     )
-                file = opened.enter_context(inside.open("rb"))
+                file = stack.enter_context(member_path.open("rb"))
             elif zipfile.is_zipfile(path):
-                limit = member.bytes or _MOST
-                file = _in_zip(path, member, limit, opened)
+                limit = member.bytes or _MAX_MEMBER_BYTES
+                file = _open_zip_member(path, member, limit, stack)
             elif path.name == Path(member.member).name:
-                file = opened.enter_context(path.open("rb"))
+                file = stack.enter_context(path.open("rb"))
             else:
                 raise DataError(f"{path}: neither a directory nor a zip; expected one that holds {member.member}")
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-        except _DAMAGE as error:
+        except _ZIP_ERRORS as error:
             raise DataError(f"{path}: damaged zip ({error}); use another copy") from None
-        yield _read(file, path, limit)
+        yield _read_blocks(file, path, limit)
 
 
-_DAMAGE = (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error, lzma.LZMAError)
-"""What reading a damaged zip raises."""
+def _open_zip_member(path: Path, member: Member, limit: int, stack: ExitStack) -> Any:
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    infos = [info for info in archive.infolist() if info.filename == member.member]
+    if len(infos) != 1:
+        raise DataError(f"{path}: holds {member.member} {len(infos)} times; expected once")
+    size = infos[0].file_size
+    if size > limit or (member.bytes and size != member.bytes):
+        expected = f"{limit:,}" if member.bytes else f"at most {limit:,}"
+        raise DataError(f"{path}: {member.member} claims {size:,} bytes; expected {expected}; use another copy")
+    return stack.enter_context(archive.open(infos[0]))
 
 
-def _in_zip(path: Path, member: Member, limit: int, opened: ExitStack) -> Any:
-    """A member of a zip, open to be read."""
-    archive = opened.enter_context(zipfile.ZipFile(path))
-    named = [info for info in archive.infolist() if info.filename == member.member]
-    if len(named) != 1:
-        raise DataError(f"{path}: holds {member.member} {len(named)} times; expected once")
-    if named[0].file_size > limit or (member.bytes and named[0].file_size != member.bytes):
-        bound = f"{limit:,}" if member.bytes else f"at most {limit:,}"
-        raise DataError(
-            f"{path}: {member.member} claims {named[0].file_size:,} bytes; expected {bound}; use another copy"
-        )
-    return opened.enter_context(archive.open(named[0]))
-
-
-def _read(file: Any, path: Path, limit: int | None) -> Iterator[bytes]:
-    """What is in an open file, and never more than it may be."""
+def _read_blocks(file: Any, path: Path, limit: int | None) -> Iterator[bytes]:
+    """Yield the content of an open file. The limit is checked again, because a zip file may lie about sizes."""
     size = 0
     try:
         while block := file.read(BLOCK_BYTES):
@@ -104,5 +129,5 @@ def _read(file: Any, path: Path, limit: int | None) -> Iterator[bytes]:
             yield block
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except _DAMAGE as error:
+    except _ZIP_ERRORS as error:
         raise DataError(f"{path}: damaged zip ({error}); use another copy") from None

@@ -1,85 +1,125 @@
-"""Columns of a ratings file that arrive in parts, and the checks that hold for every format."""
+"""Columns of a ratings file that arrive in parts, and the checks that all formats share."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.errors import DataError
+
 if TYPE_CHECKING:
     import pandas as pd
 
 ID_ROLES = ("user", "item")
+"""The columns of ids."""
 
 
-class Rows:
-    """A column whose rows come in parts: one array that grows, for parts and their whole would be twice the memory."""
+class ColumnBuilder:
+    """A column of numbers that is appended to part by part.
+
+    The rows are in one array that grows. Concatenating the parts at the end would need twice the memory.
+
+    Parameters
+    ----------
+    dtype : type
+        Of the rows.
+    """
 
     def __init__(self, dtype: type) -> None:
         self._rows: npt.NDArray[Any] = np.empty(0, dtype=dtype)
-        self._used = 0
+        self._n = 0
 
-    def take(self, part: "pd.Series[Any]") -> None:
-        """Add rows."""
-        self._add(part.to_numpy())
+    def append(self, part: "pd.Series[Any]") -> None:
+        """Append rows."""
+        self._append(part.to_numpy())
 
-    def _add(self, part: npt.NDArray[Any]) -> None:
-        end = self._used + len(part)
+    def _append(self, part: npt.NDArray[Any]) -> None:
+        end = self._n + len(part)
         if end > len(self._rows):
-            self._rows.resize(max(end, self._used * 9 // 8), refcheck=False)
-        self._rows[self._used : end] = part
-        self._used = end
+            self._rows.resize(max(end, self._n * 9 // 8), refcheck=False)
+        self._rows[self._n : end] = part
+        self._n = end
 
-    def column(self) -> Any:
-        """All rows, (n,); none can be added any more."""
-        self._rows.resize(self._used, refcheck=False)
+    def finish(self) -> Any:
+        """Return all rows, (n,). Nothing can be appended afterwards."""
+        self._rows.resize(self._n, refcheck=False)
         return self._rows
 
 
-class IdColumn(Rows):
-    """A column of ids as codes of the texts that they are, whatever codes its parts come with."""
+class IdColumnBuilder(ColumnBuilder):
+    """A categorical column of ids as text. The parts may code the same id differently."""
 
     def __init__(self) -> None:
         super().__init__(np.int32)
-        self._places: dict[str, int] = {}
+        self._code_of: dict[str, int] = {}
 
-    def take(self, part: "pd.Series[Any]") -> None:
-        """Add rows of a categorical part."""
-        self.take_coded(part.cat.codes.to_numpy(), part.cat.categories)
+    def append(self, part: "pd.Series[Any]") -> None:
+        """Append the rows of a categorical column."""
+        self.append_coded(part.cat.codes.to_numpy(), part.cat.categories)
 
-    def take_coded(self, codes: npt.NDArray[Any], texts: Iterable[str | None]) -> None:
-        """Add rows; a code of -1, and one whose text is None, is no id."""
-        places = self._places
-        of_code = [-1 if text is None else places.setdefault(text, len(places)) for text in texts]
-        self._add(np.array([*of_code, -1], dtype=np.int32)[codes])
+    def append_coded(self, codes: npt.NDArray[Any], texts: Iterable[str | None]) -> None:
+        """Append rows by the codes of their ids.
 
-    def column(self) -> Any:
-        """All rows, categorical."""
+        Parameters
+        ----------
+        codes : (n,) int
+            Positions in `texts`; -1 for a missing id.
+        texts : iterable of str or None
+            None for a missing id.
+        """
+        code_of = self._code_of
+        codes_of_texts = [-1 if text is None else code_of.setdefault(text, len(code_of)) for text in texts]
+        self._append(np.array([*codes_of_texts, -1], dtype=np.int32)[codes])  # -1 indexes the last
+
+    def finish(self) -> Any:
+        """Return all rows as a pandas Categorical. Nothing can be appended afterwards."""
         import pandas as pd
 
-        return pd.Categorical.from_codes(super().column(), pd.Index(list(self._places), dtype=object))
+        return pd.Categorical.from_codes(super().finish(), pd.Index(list(self._code_of), dtype=object))
 
 
-def checked_frame(columns: dict[str, Any], blame: Any) -> "pd.DataFrame":
-    """The frame, once every id is there and every rating is finite; ids as integers where they are written so."""
+def checked_frame(columns: dict[str, Any], error_for: Callable[[str], DataError]) -> "pd.DataFrame":
+    """Return the frame of the columns after checking them.
+
+    Ids become integers if all ids of the column are written as integers: `007` and `7` stay two texts.
+
+    Parameters
+    ----------
+    columns : dict of str to (n,) array
+        `user` and `item` as Categorical of text; `rating` and `timestamp`, if present, as float64.
+    error_for : callable
+        Makes the error from a reason, such as "no user id in row 2".
+
+    Returns
+    -------
+    pd.DataFrame
+        See `tasks.core.data.readers.ratings.Ratings`.
+
+    Raises
+    ------
+    DataError
+        If an id is missing or blank, or a number is not finite.
+    """
     import pandas as pd
 
     for role in ID_ROLES:
         texts, codes = columns[role].categories, columns[role].codes
-        no_id = np.array([*(not text.strip() for text in texts), True])  # the last is that of code -1
-        if no_id[:-1].any() or codes.min() < 0:
-            absent = np.flatnonzero(no_id[codes])
-            if len(absent):
-                raise blame(f"no {role} id in row {int(absent[0]) + 1}")
+        is_blank = np.array([*(not text.strip() for text in texts), True])  # the last is for code -1
+        if is_blank[:-1].any() or codes.min() < 0:
+            blank_rows = np.flatnonzero(is_blank[codes])
+            if len(blank_rows):
+                raise error_for(f"no {role} id in row {int(blank_rows[0]) + 1}")
         if all(is_canonical_integer(text) for text in texts):
             columns[role] = pd.Categorical.from_codes(codes, pd.Index([int(text) for text in texts]))
     for role in ("rating", "timestamp"):
         if role in columns and not (finite := np.isfinite(columns[role])).all():
             row = int(np.flatnonzero(~finite)[0])
-            raise blame(f"the {role} in row {row + 1} is {columns[role][row]}; expected a finite number")
-    return pd.DataFrame(columns, copy=False)  # nothing of which is held twice
+            raise error_for(f"the {role} in row {row + 1} is {columns[role][row]}; expected a finite number")
+    return pd.DataFrame(columns, copy=False)  # a copy would need twice the memory
 
 
-def is_canonical_integer(raw: str) -> bool:
-    digits = raw.removeprefix("-")
-    return digits.isascii() and digits.isdigit() and len(digits) < 19 and str(int(raw)) == raw
+def is_canonical_integer(text: str) -> bool:
+    """Return whether the text is how Python writes an integer of at most 18 digits."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 19 and str(int(text)) == text

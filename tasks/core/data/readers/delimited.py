@@ -1,4 +1,9 @@
-"""CSV, TSV and similar text -> a frame of ratings."""
+"""CSV, TSV and similar text, read into a frame of ratings.
+
+pandas' fast parser reads the file in chunks, so that memory is that of the frame. It accepts lines with surplus columns
+and does not say on which line an error is. So separators are counted while it reads, and after an error the file is
+read again, slowly, to find the line.
+"""
 
 import csv
 import math
@@ -9,86 +14,138 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.config.dataset import Columns
-from tasks.core.data.readers.columns import ID_ROLES, IdColumn, Rows, checked_frame
-from tasks.core.data.readers.text import Seen, Text, head, stream
+from tasks.core.data.readers.columns import ID_ROLES, ColumnBuilder, IdColumnBuilder, checked_frame
+from tasks.core.data.readers.text import DelimitedText, ReadStatistics, as_file, first_line
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import StoredFile
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS = 1 << 18  # rows parsed at a time: as many as pandas parses at once
+_CHUNK_ROWS = 1 << 18  # rows parsed at a time: as many as pandas parses internally
 
 
 def changed_while_read(path: Path) -> DataError:
+    """Return the error for a file whose digest is no longer the one that it was located with."""
     return DataError(f"{path}: changed while it was used; run the same command again")
 
 
-def read_delimited(text: Text, columns: Columns, located: StoredFile) -> "pd.DataFrame":
-    seen = Seen()
+def read_delimited(text: DelimitedText, columns: Columns, located: StoredFile) -> "pd.DataFrame":
+    """Return the ratings of a text.
+
+    Parameters
+    ----------
+    text : DelimitedText
+        The file and its format.
+    columns : Columns
+        The columns to read.
+    located : StoredFile
+        Its digest is compared to that of the bytes that are parsed.
+
+    Returns
+    -------
+    pd.DataFrame
+        See `tasks.core.data.readers.ratings.Ratings`.
+
+    Raises
+    ------
+    ConfigError
+        See `column_positions`.
+    DataError
+        If the file is empty, is not UTF-8, has changed, lacks a column, has lines of different length, a missing id or
+        a number that is not finite. The message names the line.
+    """
+    statistics = ReadStatistics()
     try:
-        frame = _parse(text, columns, seen)
+        frame = _parse(text, columns, statistics)
     except (DataError, ConfigError):
+        # a file that has changed is reported as such, whatever is wrong with its new content
         if text.digest() != located.sha256:
             raise changed_while_read(text.path) from None
         raise
-    if seen.hasher.hexdigest() != located.sha256:
+    if statistics.hasher.hexdigest() != located.sha256:
         raise changed_while_read(text.path)
     return frame
 
 
-def _parse(text: Text, columns: Columns, seen: Seen) -> "pd.DataFrame":
+def _parse(text: DelimitedText, columns: Columns, statistics: ReadStatistics) -> "pd.DataFrame":
     import pandas as pd
 
     with text.blocks() as blocks:
-        line, more = head(blocks)
-    if not (more or line.strip()):
+        line, has_more = first_line(blocks)
+    if not (has_more or line.strip()):
         raise DataError(f"{text.name}: empty; expected a line for each rating")
-    wanted = {role: column for role, column in columns.model_dump().items() if column is not None}
+    separator = text.parsed_separator
     try:
-        fields = next(csv.reader([line.decode("utf-8", "replace").lstrip("\ufeff")], delimiter=text.character))
+        fields = next(csv.reader([line.decode("utf-8", "replace").lstrip("\ufeff")], delimiter=separator))
     except csv.Error as error:
-        raise DataError(f"{text.name}:1: {error}; expected columns with {text.character!r} between them") from None
-    positions = column_positions(wanted, fields, text.name, header=text.header)
-    if text.header and not more:
+        raise DataError(f"{text.name}:1: {error}; expected columns with {separator!r} between them") from None
+    positions = column_positions(columns, fields, text.name, header=text.header)
+    if text.header and not has_more:
         raise DataError(f"{text.name}: a header and no ratings; expected a line for each rating")
     types: dict[Hashable, Any] = {at: "category" if role in ID_ROLES else "float64" for role, at in positions.items()}
-    blank: Any = {at: [""] for role, at in positions.items() if role in ID_ROLES}
-    rows = {role: IdColumn() if role in ID_ROLES else Rows(np.float64) for role in positions}
+    # only an empty id is missing: `NA` and `null` are ids like any other
+    missing: Any = {at: [""] for role, at in positions.items() if role in ID_ROLES}
+    builders = {role: IdColumnBuilder() if role in ID_ROLES else ColumnBuilder(np.float64) for role in positions}
     try:
         with (
-            text.blocks(seen) as blocks,
+            text.blocks(statistics) as blocks,
             pd.read_csv(
-                stream(blocks),
-                sep=text.character,
+                as_file(blocks),
+                sep=separator,
                 header=None,
                 skiprows=1 if text.header else 0,
                 usecols=list(types),
                 dtype=types,
                 keep_default_na=False,
-                na_values=blank,
+                na_values=missing,
                 encoding="utf-8-sig",
-                chunksize=_ROWS,
-            ) as parts,
+                chunksize=_CHUNK_ROWS,
+            ) as chunks,
         ):
-            for part in parts:
+            for chunk in chunks:
                 for role, at in positions.items():
-                    rows[role].take(part[at])
-            for _ in blocks:  # what the parser left: its bytes count too
+                    builders[role].append(chunk[at])
+            for _ in blocks:  # bytes that the parser did not read belong to the digest too
                 pass
     except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
-        raise _blame(text, positions, str(error)) from None
-    found = {role: rows[role].column() for role in positions}
-    # the fast parser passes over surplus columns: as many separators as lines of equal length have is no such line
-    if seen.separators != (len(found["user"]) + text.header) * (len(fields) - 1):
-        _refuse_unequal_lines(text)
-    return checked_frame(found, lambda reason: _blame(text, positions, reason))
+        raise _diagnose(text, positions, str(error)) from None
+    rows = {role: builders[role].finish() for role in positions}
+    # The parser ignores surplus columns. If the number of separators is that of lines of equal length, there are none.
+    if statistics.separators != (len(rows["user"]) + text.header) * (len(fields) - 1):
+        _check_lengths(text)
+    return checked_frame(rows, lambda reason: _diagnose(text, positions, reason))
 
 
-def column_positions(wanted: dict[str, Any], fields: list[str], name: str, *, header: bool) -> dict[str, int]:
-    """Each role's column, by position."""
+def column_positions(columns: Columns, fields: list[str], name: str, *, header: bool) -> dict[str, int]:
+    """Return the position of each column that is read.
+
+    Parameters
+    ----------
+    columns : Columns
+        The columns to read, by position or by name.
+    fields : list of str
+        The names of the file's columns; the fields of its first line if there is no header.
+    name : str
+        The file's, for messages.
+    header : bool
+        Whether `fields` are names.
+
+    Returns
+    -------
+    dict of str to int
+        From `user`, `item`, `rating` and `timestamp`, the last two only if configured, to a position from 0.
+
+    Raises
+    ------
+    ConfigError
+        If a column is given by name and there is no header, or two columns are the same.
+    DataError
+        If the file has no such column.
+    """
+    configured = {role: column for role, column in columns.model_dump().items() if column is not None}
     positions = {}
-    for role, column in wanted.items():
+    for role, column in configured.items():
         if isinstance(column, int):
             if column >= len(fields):
                 raise DataError(f"{name}: {role} is column {column} (from 0), but a line has {len(fields)} columns")
@@ -103,36 +160,36 @@ def column_positions(wanted: dict[str, Any], fields: list[str], name: str, *, he
         else:
             positions[role] = fields.index(column)
     if len(set(positions.values())) != len(positions):
-        raise ConfigError(f"dataset.columns: {wanted} names a column twice; expected a column for each")
+        raise ConfigError(f"dataset.columns: {configured} names a column twice; expected a column for each")
     return positions
 
 
-def _blame(text: Text, positions: dict[str, int], reason: str) -> DataError:
-    """Read again, slowly, for the first line that is wrong and what is wrong with it."""
+def _diagnose(text: DelimitedText, positions: dict[str, int], reason: str) -> DataError:
+    """Read the text again, line by line, and return the error for the first line that has one."""
     name = text.name
-    if line := _not_utf8(text):
+    if line := _first_line_not_utf8(text):
         return DataError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")
     try:
-        with text.rows() as lines:
-            for number, fields in _numbered(lines, header=text.header):
+        with text.rows() as rows:
+            for number, fields in _numbered(rows, header=text.header):
                 for role, at in positions.items():
-                    found = fields[at].strip() if at < len(fields) else None
-                    if found is None:
+                    if at >= len(fields):
                         return DataError(f"{name}:{number}: {len(fields)} columns; {role} is column {at} (from 0)")
+                    value = fields[at].strip()
                     if role in ID_ROLES:
-                        if not found:
+                        if not value:
                             return DataError(f"{name}:{number}: the {role} id is empty; expected a number or a text")
-                    elif not _is_finite(found):
-                        return DataError(f"{name}:{number}: the {role} is {found!r}; expected a finite number")
+                    elif not _is_finite(value):
+                        return DataError(f"{name}:{number}: the {role} is {value!r}; expected a finite number")
     except csv.Error as error:
         return DataError(f"{name}: {error}")
-    return DataError(f"{name}: {reason.strip()}; expected lines of equal form")
+    return DataError(f"{name}: {reason.strip()}; expected lines of the same form")
 
 
-def _not_utf8(text: Text) -> int:
-    """The first line that is no UTF-8, from 1; 0 where all are."""
+def _first_line_not_utf8(text: DelimitedText) -> int:
+    """Return the number of the first line that is not UTF-8, from 1; 0 if there is none."""
     with text.blocks() as blocks:
-        for number, line in enumerate(stream(blocks), start=1):
+        for number, line in enumerate(as_file(blocks), start=1):
             try:
                 line.decode()
             except UnicodeDecodeError:
@@ -140,29 +197,34 @@ def _not_utf8(text: Text) -> int:
     return 0
 
 
-def _refuse_unequal_lines(text: Text) -> None:
-    """Read again, slowly: a separator may stand within quotes, which is no fault."""
+def _check_lengths(text: DelimitedText) -> None:
+    """Read the text again, line by line, and check that all lines have as many columns as the first.
+
+    Lines may have different numbers of separators all the same: those within quotes separate nothing.
+    """
     expected = None
     try:
-        with text.rows() as lines:
-            for number, fields in _numbered(lines, header=False):
+        with text.rows() as rows:
+            for number, fields in _numbered(rows, header=False):
                 expected = expected or len(fields)
                 if len(fields) != expected:
                     raise DataError(
                         f"{text.name}:{number}: {len(fields)} columns, but the first line has {expected}; expected "
-                        "lines of equal form: quote what holds a separator, or set dataset.separator"
+                        "lines of equal length: quote fields that contain a separator, or set dataset.separator"
                     )
     except csv.Error as error:
         raise DataError(f"{text.name}: {error}") from None
 
 
-def _numbered(lines: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:
-    for index, fields in enumerate(lines):
+def _numbered(rows: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the line on which each row ends, and its fields; blank lines and the header are left out."""
+    for index, fields in enumerate(rows):
         if fields and not (header and index == 0):
-            yield lines.line_num, fields
+            yield rows.line_num, fields
 
 
 def _is_finite(text: str) -> bool:
+    """Return whether pandas reads the text as a finite number: unlike Python, without underscores, in ASCII digits."""
     try:
         return text.isascii() and "_" not in text and math.isfinite(float(text))
     except ValueError:

@@ -1,22 +1,25 @@
-"""Ratings files -> one frame of users, items, ratings, timestamps."""
+"""A located data set, read into one frame of users, items, ratings and timestamps.
+
+The format follows from the catalogue or, for a file of one's own, from the config and the file's suffix. Ids stay as
+they are written in the file (`007` is not `7`): integers if all ids of the column are written as integers, else text.
+"""
 
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.config.dataset import Columns, DatasetConfig
-from tasks.core.data.catalogue import CatalogueEntry, entry
-from tasks.core.data.readers.archives import blocks_of, member_sha256
+from tasks.core.data.catalogue import CatalogueEntry, catalogue_entry
+from tasks.core.data.readers.archives import member_sha256, open_blocks
 from tasks.core.data.readers.columns import is_canonical_integer
 from tasks.core.data.readers.delimited import changed_while_read, read_delimited
 from tasks.core.data.readers.parquet import read_parquet
-from tasks.core.data.readers.text import Text
+from tasks.core.data.readers.text import DelimitedText
 from tasks.core.data.readers.user_lists import read_user_lists
-from tasks.core.data.synthetic import titles
+from tasks.core.data.synthetic import item_titles
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile
 from tasks.core.types import RawId
@@ -27,11 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ratings:
-    """What a data set holds.
+    """The content of a data set.
 
-    frame : columns `user`, `item` (categorical, categories are raw ids), `rating` (float64) and
-        `timestamp` (float64); the last two only where the file has them. Rows in the file's order.
-    titles : raw item id -> title; empty where the data set has none.
+    Attributes
+    ----------
+    frame : pd.DataFrame
+        Columns `user` and `item` (categorical, the categories are raw ids), `rating` and `timestamp` (float64, only if
+        the data set has them). The rows are in the file's order.
+    titles : dict of raw id to str
+        Of the items; empty if the data set has no titles.
     """
 
     frame: "pd.DataFrame"
@@ -39,56 +46,65 @@ class Ratings:
 
 
 def read_ratings(config: DatasetConfig, located: StoredFile) -> Ratings:
-    """The ratings at a located path, whole.
+    """Return the ratings of a located data set.
+
+    Parameters
+    ----------
+    config : DatasetConfig
+        The data set that was located.
+    located : StoredFile
+        See `tasks.core.data.locate.locate`.
+
+    Returns
+    -------
+    Ratings
 
     Raises
     ------
+    ConfigError
+        See `tasks.core.data.readers.delimited.column_positions`.
     DataError
-        Naming file, line, what was found and what was expected: a missing column, a text where a number
-        belongs, a rating that is not finite, an empty file; or the file is no longer the one located.
+        If the file is empty, is corrupt, lacks a column, has a missing id or a number that is not finite, or has
+        changed since it was located. The message names the file and the line or row.
     """
     path = Path(located.path)
     if config.name == "file":
-        return Ratings(_read_own(path, config, located), {})
-    known = entry(config.name)
-    member = known.ratings
-    text = Text(path, f"{path.name}/{member.member}", member.separator, member.header, member)
+        return Ratings(_read_own_file(path, config, located), {})
+    entry = catalogue_entry(config.name)
+    member = entry.ratings
+    text = DelimitedText(path, f"{path.name}/{member.member}", member.separator, member.header, member)
     frame = read_delimited(text, member.columns, located)
-    if len(frame) != known.rows:
-        raise DataError(f"{text.name}: {len(frame):,} ratings but {known.rows:,} were published; use a whole copy")
-    return Ratings(frame, _titles(path, known))
+    if len(frame) != entry.rows:
+        raise DataError(f"{text.name}: {len(frame):,} ratings but {entry.rows:,} were published; use a complete copy")
+    return Ratings(frame, _read_titles(path, entry))
 
 
-def _titles(path: Path, known: CatalogueEntry) -> dict[RawId, str]:
-    if known.seed is not None:
-        return dict(enumerate(titles(), start=1))
-    if known.titles is None:
+def _read_titles(path: Path, entry: CatalogueEntry) -> dict[RawId, str]:
+    if entry.seed is not None:
+        return dict(enumerate(item_titles(), start=1))
+    if entry.titles is None:
         return {}
-    member = known.titles
+    member = entry.titles
     name = f"{path.name}/{member.member}"
     member_sha256(path, member)
-    with blocks_of(path, member) as blocks:
+    with open_blocks(path, member) as blocks:
         data = b"".join(blocks)
     try:
         text = data.decode(member.encoding)
-        rows = list(_comma_separated(text) if member.separator == "," else _separated(text, member.separator))
+        if member.separator == ",":
+            rows = list(csv.reader(io.StringIO(text, newline="")))
+        else:
+            # str.splitlines would split at characters that occur in titles, and csv would take a quote as one
+            rows = [line.rstrip("\r").split(member.separator) for line in text.split("\n")]
     except (UnicodeDecodeError, LookupError) as error:
         raise DataError(f"{name}: not {member.encoding} text: {error}") from None
     except csv.Error as error:
         raise DataError(f"{name}: {error}") from None
-    found = (row for row in rows[member.header :] if len(row) > 1)
-    return {int(row[0]) if is_canonical_integer(row[0]) else row[0]: row[1] for row in found}
+    titles = (row[:2] for row in rows[member.header :] if len(row) > 1)
+    return {int(raw_id) if is_canonical_integer(raw_id) else raw_id: title for raw_id, title in titles}
 
 
-def _comma_separated(text: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""))
-
-
-def _separated(text: str, separator: str) -> Iterator[list[str]]:
-    return (line.rstrip("\r").split(separator) for line in text.split("\n"))
-
-
-def _read_own(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.DataFrame":
+def _read_own_file(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.DataFrame":
     columns = config.columns or Columns()
     if config.layout == "lists":
         data = path.read_bytes()
@@ -102,4 +118,4 @@ def _read_own(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.Dat
             return read_parquet(file, path.name, columns)
     separator = config.separator or ("\t" if path.suffix in {".tsv", ".tab"} else ",")
     header = True if config.header is None else config.header
-    return read_delimited(Text(path, path.name, separator, header), columns, located)
+    return read_delimited(DelimitedText(path, path.name, separator, header), columns, located)

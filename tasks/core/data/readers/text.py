@@ -1,4 +1,4 @@
-"""Delimited text, read block by block."""
+"""Delimited text that is read block by block."""
 
 import csv
 import hashlib
@@ -14,15 +14,24 @@ from typing import Any
 import numpy as np
 
 from tasks.core.data.catalogue import Member
-from tasks.core.data.readers.archives import BLOCK_BYTES, blocks_of
+from tasks.core.data.readers.archives import BLOCK_BYTES, open_blocks
 
 
 @dataclass(frozen=True)
-class Text:
-    """A text of columns, which is read as often as it is needed, block by block.
+class DelimitedText:
+    """A file of columns. It may be read several times, each time from the disk.
 
-    name : for messages
-    member : where `path` is the archive, or its folder
+    Attributes
+    ----------
+    path : Path
+        The file, or the archive or folder that contains the member.
+    name : str
+        For messages.
+    separator : str
+        One or more characters between columns.
+    header : bool
+        Whether the first line names the columns.
+    member : Member or None
     """
 
     path: Path
@@ -32,70 +41,118 @@ class Text:
     member: Member | None = None
 
     @property
-    def character(self) -> str:
-        """What stands between columns in what is read here: pandas' fast parser takes one byte."""
+    def parsed_separator(self) -> str:
+        """The separator in the blocks of `blocks`: pandas' fast parser accepts one byte only."""
         return self.separator if len(self.separator.encode()) == 1 else "\x1f"
 
     @contextmanager
-    def blocks(self, seen: "Seen | None" = None) -> Iterator[Iterator[bytes]]:
-        """The bytes with one character between columns; `seen` notes what passes."""
-        with blocks_of(self.path, self.member) as raw:
-            seen = seen or Seen()
-            character = self.character.encode()
-            yield seen.counting(_replaced(seen.hashing(raw), self.separator.encode(), character), character)
+    def blocks(self, statistics: "ReadStatistics | None" = None) -> Iterator[Iterator[bytes]]:
+        """Open the text, with `parsed_separator` in place of each separator.
+
+        Parameters
+        ----------
+        statistics : ReadStatistics, optional
+            Updated while the blocks are read.
+
+        Yields
+        ------
+        Iterator of bytes
+            Valid within the context.
+
+        Raises
+        ------
+        DataError
+            See `tasks.core.data.readers.archives.open_blocks`.
+        """
+        with open_blocks(self.path, self.member) as file_blocks:
+            statistics = statistics or ReadStatistics()
+            separator, parsed_separator = self.separator.encode(), self.parsed_separator.encode()
+            blocks = _replace_separator(statistics.hash_blocks(file_blocks), separator, parsed_separator)
+            yield statistics.count_separators(blocks, parsed_separator)
 
     @contextmanager
     def rows(self) -> Iterator[Any]:
-        """A csv reader, for what must be looked at slowly."""
+        """Open the text as a csv reader, which is slower than pandas and knows line numbers.
+
+        Yields
+        ------
+        csv reader
+
+        Raises
+        ------
+        DataError
+            See `tasks.core.data.readers.archives.open_blocks`.
+        """
         with self.blocks() as blocks:
-            lines = io.TextIOWrapper(stream(blocks), encoding="utf-8-sig", newline="")
-            yield csv.reader(lines, delimiter=self.character)
+            lines = io.TextIOWrapper(as_file(blocks), encoding="utf-8-sig", newline="")
+            yield csv.reader(lines, delimiter=self.parsed_separator)
 
     def digest(self) -> str:
-        """The sha256 of the bytes as they stand."""
-        seen = Seen()
-        with self.blocks(seen) as blocks:
+        """Return the sha256 of the file's bytes."""
+        statistics = ReadStatistics()
+        with self.blocks(statistics) as blocks:
             for _ in blocks:
                 pass
-        return str(seen.hasher.hexdigest())
+        return str(statistics.hasher.hexdigest())
 
 
 @dataclass
-class Seen:
-    """The digest of the bytes that passed, and how many separators there were among them."""
+class ReadStatistics:
+    """Digest and number of separators of the bytes that were read so far.
+
+    Attributes
+    ----------
+    hasher : hashlib hash object
+        Of the file's bytes, before separators are replaced.
+    separators : int
+        Number of separators, within quotes too.
+    """
 
     hasher: Any = field(default_factory=hashlib.sha256)
     separators: int = 0
 
-    def hashing(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same blocks, hashed as they pass."""
+    def hash_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the same blocks, adding each to the digest."""
         for block in blocks:
             self.hasher.update(block)
             yield block
 
-    def counting(self, blocks: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
-        """The same blocks, the separator (one byte) counted as they pass."""
+    def count_separators(self, blocks: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
+        """Yield the same blocks, counting the separators of each.
+
+        Parameters
+        ----------
+        blocks : iterable of bytes
+            May end anywhere.
+        separator : bytes
+            Of length 1.
+
+        Yields
+        ------
+        bytes
+        """
         for block in blocks:
             self.separators += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == separator[0]))
             yield block
 
 
-def _replaced(blocks: Iterable[bytes], separator: bytes, by: bytes) -> Iterator[bytes]:
-    """The same bytes, `by` in place of each `separator`, wherever blocks end."""
-    if separator == by:
+def _replace_separator(blocks: Iterable[bytes], separator: bytes, replacement: bytes) -> Iterator[bytes]:
+    """Yield the same bytes with each separator replaced, even if a block ends within one."""
+    if separator == replacement:
         yield from blocks
         return
     rest = b""
     for block in blocks:
-        *whole, last = (rest + block).split(separator)
-        held = len(last) - len(separator) + 1  # what may be a separator's beginning waits for what follows
-        rest = last[max(held, 0) :]
-        yield by.join([*whole, last[: max(held, 0)]])
+        *fields, last = (rest + block).split(separator)
+        # the end of a block may be the start of a separator, and waits for the next block
+        done = max(len(last) - len(separator) + 1, 0)
+        rest = last[done:]
+        yield replacement.join([*fields, last[:done]])
     yield rest
 
 
-class _Blocks(io.RawIOBase):
-    """A stream of what an iterator of blocks gives."""
+class _BlockStream(io.RawIOBase):
+    """A raw stream of the bytes of an iterator of blocks."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -116,13 +173,13 @@ class _Blocks(io.RawIOBase):
         return size
 
 
-def stream(blocks: Iterator[bytes]) -> io.BufferedReader:
-    """The blocks as a file to read from."""
-    return io.BufferedReader(_Blocks(blocks), BLOCK_BYTES)
+def as_file(blocks: Iterator[bytes]) -> io.BufferedReader:
+    """Return the blocks as a binary file."""
+    return io.BufferedReader(_BlockStream(blocks), BLOCK_BYTES)
 
 
-def head(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
-    """The first line, and whether there is anything but white space after it."""
+def first_line(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return the first line, and whether anything but white space follows it."""
     line = []
     for block in blocks:
         end = re.search(rb"[\r\n]", block)

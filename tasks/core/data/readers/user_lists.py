@@ -1,4 +1,4 @@
-"""Text with one line for each user -> a frame of interactions."""
+"""Text with one line for each user, read into a frame of interactions."""
 
 from typing import TYPE_CHECKING
 
@@ -10,25 +10,47 @@ if TYPE_CHECKING:
 
 
 def read_user_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFrame":
-    """A line a user: the user, then items. A user without items is a user without interactions."""
+    """Return the interactions of a text whose lines are `user item item ...`.
+
+    A user may have several lines. A line without items is ignored.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8, with or without a byte order mark.
+    name : str
+        The file's, for messages.
+    separator : str or None
+        Between ids. None: any white space.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns `user` and `item`, see `tasks.core.data.readers.ratings.Ratings`.
+
+    Raises
+    ------
+    DataError
+        If the text is not UTF-8, has an empty id, or has no interactions.
+    """
     import pandas as pd
 
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        at = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{name}:{at}: not UTF-8 text; save the file as UTF-8") from None
+        number = data[: error.start].count(b"\n") + 1
+        raise DataError(f"{name}:{number}: not UTF-8 text; save the file as UTF-8") from None
     users: list[str] = []
     items: list[str] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        user, *listed = line.split(separator)
-        if not (user.strip() and all(map(str.strip, listed))):
+        user, *user_items = line.split(separator)
+        if not (user.strip() and all(map(str.strip, user_items))):
             raise DataError(f"{name}:{number}: an id is empty; expected `user item item ...`")
-        users += [user] * len(listed)
-        items += listed
+        users += [user] * len(user_items)
+        items += user_items
     if not users:
-        raise DataError(f"{name}: no interactions; expected a line a user: `user item item ...`")
+        raise DataError(f"{name}: no interactions; expected a line for each user: `user item item ...`")
     columns = {"user": pd.Categorical(users), "item": pd.Categorical(items)}
     return checked_frame(columns, lambda reason: DataError(f"{name}: {reason}"))

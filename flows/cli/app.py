@@ -1,0 +1,61 @@
+"""The `latentlab` command. Each command imports what it needs: `--help` and `check` start at once."""
+
+import atexit
+import io
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from flows import environment
+from flows.cli import browse, data, maintain, run
+from flows.cli.failures import ReportingGroup
+from tasks.core.errors import OrchestrationError
+
+app = typer.Typer(
+    cls=ReportingGroup,
+    help="Is one ALS model significantly different from another? Experiments over neighbour lists.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for commands in (run.commands, browse.commands, data.commands, maintain.commands):
+    app.add_typer(commands)
+
+
+@app.callback()
+def settings(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and Prefect's own log.")] = False,
+) -> None:
+    """Is one ALS model significantly different from another? Experiments over neighbour lists."""
+    environment.prepare(debug=debug)
+
+
+def main() -> None:
+    """Run the command; the console script's entry point.
+
+    The process ends after Python's own exit handlers and before the destructors of C++ libraries: those of pyarrow
+    abort a finished command now and then when its threads have only just started (seen with Python 3.13).
+    """
+    code = 1
+
+    def leave() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+    atexit.register(leave)  # the first to be registered is the last to be run
+    try:
+        app(prog_name="latentlab")
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if code == OrchestrationError.exit_code:  # it was reported: Prefect's threads would repeat it for 30 seconds
+            logging.disable()
+            sys.stderr = io.StringIO()
+        raise

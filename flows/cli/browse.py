@@ -1,0 +1,161 @@
+"""The commands that read runs: `runs`, `show`, `similar`, `recommend`, `report`."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.common import Json, RunName, open_default_store, print_json, store_name
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+commands = typer.Typer()
+
+
+@commands.command()
+def runs(as_json: Json = False) -> None:
+    """List experiments, their comparisons, and every model's runs with their status."""
+    from tasks.tracking.runs import is_complete, run_ref
+    from tasks.tracking.search import our_runs
+
+    client = open_default_store()
+    experiments = {str(experiment.experiment_id): experiment.name for experiment in client.search_experiments()}
+    listed = sorted(our_runs(client), key=lambda run: (experiments[run.info.experiment_id], run.info.start_time))
+    rows = []
+    for run in listed:
+        ref = run_ref(run)
+        rows.append(
+            {
+                "experiment": experiments[run.info.experiment_id],
+                "role": ref.role,
+                "model": ref.model,
+                "replicate": ref.replicate if ref.model else None,
+                "status": run.info.status,
+                "complete": is_complete(run),
+                "superseded": "latentlab.superseded" in run.data.tags,
+                "run_id": ref.run_id,
+                "parent_id": run.data.tags.get("mlflow.parentRunId"),
+            }
+        )
+    if as_json:
+        print_json({"store": store_name(), "runs": rows})
+        return
+    from flows.cli.tables import columns_table, out
+
+    table = [
+        {
+            "experiment": row["experiment"],
+            "run": {"parent": "parent", "evaluation": "evaluation of "}.get(row["role"], "")
+            + (f"{row['model']}/{row['replicate']}" if row["model"] else ""),
+            "status": "superseded" if row["superseded"] else row["status"],
+            "run id": row["run_id"],
+        }
+        for row in rows
+    ]
+    out.print(columns_table(table, f"{len(rows)} runs in {store_name()}") if rows else "No runs yet: latentlab run")
+
+
+@commands.command()
+def show(run: RunName, as_json: Json = False) -> None:
+    """Show what is in a run: of a comparison its tables, of a model's run its parameters, metrics and lists."""
+    from flows.cli.result_tables import show_result
+    from flows.cli.tables import columns_table, out
+    from tasks.core.planning.runs import PARENT
+    from tasks.tracking.results import result_of
+    from tasks.tracking.runs import is_complete, run_ref
+    from tasks.tracking.search import find_run
+
+    client = open_default_store()
+    shown = find_run(client, run)
+    if run_ref(shown).role == PARENT:
+        result = result_of(client, shown)
+        print_json(asdict(result)) if as_json else show_result(result, every_depth=True)
+        return
+    content: dict[str, Any] = {
+        "run_id": shown.info.run_id,
+        "name": shown.info.run_name,
+        "status": shown.info.status,
+        "complete": is_complete(shown),
+        "params": dict(sorted(shown.data.params.items())),
+        "metrics": dict(sorted(shown.data.metrics.items())),
+        "tables": _tables(client, shown),
+    }
+    if as_json:
+        print_json(content)
+        return
+    for part in ("params", "metrics"):
+        rows = [{"name": key, "value": value} for key, value in content[part].items()]
+        out.print(columns_table(rows, f"{content['name']}: {part} ({content['status']})"))
+    for path, rows in content["tables"].items():
+        out.print(columns_table(rows, path))
+
+
+@commands.command()
+def similar(
+    run: RunName,
+    user: Annotated[str | None, typer.Option("--user", help="A user's index, by first appearance.")] = None,
+    item: Annotated[str | None, typer.Option("--item", help="An item's index, by first appearance.")] = None,
+    n: Annotated[int, typer.Option("-n", help="How many neighbours.")] = 5,
+    raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the nearest neighbours of a user or an item, of each model side by side."""
+    if (user is None) == (item is None):
+        raise typer.BadParameter("give either --user or --item")
+    target, entity = ("items", str(item)) if user is None else ("users", user)
+    _print_lists(run, target, entity, n=n, raw=raw, as_json=as_json)
+
+
+@commands.command()
+def recommend(
+    run: RunName,
+    user: Annotated[str, typer.Option("--user", help="A user's index, by first appearance.")],
+    n: Annotated[int, typer.Option("-n", help="How many items.")] = 10,
+    raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List recommendations for a user, of each model side by side."""
+    _print_lists(run, "recommendations", user, n=n, raw=raw, as_json=as_json)
+
+
+@commands.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="As for show.")] = "latest", as_json: Json = False
+) -> None:
+    """Open a comparison's report in the browser."""
+    from tasks.reporting.report import REPORT
+    from tasks.tracking.artifacts import RunFiles
+    from tasks.tracking.search import find_run
+
+    client = open_default_store()
+    path = RunFiles(client, find_run(client, run).info.run_id).read(REPORT)
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        print(path)
+        typer.launch(path.as_uri())
+
+
+def _tables(client: "MlflowClient", run: "Run") -> dict[str, list[dict[str, Any]]]:
+    """Return the tables of a complete run, as rows."""
+    from tasks.tracking.artifacts import RunFiles
+
+    files = RunFiles(client, run.info.run_id)
+    tables = {}
+    for logged in json.loads(run.data.tags.get("mlflow.loggedArtifacts", "[]")):
+        table = json.loads(files.read(logged["path"]).read_text(encoding="utf-8"))
+        tables[logged["path"]] = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    return tables
+
+
+def _print_lists(run: str, target: str, entity: str, *, n: int, raw: bool, as_json: bool) -> None:
+    from flows.cli.tables import out, query_table
+    from tasks.tracking.lists import look_up
+    from tasks.tracking.search import find_run
+
+    client = open_default_store()
+    lists = look_up(client, find_run(client, run), target, entity, n=n, raw=raw)
+    print_json(asdict(lists)) if as_json else out.print(query_table(lists))

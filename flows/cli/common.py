@@ -1,0 +1,75 @@
+"""What several commands share: options, the config, the store, and how they print."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from tasks.core.config.experiment import ExperimentConfig
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else on stdout.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B.C=VALUE", help="Replace one key of the config; repeatable.")
+]
+ConfigFile = Annotated[Path, typer.Argument(help="A config file.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT, or latest.")
+]
+
+
+def load(path: Path, sets: list[str] | None) -> "ExperimentConfig":
+    """Return a checked config whose data set exists.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file.
+    sets : list of str or None
+        Of the form `a.b.c=value`.
+
+    Returns
+    -------
+    ExperimentConfig
+    """
+    from tasks.core.config.load import load_config
+    from tasks.core.data.catalogue import catalogue_entry
+
+    config = load_config(path, sets or ())
+    if config.dataset.name != "file":
+        catalogue_entry(config.dataset.name)
+    return config
+
+
+def open_default_store() -> "MlflowClient":
+    """Return a client of the store that MLFLOW_TRACKING_URI names, or of ./mlflow.db."""
+    from tasks.tracking.store import open_store, resolve_uri
+
+    return open_store(resolve_uri())
+
+
+def store_name(config: "ExperimentConfig | None" = None) -> str:
+    """Return the URI of the store as it may be printed."""
+    from tasks.tracking.store import resolve_uri, without_secrets
+
+    return without_secrets(resolve_uri(config.tracking.uri if config else None))
+
+
+def print_json(content: Any) -> None:
+    """Print a JSON document on stdout."""
+    print(json.dumps(content, indent=1, allow_nan=False))
+
+
+def log_to_stderr() -> None:
+    """Print our own log messages as short lines above the progress bars."""
+    from rich.logging import RichHandler
+
+    from flows.cli.tables import err
+
+    handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
+    for name in ("tasks", "flows"):
+        logging.getLogger(name).addHandler(handler)

@@ -1,0 +1,69 @@
+"""The commands on data sets: `data list`, `data fetch`, `data describe`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.common import ConfigFile, Json, Sets, load, log_to_stderr, print_json
+
+if TYPE_CHECKING:
+    from tasks.core.config.experiment import ExperimentConfig
+    from tasks.core.data.prepared import PreparedData
+
+commands = typer.Typer()
+data = typer.Typer(help="The catalogue of data sets.", no_args_is_help=True, rich_markup_mode=None)
+commands.add_typer(data, name="data")
+
+
+@data.command("list")
+def list_data(as_json: Json = False) -> None:
+    """List the data sets known by name, with their terms."""
+    from tasks.core.data.catalogue import catalogue
+
+    entries = catalogue()
+    if as_json:
+        print_json({"datasets": {name: entry.model_dump(mode="json") for name, entry in entries.items()}})
+        return
+    for name, entry in entries.items():
+        print(f"{name}\n  {entry.title}: {entry.users:,} users, {entry.items:,} items, {entry.rows:,} ratings")
+        for text in (entry.homepage, entry.licence, entry.citation):
+            if text:
+                print(f"  {text}")
+
+
+@data.command("fetch")
+def fetch_data(name: Annotated[str, typer.Argument(help="A name from `data list`.")], as_json: Json = False) -> None:
+    """Download (or make) a data set, unless it is here already."""
+    log_to_stderr()
+    from flows.cli.progress_bars import progress_bars
+    from tasks.core.config.dataset import DatasetConfig
+    from tasks.download import fetch_dataset
+
+    with progress_bars(hidden=as_json):
+        located = fetch_dataset(DatasetConfig(name=name))
+    print_json(asdict(located)) if as_json else print(f"{located.path}\nsha256 of the ratings {located.sha256}")
+
+
+@data.command("describe")
+def describe_data(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
+    """Prepare a config's data, and print how many users, items and interactions it gives."""
+    settings = load(config, sets)
+    log_to_stderr()
+    prepared = prepare_data(settings)
+    if as_json:
+        print_json({"dataset": settings.dataset.name, "data_sha256": prepared.sha256, **asdict(prepared.summary)})
+        return
+    from flows.cli.tables import out, summary_table
+
+    out.print(summary_table(settings.dataset.name, prepared.summary))
+
+
+def prepare_data(config: "ExperimentConfig") -> "PreparedData":
+    """Return the interactions of a config, without a split."""
+    from flows.cli.progress_bars import progress_bars
+    from tasks.core.data.prepared import prepare
+    from tasks.download import fetch_dataset
+
+    with progress_bars():
+        return prepare(config.dataset, config.preprocess, fetch_dataset(config.dataset))

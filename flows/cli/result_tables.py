@@ -1,0 +1,210 @@
+"""The result of a comparison as tables: the answer first, then what it is based on."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from flows.cli.tables import STYLE, out, query_table, summary_table, titled
+from tasks.core.comparison.accuracy_tests import usual_cutoff
+from tasks.core.formatting import decimals, p_value, setting_text
+
+if TYPE_CHECKING:
+    from tasks.core.comparison.factorial import Factorial
+    from tasks.core.comparison.sweep import Estimated, Sweep
+    from tasks.core.comparison.verdict import Answer
+    from tasks.reporting.accuracy import Accuracy
+    from tasks.reporting.result import Result
+
+_METRICS = {
+    "Held-out accuracy": ("ndcg", "recall", "precision", "map"),
+    "Further accuracy": ("hit_rate", "mrr", "auc"),
+    "Variants": ("ndcg_all", "map_all", "recall_capped"),
+    "The catalogue": ("coverage", "gini", "entropy"),
+    "The lists": ("novelty", "arp", "intra_list_similarity"),
+}
+"""Metrics of each table: as many as a terminal of 80 columns holds."""
+
+
+def show_result(result: "Result", *, every_depth: bool = False) -> None:
+    """Print a result.
+
+    Parameters
+    ----------
+    result : Result
+        Result of the comparison.
+    every_depth : bool
+        Print every pair of models, every depth and every metric.
+    """
+    out.print()
+    out.print(Text(result.sentence, "bold"))
+    for warning in result.warnings:
+        out.print(Text(warning, "yellow"))
+    out.print()
+    if result.sweep:
+        out.print(_sweep_table(result.sweep))
+    pairs = list(dict.fromkeys((answer.a, answer.b) for answer in result.answers if every_depth or answer.verdict))
+    for pair in pairs:
+        answers = [answer for answer in result.answers if (answer.a, answer.b) == pair]
+        out.print(_verdict_table(answers, explained=pair == pairs[-1]))
+    if result.factorial:
+        out.print(_factorial_table(result.factorial))
+    for query in result.queries:
+        out.print(query_table(query))
+    if every_depth or not (result.answers or result.sweep):
+        out.print(_agreement_table(result, every_depth=every_depth))
+    if result.accuracy:
+        for table in _accuracy_tables(result, every_metric=every_depth):
+            out.print(table)
+    out.print(summary_table(result.dataset, result.summary))
+
+
+def _verdict_table(answers: "Sequence[Answer]", *, explained: bool) -> Group:
+    """Return one row for each endpoint: overlaps within and between the models, Δ with its interval, p, the verdict."""
+    table = Table(**STYLE)
+    for column in ("lists", "n", "in A", "in B", "A&B", "Δ", "95% interval", "n·Δ", "p"):
+        table.add_column(column, justify="left" if column == "lists" else "right", no_wrap=True)
+    for answer in answers:
+        table.add_row(
+            answer.target,
+            str(answer.n),
+            *(decimals(overlap) for overlap in (answer.within_a, answer.within_b, answer.between, answer.delta)),
+            _interval(answer.low_95, answer.high_95),
+            decimals(answer.n_delta, 1),
+            p_value(answer.p if answer.p_holm is None else answer.p_holm),
+        )
+    judged = [answer for answer in answers if answer.verdict]
+    lines = [f"{answer.target}: {answer.verdict}" + " (decided by seed)" * answer.decided_by_seed for answer in judged]
+    note = (
+        "Mean overlap@n of two runs. A, B: of seeds of one model; A&B: between the models; Δ = (A + B)/2 - A&B. "
+        "p: exact permutation of run labels" + (", after Holm where there is a verdict." if judged else ".")
+    )
+    title = f"{answers[0].a} (A) against {answers[0].b} (B)"
+    return titled(title, table, "\n".join([*lines, note] if explained else lines))
+
+
+def _factorial_table(factorial: "Factorial") -> Group:
+    """Return each setting's effect at each value of the other, and the interactions."""
+    table = Table(**STYLE)
+    for column in ("lists", "setting", "at", "Δ", "95% interval", "p"):
+        table.add_column(column, justify="left" if column in ("lists", "setting", "at") else "right", no_wrap=True)
+    for effect in factorial.effects:
+        interval = _interval(effect.low_95, effect.high_95)
+        table.add_row(
+            effect.target, effect.setting, effect.held, decimals(effect.delta), interval, p_value(effect.p_holm)
+        )
+    for interaction in factorial.interactions:
+        interval = _interval(interaction.low_95, interaction.high_95)
+        table.add_row(interaction.target, "interaction", "(approximate)", decimals(interaction.size), interval, "")
+    title = f"{factorial.settings[0]} and {factorial.settings[1]}, each at two values of the other"
+    return titled(title, table, "p: exact permutation of run labels, after Holm over all rows with one.")
+
+
+def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]:
+    """Yield a table for each cutoff: a row for each model, then one for each reference recommender."""
+    cells, cutoffs = result.accuracy_cells, result.cutoffs
+    models = list(dict.fromkeys(model for model, _ in cells))
+    with_spread = max(map(len, models)) <= 20  # otherwise there is no room for it
+    seeds = max(row.replicates for row in result.accuracy)
+    kinds = list(_METRICS) if every_metric else list(_METRICS)[:1]
+    note = _split_note(result)
+    for cutoff, kind in product(cutoffs if every_metric else [usual_cutoff(cutoffs)], kinds):
+        table = Table(**STYLE)
+        table.add_column("model", no_wrap=True)
+        for metric in _METRICS[kind]:
+            table.add_column(metric, justify="right", no_wrap=True)
+        for model in models:
+            names = [metric if metric == "auc" else f"{metric}_at_{cutoff}" for metric in _METRICS[kind]]
+            table.add_row(model, *(_accuracy(cells.get((model, name)), with_spread=with_spread) for name in names))
+        title = f"{kind} at {cutoff}: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
+        yield titled(title, table, note)
+        note = ""
+
+
+def _accuracy(cell: "Accuracy | None", *, with_spread: bool) -> str:
+    if cell is None:
+        return "-"
+    mean = f"{cell.mean:.4g}" if cell.mean >= 1 else f"{cell.mean:.4f}"
+    return mean if cell.sd is None or not with_spread else mean + f"±{cell.sd:.4f}".replace("±0.", "±.")
+
+
+def _split_note(result: "Result") -> str:
+    """Return how much was held out, what the split emptied, and which reference recommenders were not run."""
+    held_out = result.held_out
+    lines = [
+        f"Held out: {held_out['test_interactions']:,} interactions of {held_out['evaluated_users']:,} users; "
+        f"{held_out['users_without_train']:,} users and {held_out['items_without_train']:,} items have nothing to "
+        "train on."
+    ]
+    lines += [f"{name} was not run: {reason}." for name, reason in result.left_out.items()]
+    return "\n".join([*lines, result.tuning])
+
+
+def _sweep_table(sweep: "Sweep") -> Group:
+    """Return one row for each model, along what varies: accuracy, steadiness, time of a fit, size."""
+    table = Table(**STYLE)
+    for setting in sweep.settings:
+        table.add_column(setting, no_wrap=True)
+    headings = {"accuracy": sweep.metric, "steadiness": "steadiness"}
+    names = [name for name in headings if any(getattr(point, name) for point in sweep.points)]
+    for column in (*(heading for name in names for heading in (headings[name], "95%")), "fit s", "MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for point in sweep.points:
+        cells = []
+        for name in names:
+            estimated: Estimated | None = getattr(point, name)
+            if estimated is None:
+                cells += ["-", "-"]
+            else:
+                cells += [f"{estimated.mean:.4f}", _interval(estimated.low_95, estimated.high_95).replace("0.", ".")]
+        settings = map(setting_text, point.varied.values())
+        table.add_row(*settings, *cells, f"{point.seconds.mean:.2f}", f"{point.megabytes:.1f}")
+    note = ""
+    if "steadiness" in names and len(names) > 1:
+        note = f"Steadiness: overlap@{sweep.n} of all users' lists between two seeds of one model."
+    return titled(f"Along {' and '.join(sweep.settings)}", table, note)
+
+
+def _agreement_table(result: "Result", *, every_depth: bool) -> Group:
+    """Return one row for each pair of models, target and depth: within each, between them, by chance."""
+    table = Table(**STYLE)
+    for column in ("lists", "A", "B"):
+        table.add_column(column, no_wrap=True)
+    for column in ("n", "in A", "in B", "A&B", "chance", "Jacc.", "RBO"):
+        table.add_column(column, justify="right", no_wrap=True)
+    models = list(result.models)
+    rows = {(row.target, row.depth, row.a, row.b): row for row in result.comparison}
+    depths = _usual_depths(result)
+    for target, depth in dict.fromkeys((row.target, row.depth) for row in result.comparison):
+        if not every_depth and depth != depths[target]:
+            continue
+        for a, b in list(combinations(models, 2)) or [(models[0], models[0])]:
+            between = rows[target, depth, a, b]
+            within = [rows[target, depth, model, model].overlap for model in (a, b)]
+            numbers = [*within, between.overlap, between.chance, between.jaccard, between.rbo]
+            table.add_row(target, a, b, str(depth), *map(decimals, numbers))
+    note = (
+        "in A, in B: between seeds of one model. A&B: between the models. "
+        "Jaccard and extrapolated rank-biased overlap (p = 0.8): of A&B."
+    )
+    return titled("Agreement of lists: mean overlap@n over pairs of seeds", table, note)
+
+
+def _usual_depths(result: "Result") -> dict[str, int]:
+    """Return the depth shown first for each target: the length of the query lists if it was compared."""
+    lengths = {query.name: query.n for query in result.queries}
+    depths: dict[str, list[int]] = {}
+    for row in result.comparison:
+        depths.setdefault(row.target, []).append(row.depth)
+    wanted = {target: lengths.get(target, 10 if target == "recommendations" else 5) for target in depths}
+    return {
+        target: wanted[target] if wanted[target] in compared else compared[0] for target, compared in depths.items()
+    }
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    """Return an interval without a word between its limits: a terminal has 80 columns."""
+    return "-" if low is None or high is None else f"{decimals(low)} {decimals(high)}"

@@ -1,0 +1,168 @@
+"""The commands that run flows: `run`, `check`, `compare`."""
+
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.common import ConfigFile, Json, Sets, load, log_to_stderr, print_json, store_name
+
+if TYPE_CHECKING:
+    from tasks.core.config.experiment import ExperimentConfig
+
+DEFAULT_CONFIG = Path("configs/quickstart.yaml")
+
+commands = typer.Typer()
+
+
+@commands.command()
+def run(
+    config: ConfigFile = DEFAULT_CONFIG,
+    sets: Sets = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train everything anew; earlier runs are superseded.")] = False,
+    register: Annotated[
+        str | None,
+        typer.Option("--register", metavar="NAME", help="Register each model's first replicate as NAME-MODEL."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment: download, preprocess, train, evaluate, compare."""
+    settings = load(config, sets)
+    log_to_stderr()
+    from flows.cli.progress_bars import progress_bars
+    from flows.cli.result_tables import show_result
+    from flows.cli.tables import err, out
+    from tasks.tracking import registry, store
+
+    # what the flow would refuse is refused before Prefect is started
+    if register is not None:
+        registry.check_name(register)
+    uri = store.resolve_uri(settings.tracking.uri)
+    if store.is_new(uri):  # making it takes seconds, during which an embedded Prefect server starts
+        Thread(target=_make_store, args=(uri,), daemon=True).start()
+    else:
+        store.open_store(uri)
+    from flows.experiment import experiment
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with progress_bars(hidden=as_json):
+        outcome = experiment(settings, fresh=fresh, register_as=register)
+    result = outcome.result
+    if as_json:
+        counts = {"trained": outcome.trained, "reused": outcome.reused, "registered": outcome.registered}
+        print_json({**asdict(result), **counts})
+        return
+    show_result(result)
+    out.print(f"\n{outcome.trained} fits trained, {outcome.reused} found complete. Every depth: latentlab show latest")
+    for name, version in outcome.registered.items():
+        out.print(f"Registered: models:/{name}/{version}")
+    err.print(f"Parent run {result.parent_id} in {store_name(settings)}; look at it with: latentlab ui")
+
+
+@commands.command()
+def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
+    """Validate a config; print it resolved, and the time, memory and disk that it will take on this machine."""
+    settings = load(config, sets)
+    from tasks.core.data.catalogue import catalogue_entry
+    from tasks.core.planning.estimate import estimate
+
+    if settings.dataset.name == "file":
+        from flows.cli.data import prepare_data
+
+        summary = prepare_data(settings).summary
+        size, bound = (summary.users, summary.items, summary.interactions), ""
+    else:
+        entry = catalogue_entry(settings.dataset.name)
+        size, bound = (entry.users, entry.items, entry.rows), "at most "
+    work = estimate(settings, *size)
+    if as_json:
+        print_json(
+            {
+                "config": settings.model_dump(mode="json"),
+                "config_sha256": settings.digest(),
+                "data": dict(zip(("users", "items", "interactions"), size, strict=True)),
+                **asdict(work),
+            }
+        )
+        return
+    at_a_time = "one fit at a time" if work.workers == 1 else f"{work.workers} fits at a time"
+    print(settings.to_yaml())
+    print(f"config sha256   {settings.digest()}")
+    print(f"data            {bound}{size[0]:,} users, {size[1]:,} items, {size[2]:,} interactions")
+    print(f"confidence      {_confidence(settings)}")
+    print(f"work            {work.fits} fits, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP")
+    print(f"smallest p      {_smallest_p(settings)}")
+    print(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}")
+    print(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
+    print(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
+
+
+@commands.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="EXPERIMENT/MODEL, a run, an EXPERIMENT, or latest.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+    as_json: Json = False,
+) -> None:
+    """Compare models that were trained before; nothing is trained."""
+    log_to_stderr()
+    from flows.cli.progress_bars import progress_bars
+    from flows.cli.result_tables import show_result
+    from flows.compare import compare as compare_flow
+    from tasks.tracking.store import resolve_uri
+
+    with progress_bars(hidden=as_json):
+        result = compare_flow(a, b, resolve_uri())
+    print_json(asdict(result)) if as_json else show_result(result)
+
+
+def _make_store(uri: str) -> None:
+    """Make a store. The flow opens it again, and reports what is wrong."""
+    from tasks.tracking.store import open_store
+
+    with suppress(Exception):
+        open_store(uri)
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = seconds / 3600, seconds / 60
+    if hours >= 2:
+        return f"{hours:.1f} hours"
+    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} seconds"
+
+
+def _confidence(config: "ExperimentConfig") -> str:
+    """Return what reaches ALS for a rating r, as a formula."""
+    kind = config.preprocess.confidence
+    if kind == "binary":
+        stored = "1"
+    elif kind == "rating":
+        stored = "r"
+    elif kind.transform == "linear":
+        stored = f"1 + {kind.alpha:g}·r"
+    else:
+        stored = f"1 + {kind.alpha:g}·log(1 + r/{kind.epsilon:g})"
+    alphas = {name: f"{settings.alpha:g}" for name, settings in config.models.items()}
+    if len(set(alphas.values())) == 1:
+        alpha = next(iter(alphas.values()))
+    else:
+        alpha = ", ".join(f"{name} {alpha}" for name, alpha in alphas.items())
+    return f"alpha·({stored}) reaches ALS; r is the rating, 1 if there is none; alpha of the models: {alpha}"
+
+
+def _smallest_p(config: "ExperimentConfig") -> str:
+    from tasks.core.comparison.endpoints import family_size
+    from tasks.core.inference.multiplicity import LEVEL
+    from tasks.core.inference.permutation import replicates_needed, smallest_p
+
+    if config.replicates < 2 or len(config.models) < 2:
+        return "none: a test needs two models with two replicates each"
+    tests = family_size(config)
+    smallest = smallest_p(config.replicates, config.replicates, endpoints=tests)
+    text = f"{smallest:.2g} after Holm over {tests} tests, with {config.replicates} replicates"
+    needed = f": nothing can be significant; {replicates_needed(tests)} would suffice"
+    return text + (needed if smallest > LEVEL else "")

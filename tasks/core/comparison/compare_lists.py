@@ -1,0 +1,148 @@
+"""Comparison of models by the lists of all their runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.core.comparison import query_lists
+from tasks.core.comparison.agreement import TARGETS, Curve, Row, RunLists, compare
+from tasks.core.comparison.endpoints import count_tests, endpoints
+from tasks.core.comparison.factorial import Factorial, factorial
+from tasks.core.comparison.per_user import PerUser, per_user
+from tasks.core.comparison.query_lists import Names, QueryLists
+from tasks.core.comparison.references import Reference, raw_neighbours, reference
+from tasks.core.comparison.run_matrix import RunMatrix
+from tasks.core.comparison.verdict import Answer, answer
+from tasks.core.config.base import LIST_LENGTH
+from tasks.core.data.interactions import Interactions
+from tasks.core.inference.permutation import replicates_needed, smallest_p
+
+if TYPE_CHECKING:
+    from tasks.core.config.experiment import ComparisonConfig, QueriesConfig
+
+
+@dataclass(frozen=True)
+class ListComparison:
+    """Everything that the lists of an experiment say about its models.
+
+    Attributes
+    ----------
+    rows : list of Row
+        Agreement of every two models on each target and query, at the depths of the config.
+    curves : list of Curve
+        Overlap of every two models on each target, at every depth.
+    answers : list of Answer
+        Of every two models on each endpoint, the primary endpoint's first; empty for single runs.
+    matrices : list of RunMatrix
+        Overlap of every two runs on each endpoint.
+    smallest_p : float
+        The smallest p after Holm's adjustment that the baseline and the model with fewest runs can reach.
+    replicates_needed : int
+        The fewest replicates of each model for which that is at most 0.05.
+    factorial : Factorial or None
+        None if the models do not cross two settings.
+    references : list of Reference
+        Of the baseline with each other model on each target; empty for single runs.
+    per_user : list of PerUser
+        Of the baseline with each other model; empty for single runs.
+    queries : list of QueryLists
+        The lists of each query.
+    """
+
+    rows: list[Row]
+    curves: list[Curve]
+    answers: list[Answer]
+    matrices: list[RunMatrix]
+    smallest_p: float
+    replicates_needed: int
+    factorial: Factorial | None
+    references: list[Reference]
+    per_user: list[PerUser]
+    queries: list[QueryLists]
+
+
+def compare_lists(
+    lists: Mapping[str, Sequence[RunLists]],
+    interactions: Interactions,
+    *,
+    models: Mapping[str, Mapping[str, Any]],
+    baseline: str,
+    queries: "QueriesConfig",
+    comparison: "ComparisonConfig",
+    seed: int,
+) -> ListComparison:
+    """Compare models by the lists of all their runs.
+
+    Parameters
+    ----------
+    lists : mapping of model to sequence of RunLists
+        One element for each replicate; models in the order of the config.
+    interactions : Interactions
+        What the models were fitted on.
+    models : mapping of model to dict
+        The settings of each model.
+    baseline : str
+        The model that the others are compared with.
+    queries : QueriesConfig
+        Queried users and items, and the lengths of the lists.
+    comparison : ComparisonConfig
+        Depths and margins.
+    seed : int
+        Of permutations, samples of users and the floor, where they are random.
+
+    Returns
+    -------
+    ListComparison
+    """
+    per_row = np.diff(interactions.matrix.indptr).astype(np.int64)  # (U,)
+    named_queries = list(query_lists.queries(queries.users, queries.items, queries.recommend_for))
+    rows, curves = compare(
+        lists,
+        depths=comparison.depths,
+        query=named_queries,
+        candidates=interactions.matrix.shape[1] - per_row,
+        longest=LIST_LENGTH,
+    )
+    judged = list(endpoints(queries, comparison))
+    answers, matrices = answer(lists, judged, baseline=baseline, seed=seed)
+    pairs = [(row.a, row.b) for row in answers if row.target == "users" and row.a == baseline]
+    ids = {
+        target: {model: [getattr(run, target).ids for run in runs] for model, runs in lists.items()}
+        for target in TARGETS
+    }
+    raw = raw_neighbours(interactions, n=queries.n) if pairs else {}
+    names = Names(interactions.user_ids, interactions.item_ids, interactions.item_titles)
+    tests = count_tests(judged, len(models))
+    runs_of_others = [len(runs) for model, runs in lists.items() if model != baseline]
+    return ListComparison(
+        rows=rows,
+        curves=curves,
+        answers=answers,
+        matrices=matrices,
+        smallest_p=smallest_p(len(lists[baseline]), min(runs_of_others, default=len(lists[baseline])), endpoints=tests),
+        replicates_needed=replicates_needed(tests),
+        factorial=factorial(models, answers, matrices),
+        references=[
+            reference(ids[endpoint.of], a, b, target=endpoint.of, n=endpoint.n, raw=raw.get(endpoint.of), seed=seed)
+            for a, b in pairs
+            for endpoint in judged
+            if endpoint.entity is None
+        ],
+        per_user=[
+            per_user(ids["users"], a, b, n=queries.n, activity=per_row, queries=queries.users, seed=seed)
+            for a, b in pairs
+        ],
+        queries=[
+            query_lists.query_lists(
+                name,
+                target,
+                entity,
+                n=queries.recommend_n if target == "recommendations" else queries.n,
+                names=names,
+                lists={model: [getattr(run, target) for run in runs] for model, runs in lists.items()},
+            )
+            for name, target, entity in named_queries
+        ],
+    )

@@ -1,0 +1,132 @@
+"""The parent run of a comparison: opened, kept alive, and ended together with the runs nested in it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.prepared import PreparedData
+from tasks.core.errors import TrackingError
+from tasks.core.files import combined_sha256
+from tasks.core.planning.runs import PARENT
+from tasks.recovery.heartbeat import heartbeat
+from tasks.reporting.markdown import describe_experiment
+from tasks.tracking.experiments import open_experiment
+from tasks.tracking.runs import ParentRun, end_run, log_dataset, start_run, supersede
+from tasks.tracking.search import close_open_runs, complete_parents, complete_runs
+from tasks.tracking.store import open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison, and where in MLflow it is.
+
+    Attributes
+    ----------
+    uri : str
+        Of the store.
+    experiment_id : str
+    identity : str
+        Digest of the config and of the data, wherever it runs.
+    config : ExperimentConfig
+    data : PreparedData
+    """
+
+    uri: str
+    experiment_id: str
+    identity: str
+    config: ExperimentConfig
+    data: PreparedData
+
+    @classmethod
+    def of(cls, client: "MlflowClient", uri: str, config: ExperimentConfig, data: PreparedData) -> "Comparison":
+        """Return the comparison of a config's models, in the experiment of its name.
+
+        Parameters
+        ----------
+        client : MlflowClient
+            Client of the store.
+        uri : str
+            URI of the store.
+        config : ExperimentConfig
+            The experiment.
+        data : PreparedData
+            Interactions, and their split.
+
+        Returns
+        -------
+        Comparison
+        """
+        identity = combined_sha256(config.digest(), data.sha256)
+        return cls(uri, open_experiment(client, uri, config.name), identity, config, data)
+
+
+@contextmanager
+def parent_run(comparison: Comparison, tags: dict[str, str]) -> Iterator[ParentRun]:
+    """Open a parent run, which supersedes earlier ones of the same comparison once the block has completed it.
+
+    If the block fails, every open run of this flow run is closed: FAILED, or KILLED on cancellation.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    tags : dict of str to str
+        Tags of all runs of the flow run; `prefect.flow_run_id` among them.
+
+    Yields
+    ------
+    ParentRun
+    """
+    client = open_store(comparison.uri)
+    experiment_id, flow_run_id = comparison.experiment_id, tags["prefect.flow_run_id"]
+    earlier = [run.info.run_id for run in complete_parents(client, experiment_id, comparison.identity)]
+    try:
+        run_id = _start(client, comparison, tags)
+        with heartbeat(client, run_id):
+            yield ParentRun(comparison.uri, experiment_id, run_id, tags)
+            end_run(client, run_id, "FINISHED")
+            supersede(client, earlier, run_id)
+            complete_runs(client, experiment_id, comparison.identity)
+    except BaseException as error:
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        try:
+            close_open_runs(
+                open_store(comparison.uri),
+                experiment_id,
+                flow_run_id,
+                status=status,
+                reason=f"{type(error).__name__}: {error}",
+            )
+        except TrackingError as unreachable:
+            log.warning("the open runs could not be closed as %s: %s", status, unreachable)
+        raise
+
+
+def _start(client: "MlflowClient", comparison: Comparison, tags: dict[str, str]) -> str:
+    config, data = comparison.config, comparison.data
+    models = list(config.models)
+    description = describe_experiment(config, data.summary)
+    run_id = start_run(
+        client,
+        comparison.experiment_id,
+        " vs ".join(models) if len(models) < 5 else f"{len(models)} models",
+        tags={
+            "latentlab.role": PARENT,
+            "latentlab.identity": comparison.identity,
+            "latentlab.config_sha256": config.digest(),
+            "latentlab.data_sha256": data.sha256,
+            "latentlab.description": description,
+            **tags,
+        },
+        description=description,
+    )
+    log_dataset(client, run_id, config.dataset, data)
+    return run_id

@@ -1,0 +1,60 @@
+"""Figures of Δ, the disagreement of two models beyond seed variance."""
+
+from collections.abc import Sequence
+
+from tasks.core.comparison.per_user import PerUser
+from tasks.core.comparison.verdict import Answer
+from tasks.core.formatting import interval
+from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure
+
+
+def draw_intervals(answers: Sequence[Answer]) -> Drawing:
+    """Draw Δ of each endpoint of two models with its 95% interval and its margin."""
+    a, b = answers[0].a, answers[0].b
+    # without an interval, Δ itself stands for its limits
+    limits = [
+        (
+            answer.delta if answer.low_95 is None else answer.low_95,
+            answer.delta if answer.high_95 is None else answer.high_95,
+        )
+        for answer in answers
+    ]
+    rows = range(len(answers))[::-1]  # the first endpoint is at the top
+    with figure(f"Disagreement Δ of {a} and {b} beyond seed variance", height=0.9 + 0.42 * len(answers)) as (
+        axes,
+        drawing,
+    ):
+        for y, answer, (low, high) in zip(rows, answers, limits, strict=True):
+            if answer.low_95 is not None and answer.high_95 is not None:
+                axes.plot([low, high], [y, y], color=BETWEEN, lw=2.5, solid_capstyle="butt")
+            axes.plot([answer.delta], [y], "o", color=BETWEEN, ms=6)
+            label = "margin" if answer is answers[0] else ""
+            axes.plot([answer.margin] * 2, [y - 0.3, y + 0.3], color=B, lw=1.5, label=label)
+        axes.axvline(0, color=CHANCE, lw=0.8)
+        axes.set_yticks(rows, [f"{answer.target} @{answer.n}" for answer in answers])
+        axes.set_xlim(min(-0.05, *(low for low, _ in limits)), max(0.3, *(high for _, high in limits)) * 1.05)
+        axes.set_xlabel("Δ with 95% interval (1: the whole list)")
+    values = "; ".join(
+        f"{answer.target}: {answer.delta:.3f} ({interval(*limit)})"
+        for answer, limit in zip(answers, limits, strict=True)
+    )
+    return drawing("intervals", f"Δ with 95% interval. {values}.")
+
+
+def draw_users(per_user: PerUser) -> Drawing:
+    """Draw a histogram of n·Δ over the users, with the query users marked."""
+    title = f"How many of {per_user.n} neighbours of each user are replaced beyond seed variance"
+    with figure(title, height=2.8) as (axes, drawing):
+        axes.stairs(per_user.counts, per_user.edges, fill=True, color=A, alpha=0.75)
+        top = max(per_user.counts)
+        for position, (name, n_delta) in enumerate(per_user.queries.items()):
+            axes.axvline(n_delta, color=B, lw=1.8)
+            text_style = {"color": B, "va": "top", "bbox": {"color": "white", "pad": 1}}
+            axes.text(n_delta, top * (1.02 - 0.1 * position), f" {name}", **text_style)  # one below the other
+        axes.axvline(0, color=CHANCE, lw=0.8)
+        axes.set_xlabel(f"n·Δ between {per_user.a} and {per_user.b}")
+        axes.set_ylabel("number of users")
+    low, median, high = per_user.quartiles
+    marked = "".join(f" {name}: {n_delta:.1f}." for name, n_delta in per_user.queries.items())
+    alt = f"{per_user.users:,} users; median {median:.2f}, quartiles {low:.2f} and {high:.2f}.{marked}"
+    return drawing("users", alt)

@@ -1,0 +1,151 @@
+"""Figures of lists and of their overlaps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tasks.core.comparison.agreement import Curve
+from tasks.core.comparison.query_lists import QueryLists
+from tasks.core.comparison.run_matrix import Matrix
+from tasks.core.types import Values
+from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure, model_style
+
+_MOST_CANDIDATES = 20
+_DEPTHS = (1, 2, 5, 10, 20, 50, 100)
+"""Depths that are marked on the axis and given in the text alternative."""
+
+
+def draw_candidates(query: QueryLists, a: str, b: str) -> Drawing:
+    """Draw the share of each model's seeds that list each candidate.
+
+    Parameters
+    ----------
+    query : QueryLists
+        The lists of one query. Of many candidates, those with the largest shares are drawn.
+    a, b : str
+        The two models.
+
+    Returns
+    -------
+    Drawing
+    """
+    shares: dict[int, list[float]] = {}  # candidate -> share of a, share of b
+    names: dict[int, str] = {}
+    for position, model in enumerate((a, b)):
+        for entry in query.models[model]:
+            shares.setdefault(entry.index, [0.0, 0.0])[position] = entry.share
+            names[entry.index] = f"{entry.index} {entry.title[:24] or f'(id {entry.raw_id})'}"
+    # from the candidates that a alone lists to those that b alone lists
+    order = sorted(shares, key=lambda index: (shares[index][1] - shares[index][0], index))
+    if len(order) > _MOST_CANDIDATES:
+        most_listed = set(sorted(shares, key=lambda index: -max(shares[index]))[:_MOST_CANDIDATES])
+        order = [index for index in order if index in most_listed]
+    title = f"Share of the seeds of {a} and of {b} that list each candidate for {query.name.replace('_', ' ')}"
+    with figure(title, height=1.0 + 0.24 * len(order)) as (axes, drawing):
+        ys = np.arange(len(order))[::-1]
+        for y, index in zip(ys, order, strict=True):
+            axes.plot(shares[index], [y, y], color=CHANCE, lw=1.5, zorder=1)
+        axes.scatter([shares[index][0] for index in order], ys, color=A, s=90, label=a, zorder=2)
+        axes.scatter([shares[index][1] for index in order], ys, color=B, s=34, marker="D", label=b, zorder=3)
+        axes.set_yticks(ys, [names[index] for index in order])
+        axes.set_xlim(-0.04, 1.04)
+        axes.set_xlabel(f"share of seeds with the candidate among the first {query.n}")
+    values = "; ".join(f"{names[index]}: {shares[index][0]:.0%} and {shares[index][1]:.0%}" for index in order)
+    return drawing(f"candidates-{query.name}", f"Share of seeds of {a} and {b}. {values}.")
+
+
+def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> Drawing:
+    """Draw the overlap of every two runs as a heat map, and the runs as points whose distances stand for it.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Overlaps O of R runs. The distance of two runs is √(1 - O).
+    owners : sequence of str
+        (R,) model of each run; the runs of a model follow each other.
+    models : sequence of str
+        The models, in the order of the legend.
+
+    Returns
+    -------
+    Drawing
+    """
+    overlap = np.array(matrix.overlap)  # (R, R)
+    runs = {model: [run for run, owner in enumerate(owners) if owner == model] for model in models}
+    title = f"Overlap of every two runs ({matrix.target} @{matrix.n}), and a map of the runs"
+    with figure(title, height=3.1, columns=2) as ((left, right), drawing):
+        image = left.imshow(overlap, vmin=0, vmax=1, cmap="cividis")
+        left.figure.colorbar(image, ax=left, shrink=0.75, label="overlap")
+        first_runs = [runs[model][0] for model in models]
+        # the names of three or more models would overlap each other
+        left.set_xticks(first_runs, models if len(models) < 3 else [""] * len(models), ha="left")
+        left.set_yticks(first_runs, models)
+        left.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+        points = _classical_scaling(1 - overlap)  # (R, 2)
+        for position, model in enumerate(models):
+            color, marker = model_style(position)
+            xs, ys = points[runs[model]].T
+            right.scatter(xs, ys, color=color, marker=marker, label=model, s=26, alpha=0.8)
+        right.set_aspect("equal", "datalim")
+        right.set_xticks([])
+        right.set_yticks([])
+        right.set_xlabel("distant runs give different lists")
+    within = {model: _mean_off_diagonal(overlap[np.ix_(runs[model], runs[model])]) for model in models}
+    values = "; ".join(f"{model}: {value:.3f}" for model, value in within.items())
+    return drawing(f"runs-{matrix.target}", f"Mean overlap of two runs of the same model. {values}.")
+
+
+def draw_depths(curves: Sequence[Curve], target: str, a: str, b: str) -> Drawing:
+    """Draw overlap against the depth of the lists: within each model, between them, by chance.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        Of all targets and pairs of models.
+    target : str
+        `users`, `items` or `recommendations`.
+    a, b : str
+        The two models.
+
+    Returns
+    -------
+    Drawing
+    """
+    pairs = {(curve.a, curve.b): curve for curve in curves if curve.target == target}
+    between = pairs.get((a, b)) or pairs[b, a]
+    lines = [
+        (f"within {a}", A, "-", pairs[a, a].overlap),
+        (f"within {b}", B, "-.", pairs[b, b].overlap),
+        (f"between {a} and {b}", BETWEEN, "-", between.overlap),
+        ("chance", CHANCE, ":", between.chance),
+    ]
+    depths = [n for n in _DEPTHS if n <= len(between.chance)]
+    with figure(f"Overlap of the lists of all {target} at every depth", height=3.0) as (axes, drawing):
+        for label, color, style, overlap in lines:
+            axes.plot(range(1, len(overlap) + 1), overlap, ls=style, color=color, lw=2, label=label)
+        axes.set_xscale("log")
+        axes.set_xticks(depths, [str(n) for n in depths])
+        axes.minorticks_off()
+        axes.set_ylim(0, 1.03)
+        axes.set_xlabel("depth n: number of entries compared")
+        axes.set_ylabel("mean overlap@n")
+    values = "; ".join(
+        f"{label}: " + ", ".join(f"{overlap[n - 1]:.3f} at {n}" for n in depths if n <= len(overlap))
+        for label, _, _, overlap in lines
+    )
+    return drawing(f"depths-{target}", f"Mean overlap. {values}.")
+
+
+def _classical_scaling(squared_distances: Values) -> Values:
+    """Return points (R, 2) whose distances approximate the given ones (R, R): classical scaling (Torgerson 1952)."""
+    size = len(squared_distances)
+    centering = np.eye(size) - 1 / size
+    values, vectors = np.linalg.eigh(-centering @ squared_distances @ centering / 2)  # in ascending order
+    points = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
+    return np.pad(points, ((0, 0), (0, 2 - points.shape[1])))  # a single run has one dimension
+
+
+def _mean_off_diagonal(overlap: Values) -> float:
+    """Return the mean overlap of two different runs of (R, R); 1 for a single run."""
+    size = len(overlap)
+    return float((overlap.sum() - np.trace(overlap)) / (size * (size - 1))) if size > 1 else 1.0

@@ -1,0 +1,69 @@
+"""Figures of what changes along the iterations of the fits."""
+
+from collections.abc import Mapping, Sequence
+
+from tasks.reporting.drawing import Drawing, figure, model_style
+
+
+def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
+    """Draw how far the objective is above its final value along the iterations.
+
+    Parameters
+    ----------
+    objectives : mapping of str to sequence of (iteration, objective)
+        By model.
+
+    Returns
+    -------
+    Drawing
+    """
+    has_points = False
+    with figure("Convergence: the objective above its final value", height=2.4 + 0.2 * len(objectives)) as (
+        axes,
+        drawing,
+    ):
+        for position, (model, points) in enumerate(objectives.items()):
+            final = points[-1][1]
+            above = [(iteration, value / final - 1) for iteration, value in points[:-1] if value > final]
+            has_points |= bool(above)
+            color, marker = model_style(position)
+            axes.plot(*zip(*above, strict=True) if above else ([], []), marker, ls="-", color=color, label=model)
+        if has_points:  # empty axes have no logarithmic scale
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.xaxis.minorticks_off()  # drawing a tick takes longer than drawing a curve
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("(objective - final) / final")
+    values = "; ".join(
+        f"{model}: {points[0][1]:,.0f} after iteration {points[0][0]}, {points[-1][1]:,.0f} after {points[-1][0]}"
+        for model, points in objectives.items()
+    )
+    return drawing("objective", f"{values}.")
+
+
+def draw_list_stability(overlaps: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
+    """Draw the overlap of users' lists with the final ones along the iterations.
+
+    Parameters
+    ----------
+    overlaps : mapping of str to sequence of (iteration, overlap)
+        By model.
+
+    Returns
+    -------
+    Drawing
+    """
+    title = "List stability during training: overlap with the final lists of the same run"
+    with figure(title, height=2.4 + 0.2 * len(overlaps)) as (axes, drawing):
+        for position, (model, points) in enumerate(overlaps.items()):
+            color, marker = model_style(position)
+            axes.plot(*zip(*points, strict=True), marker, ls="-", color=color, label=model)
+        axes.set_xscale("log")
+        axes.xaxis.minorticks_off()
+        axes.set_ylim(0, 1.03)
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("mean overlap, sample of users")
+    values = "; ".join(
+        f"{model}: " + ", ".join(f"{y:.2f} at {x}" for x, y in points) for model, points in overlaps.items()
+    )
+    return drawing("trajectory", f"{values}.")

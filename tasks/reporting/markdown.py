@@ -1,0 +1,59 @@
+"""Text in Markdown for the MLflow and Prefect UIs."""
+
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.interactions import Summary
+from tasks.core.formatting import interval, p_value
+from tasks.reporting.result import Result
+
+
+def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
+    """Return what is compared: the data, and a table of the models.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    summary : Summary
+        Figures of the data.
+
+    Returns
+    -------
+    str
+    """
+    size = f"{summary.users:,} users, {summary.items:,} items, {summary.interactions:,} interactions"
+    lines = [
+        f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}** ({size}), "
+        f"{config.replicates} seeds a model.",
+        "",
+        "| model | k | iterations | regularization | alpha |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, model in config.models.items():
+        lines.append(f"| {name} | {model.factors} | {model.iterations} | {model.regularization:g} | {model.alpha:g} |")
+    return "\n".join(lines)
+
+
+def answers_table(result: Result) -> str:
+    """Return the answer in a sentence, and a table of all endpoints."""
+    lines = [
+        f"**{result.sentence}**",
+        "",
+        "| lists | n | A | B | verdict | n·Δ | Δ | 95% interval | p (Holm) | within A | within B | between |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for answer in result.answers:
+        low, high = answer.low_95, answer.high_95
+        cells = [
+            answer.target,
+            str(answer.n),
+            answer.a,
+            answer.b,
+            answer.verdict or "described",
+            f"{answer.n_delta:.2f}",
+            f"{answer.delta:.3f}",
+            answer.note or "" if low is None or high is None else interval(low, high),
+            "" if answer.p_holm is None else p_value(answer.p_holm),
+            *(f"{overlap:.3f}" for overlap in (answer.within_a, answer.within_b, answer.between)),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,117 @@
+"""What is logged of a comparison on its parent run: metrics, tags, tables, figures, the report."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.core.comparison.query_lists import Entry
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.reporting.drawing import Drawing
+from tasks.reporting.report import REPORT
+from tasks.reporting.result import RESULT, Result
+from tasks.tracking import artifacts
+from tasks.tracking.metrics import log_metrics
+from tasks.tracking.runs import set_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+
+
+def log_comparison(
+    client: "MlflowClient", config: ExperimentConfig, result: Result, drawings: Sequence[Drawing], report: str
+) -> None:
+    """Log a result on its parent run, and tag the run as complete.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    config : ExperimentConfig
+        The experiment.
+    result : Result
+        Result of the comparison.
+    drawings : sequence of Drawing
+        Figures.
+    report : str
+        The report, in HTML.
+
+    Raises
+    ------
+    TrackingError
+        If the artifacts cannot be written.
+    """
+    log_metrics(client, result.parent_id, metrics_of(result))
+    set_tags(client, result.parent_id, _tags(client, result))
+    with tempfile.TemporaryDirectory(prefix="latentlab-") as name:
+        folder = Path(name)
+        (folder / "figures").mkdir()
+        texts = {
+            "config.yaml": config.to_yaml(),
+            "runs.json": json.dumps([asdict(run) for run in result.runs], indent=1),
+            RESULT: result.to_json(),
+            REPORT: report,
+            **{f"figures/{drawing.name}.svg": drawing.svg for drawing in drawings},
+        }
+        for path, text in texts.items():
+            (folder / path).write_text(text, encoding="utf-8")
+        tables = _tables(result)
+        for path, frame in tables.items():
+            artifacts.write_table(folder, path, frame)
+        artifacts.upload(client, result.parent_id, folder, tables=list(tables))
+
+
+def metrics_of(result: Result) -> dict[str, float]:
+    """Return the metrics of the parent run. MLflow groups charts by what stands before the slash."""
+    metrics = {f"overlap/{row.metric}": row.overlap for row in result.comparison if row.overlap is not None}
+    for answer in result.answers:
+        metrics |= {f"delta/{answer.metric}": answer.delta, f"p/{answer.metric}": answer.p}
+        if answer.p_holm is not None:
+            metrics[f"p_holm/{answer.metric}"] = answer.p_holm
+    metrics |= {
+        f"accuracy/{row.metric}.{row.model}": row.mean for row in (*result.accuracy, *result.reference_accuracy)
+    }
+    metrics |= {f"split/{name}": float(count) for name, count in result.held_out.items()}
+    for point in result.sweep.points if result.sweep else ():
+        metrics |= {f"fit_seconds/{point.model}": point.seconds.mean, f"factor_mb/{point.model}": point.megabytes}
+    return metrics | {f"summary_{key}": float(value) for key, value in asdict(result.summary).items()}
+
+
+def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
+    """Return the verdicts, and the run's description: the answer, its warnings, what was compared."""
+    verdicts = {
+        f"latentlab.verdict.{answer.target}.{answer.a}_vs_{answer.b}": answer.verdict
+        for answer in result.answers
+        if answer.verdict
+    }
+    if result.answers and result.answers[0].verdict:
+        verdicts["latentlab.verdict"] = result.answers[0].verdict
+    experiment = client.get_run(result.parent_id).data.tags.get("latentlab.description", "")
+    warnings = "\n".join(f"- {warning}." for warning in result.warnings)
+    description = "\n\n".join([f"**{result.sentence}**", *filter(None, [warnings, experiment])])
+    return {**verdicts, "mlflow.note.content": description}
+
+
+def _tables(result: Result) -> "dict[str, pd.DataFrame]":
+    """Return the tables that the MLflow UI shows, by path."""
+    import pandas as pd
+
+    tables = {"summary.json": pd.DataFrame([asdict(result.summary)])}
+    if result.answers:
+        tables["verdict.json"] = pd.DataFrame([asdict(answer) for answer in result.answers])
+    tables["comparison.json"] = pd.DataFrame([asdict(row) for row in result.comparison])
+    if result.accuracy:
+        accuracy = (*result.accuracy, *result.reference_accuracy)
+        tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in accuracy])
+    if result.sweep:
+        tables["sweep.json"] = pd.DataFrame([point.row() for point in result.sweep.points])
+    for query in result.queries:
+        rows = [{"model": model, **asdict(entry)} for model, entries in query.models.items() for entry in entries]
+        columns = ["model", *(column.name for column in fields(Entry))]
+        if all(not row["title"] for row in rows):
+            columns.remove("title")
+        tables[f"queries/{query.name}.json"] = pd.DataFrame(rows, columns=columns)
+    return tables

@@ -1,0 +1,31 @@
+"""Configs and lists of runs for the tests of comparisons."""
+
+import numpy as np
+
+from tasks.core.comparison.agreement import RunLists
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.ranking.lists import Lists
+
+
+def config_of(models: list[str], **changes: object) -> ExperimentConfig:
+    """A config whose queries are user 1, item 2 and the recommendations for user 0."""
+    content = {
+        "name": "test",
+        "dataset": {"name": "synthetic-100k"},
+        "models": {model: {"factors": 2, "iterations": 2} for model in models},
+        "replicates": 5,
+        "queries": {"users": [1], "items": [2], "recommend_for": [0], "n": 3, "recommend_n": 2},
+        **changes,
+    }
+    return ExperimentConfig.model_validate(content)
+
+
+def random_lists(rng: np.random.Generator, first: int, entities: int = 6, n: int = 4) -> Lists:
+    """Lists of n of the six candidates from `first` on, for each entity."""
+    ids = np.array([first + rng.permutation(6)[:n] for _ in range(entities)], dtype=np.int32)
+    return Lists(ids, np.ones_like(ids, dtype=np.float32))
+
+
+def random_runs(rng: np.random.Generator, first: int, replicates: int, entities: int = 6) -> list[RunLists]:
+    """Replicates of a model whose lists are random."""
+    return [RunLists(*(random_lists(rng, first, entities) for _ in range(3))) for _ in range(replicates)]

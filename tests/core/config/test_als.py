@@ -1,0 +1,49 @@
+"""The settings of a model, and their identity."""
+
+from itertools import combinations
+
+import pytest
+
+from tasks.core.config.als import AlsConfig
+from tests.core.config.small_config import SMALL, Faults
+
+
+@pytest.mark.parametrize("value", ["true", '"50"', ".inf", ".nan", "50.5", "50.0", "null", "[]", "fifty"])
+def test_count_must_be_a_whole_number(value: str, faults: Faults) -> None:
+    (line,) = faults(SMALL, f"models.k2.factors={value}")
+    assert "models.k2.factors: found" in line
+    assert line.endswith("expected a whole number")
+
+
+@pytest.mark.parametrize("value", ["true", '"1"', ".inf", ".nan", "1e999", "null", "yes"])
+def test_real_setting_must_be_a_finite_number(value: str, faults: Faults) -> None:
+    (line,) = faults(SMALL, f"models.k2.regularization={value}")
+    assert "models.k2.regularization: found" in line
+    assert "number" in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("stop", "steady", ["found 'steady'", "keys and values"]),
+        ("stop", "{}", ["stop.when", "is missing"]),
+        ("stop", "{when: stedy}", ["stop.when: found 'stedy'", "'steady'", "did you mean 'steady'"]),
+        ("stop", "{when: steady, patient: 3}", ["unknown key", "did you mean 'patience'"]),
+        ("stop", "{when: steady, every: 0}", ["stop.every: found 0", "greater than or equal to 1"]),
+        ("stop", "{when: steady, tolerance: 1}", ["stop.tolerance: found 1", "less than 1"]),
+        ("acceleration", "balancd", ["'none' or 'balanced'", "did you mean 'balanced'"]),
+    ],
+)
+def test_invalid_stop_or_acceleration_is_one_fault(key: str, value: str, words: list[str], faults: Faults) -> None:
+    (line,) = faults(SMALL, f"models.k2.{key}={value}")
+    assert all(word in line for word in words), line
+
+
+def test_identity_leaves_out_settings_added_later_while_they_are_unused() -> None:
+    plain = AlsConfig(factors=2, iterations=3)
+    assert set(plain.identity()) == set(plain.model_dump()) - {"acceleration", "stop"}
+    balanced = AlsConfig.model_validate({**plain.model_dump(), "acceleration": "balanced"})
+    steady = AlsConfig.model_validate({**plain.model_dump(), "stop": {"when": "steady"}})
+    patient = AlsConfig.model_validate({**plain.model_dump(), "stop": {"when": "steady", "patience": 4}})
+    identities = [model.identity() for model in (plain, balanced, steady, patient)]
+    assert all(a != b for a, b in combinations(identities, 2))

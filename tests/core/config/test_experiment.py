@@ -1,0 +1,111 @@
+"""The complete config: defaults, constraints, digest, and YAML of the resolved config."""
+
+import pytest
+
+from tasks.core.config.experiment import ExperimentConfig
+from tests.core.config.small_config import SMALL, Faults, Load
+
+
+def test_defaults_fill_missing_keys(load: Load) -> None:
+    config = load(SMALL)
+    assert config.dataset.name == "synthetic-100k"
+    assert config.preprocess.min_rating == 4
+    assert config.models["k2"].solver == "cg"
+    assert config.baseline == "k2"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("models.k2.factors", "0"),
+        ("models.k2.factors", "10001"),
+        ("models.k2.iterations", "-1"),
+        ("models.k2.regularization", "-0.1"),
+        ("models.k2.alpha", "0"),
+        ("seed", "-1"),
+        ("seed", str(2**63)),
+        ("evaluation.split.test_fraction", "1"),
+        ("evaluation.split.test_fraction", "0.0"),
+        ("comparison.depths", "[]"),
+        ("comparison.depths", "[101]"),
+        ("evaluation.cutoffs", "[10, 10]"),
+        ("snapshots", "[5, 1]"),
+        ("queries.items", "[2147483648]"),
+        ("name", "''"),
+        ("name", "-a"),
+        ("name", "a" * 65),
+        ("models", "{}"),
+    ],
+)
+def test_value_out_of_range_is_refused_at_the_key_that_was_set(key: str, value: str, faults: Faults) -> None:
+    (line,) = faults(SMALL, f"{key}={value}")
+    assert line.startswith(f"--set {key}={value}: {key}")
+    assert "found" in line
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("0", ["execution.workers: found 0", "greater than or equal to 1"]),
+        ("1.5", ["execution.workers: found 1.5", "a whole number"]),
+        ("true", ["execution.workers: found True", "a whole number"]),
+        ("many", ["execution.workers: found 'many'", "'auto'"]),
+    ],
+)
+def test_workers_must_be_auto_or_a_positive_whole_number(value: str, words: list[str], faults: Faults) -> None:
+    (line,) = faults(SMALL, f"execution.workers={value}")
+    assert all(word in line for word in words), line
+
+
+class TestDigest:
+    @pytest.mark.parametrize(
+        "addition",
+        [
+            "tracking: {uri: 'http://elsewhere:5000'}",
+            "dataset: {path: /a/copy}",
+            "dataset: {name: synthetic-100k}",
+            "preprocess: {min_rating: 4.0}",
+            "comparison: {baseline: null}",
+        ],
+    )
+    def test_ignores_written_defaults_and_storage(self, load: Load, addition: str) -> None:
+        assert load(f"{SMALL}{addition}\n").digest() == load(SMALL).digest()
+
+    def test_ignores_how_a_number_is_written(self, load: Load) -> None:
+        digests = {load(SMALL, f"models.k2.regularization={text}").digest() for text in ("1e-2", "0.01", "1.0E-2")}
+        assert len(digests) == 1
+
+    @pytest.mark.parametrize(
+        "override",
+        [
+            "name=other",
+            "dataset.name=movielens-100k",
+            "preprocess.min_rating=null",
+            "preprocess.confidence=binary",
+            "models.k2.factors=3",
+            "models.k3={factors: 2, iterations: 3}",
+            "replicates=2",
+            "seed=1",
+            "queries.users=[1]",
+            "comparison.depths=[5]",
+            "evaluation=null",
+            "evaluation.cutoffs=[5]",
+        ],
+    )
+    def test_changes_with_the_experiment(self, load: Load, override: str) -> None:
+        assert load(SMALL, override).digest() != load(SMALL).digest()
+
+    def test_changes_with_the_path_of_an_own_file(self, load: Load) -> None:
+        own_file = SMALL + "dataset: {name: file, path: a.csv}\n"
+        assert load(own_file).digest() != load(own_file, "dataset.path=b.csv").digest()
+
+    def test_is_the_same_after_json_and_with_a_written_default(self, load: Load) -> None:
+        config = load(SMALL)
+        again = ExperimentConfig.model_validate_json(config.model_dump_json())
+        assert again.model_dump_json() == config.model_dump_json()
+        assert again.digest() == config.digest() == load(f"{SMALL}preprocess: {{min_rating: 4}}\n").digest()
+
+
+def test_yaml_of_the_resolved_config_loads_as_the_same_config(load: Load) -> None:
+    config = load(SMALL, "models.k2.regularization=1e-5", "dataset.path='no'", "queries.users=[3]")
+    assert load(config.to_yaml()) == config

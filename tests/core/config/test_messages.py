@@ -1,0 +1,56 @@
+"""Messages for pydantic's errors: one line for each fault."""
+
+import pytest
+
+from tests.core.config.small_config import SMALL, Faults
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("evaluation: {k: 5}\n", "c.yaml:4: evaluation.k: unknown key; allowed keys: split, part, replicates, cutoffs"),
+        (
+            "dataset: {name: file, path: r.csv, columns: {usr: 0}}\n",
+            "c.yaml:4: dataset.columns.usr: unknown key; did you mean 'user'?",
+        ),
+        ("queries: [10]\n", "c.yaml:4: queries: found [10]; expected keys and values"),
+        ("queries: {users: 10}\n", "c.yaml:4: queries.users: found 10; expected a list"),
+        ("queries: {users: [10, ten]}\n", "c.yaml:4: queries.users.1: found 'ten'; expected a whole number"),
+        ("comparison: {depths: []}\n", "c.yaml:4: comparison.depths: found []; expected at least one entry"),
+    ],
+)
+def test_fault_has_one_line_with_position_key_found_and_expected(text: str, line: str, faults: Faults) -> None:
+    (fault,) = faults(SMALL + text)
+    assert fault.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("evaluation: {split: {strategy: tim}}", ["evaluation.split.strategy: found 'tim'", "did you mean 'time'"]),
+        ("evaluation: {split: {strategy: time, test_count: 3}}", ["evaluation.split.test_count: unknown key"]),
+        ("evaluation: {split: {strategy: files}}", ["evaluation.split.test: is missing"]),
+        ("evaluation: {split: {strategy: files, test: a, columns: {usr: 1}}}", ["split.columns.usr", "'user'"]),
+        ("evaluation: {split: 0.2}", ["evaluation.split: found 0.2; expected keys and values"]),
+        ("preprocess: {confidence: ratng}", ["confidence: found 'ratng'", "did you mean 'rating'"]),
+        ("preprocess: {confidence: {transform: linear}}", ["preprocess.confidence.alpha: is missing"]),
+        ("preprocess: {confidence: {transform: linear, alpha: 0}}", ["alpha: found 0; expected greater than 0"]),
+        ("preprocess: {k_core: 0}", ["preprocess.k_core: found 0"]),
+        ("tuned: {settings: [alpa], by: x.yaml}", ["tuned.settings.0: found 'alpa'", "did you mean 'alpha'"]),
+    ],
+)
+def test_fault_in_a_union_has_one_line_without_the_tags_of_pydantic(
+    text: str, words: list[str], faults: Faults
+) -> None:
+    (line,) = faults(f"{SMALL}\n{text}\n")
+    assert all(word in line for word in words), line
+
+
+def test_model_named_like_a_type_keeps_its_key_path(faults: Faults) -> None:
+    (line,) = faults("name: x\nmodels:\n  int: {factors: 0, iterations: 1}\n")
+    assert line.startswith("c.yaml:3: models.int.factors: ")
+
+
+def test_column_that_is_neither_index_nor_name_is_one_fault(faults: Faults) -> None:
+    own_file = SMALL + "dataset: {name: file, path: r.csv}\n"
+    assert len(faults(own_file, "dataset.columns.user=-1")) == 1

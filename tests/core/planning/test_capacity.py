@@ -1,0 +1,33 @@
+"""How many fits run at a time."""
+
+import pytest
+
+from tasks.core.models.cost import fit_bytes
+from tasks.core.planning import capacity
+from tasks.core.planning.capacity import fits_at_a_time
+from tasks.core.planning.runs import planned_runs
+from tests.core.planning.small_experiment import small_experiment
+
+RUN = planned_runs(small_experiment(), "data", "split")[0]
+SIZE = (10, 10, 2**16)
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "n_fits", "fits_in_memory", "expected"),
+    [
+        ("auto", 4, 9, 1000, 4),
+        ("auto", 4, 3, 1000, 3),
+        ("auto", 4, 0, 1000, 1),
+        ("auto", 4, 9, 7, 3),  # half of the memory for seven holds three
+        ("auto", 4, 9, 1, 1),
+        (2, 4, 9, 1, 2),  # a number that is set is not reduced for lack of memory
+        (8, 4, 9, 1000, 4),
+    ],
+)
+def test_cores_fits_and_memory_limit_the_fits_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, workers: int | str, cores: int, n_fits: int, fits_in_memory: int, expected: int
+) -> None:
+    monkeypatch.setattr(capacity, "cores", lambda: cores)
+    fit = capacity._LIBRARY_BYTES + fit_bytes(*SIZE, RUN.settings)
+    monkeypatch.setattr(capacity, "_free_memory", lambda: fits_in_memory * fit)
+    assert fits_at_a_time(workers, [RUN] * n_fits, SIZE) == expected

@@ -1,0 +1,66 @@
+"""A store and a home written by version 0.1.0, before the packages were rearranged: everything in them is found again.
+
+`tests/data/former_version.tar.xz` holds the store as SQL, artifacts, home, config, ratings, and what the command printed.
+Its artifacts were below /former; the paths in the store are rewritten to where the test unpacks them.
+"""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.paths import ROOT
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def latentlab(command_env: dict[str, str], workdir: Path) -> Command:
+    """Runs a command on the unpacked store, and returns the JSON that it prints."""
+    with tarfile.open(ROOT / "tests" / "data" / "former_version.tar.xz") as archive:
+        archive.extractall(workdir, filter="data")
+    sql = (workdir / "store.sql").read_text(encoding="utf-8")
+    with sqlite3.connect(workdir / "mlflow.db") as store:
+        store.executescript(sql.replace("file:///former/", f"{workdir.as_uri()}/"))
+
+    def run(*arguments: str) -> Any:
+        command = [sys.executable, "-m", "flows", *arguments, "--json"]
+        done = subprocess.run(command, cwd=workdir, env=command_env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_nothing_is_trained_again_and_the_result_is_the_same(latentlab: Command, workdir: Path) -> None:
+    printed = json.loads((workdir / "printed.json").read_text(encoding="utf-8"))
+    found = latentlab("run", "config.yaml", "--register", "lab")
+    assert (found["trained"], found["reused"]) == (0, 6)
+    assert {**found, "trained": 6, "reused": 0} == printed
+
+
+def test_every_file_is_what_was_written(latentlab: Command) -> None:
+    verified = latentlab("verify")
+    assert verified["problems"] == []
+    assert verified["runs"] == 8
+
+
+def test_runs_are_read_by_every_command(latentlab: Command, workdir: Path) -> None:
+    printed = json.loads((workdir / "printed.json").read_text(encoding="utf-8"))
+    assert len(latentlab("runs")["runs"]) == 8
+    assert latentlab("show", "former")["answers"] == printed["answers"]
+    assert latentlab("show", "former/k2/1")["complete"] is True
+    assert latentlab("similar", "former", "--user", "3")["models"].keys() == {"k2", "k4"}
+    compared = latentlab("compare", "former/k2", "former/k4")
+    assert [answer["delta"] for answer in compared["answers"]] == [answer["delta"] for answer in printed["answers"]]
+
+
+def test_only_what_a_changed_key_needs_is_trained(latentlab: Command) -> None:
+    changed = latentlab("run", "config.yaml", "--set", "models.k4.iterations=6")
+    assert (changed["trained"], changed["reused"]) == (3, 3)

@@ -1,0 +1,55 @@
+"""Held-out accuracy over the replicates, and the note on tuning."""
+
+from typing import Any
+
+import pytest
+
+from tasks.core.config.evaluation import EvaluationConfig, Tuned
+from tasks.core.planning.runs import EVALUATION, MODEL, RunRef
+from tasks.reporting.accuracy import Accuracy, mean_accuracy, tuning_note
+
+
+def run(run_id: str, model: str, replicate: int, role: str = EVALUATION) -> RunRef:
+    return RunRef(run_id, model, replicate, role, f"identity of {run_id}")
+
+
+def test_accuracy_is_the_mean_over_a_models_evaluation_runs() -> None:
+    metrics = {
+        "1": {"auc": 0.5, "ndcg_at_10": 0.25},
+        "2": {"auc": 0.75, "ndcg_at_10": 0.25},
+        "3": {"auc": 1.0},
+        "4": {"auc": 0.0},
+    }
+    runs = [run("1", "a", 0), run("2", "a", 1), run("3", "b", 0), run("4", "a", 0, MODEL)]
+    assert mean_accuracy(metrics, runs) == [
+        Accuracy("a", "auc", 0.625, pytest.approx(0.125 * 2**0.5), 2),
+        Accuracy("a", "ndcg_at_10", 0.25, 0.0, 2),
+        Accuracy("b", "auc", 1.0, None, 1),
+    ]
+
+
+def test_other_metrics_of_a_run_are_no_accuracy() -> None:
+    metrics = {"1": {"fit_seconds": 1.0, "overlap_final.users_at_5": 1.0, "auc": 0.5}}
+    assert [row.metric for row in mean_accuracy(metrics, [run("1", "a", 0)])] == ["auc"]
+
+
+@pytest.mark.parametrize(
+    ("tuned", "part", "note"),
+    [
+        (None, "test", "No setting was tuned: the models have the settings of the config."),
+        (
+            {"settings": ["regularization", "alpha"], "by": "tune.yaml"},
+            "test",
+            "Tuned by tune.yaml: regularization, alpha. Not tuned: factors, iterations, solver, orientation, "
+            "acceleration, stop.",
+        ),
+        (
+            None,
+            "validation",
+            "Accuracy is measured on the validation part, to choose settings; the test part was not used.",
+        ),
+    ],
+)
+def test_the_note_says_what_was_tuned(tuned: dict[str, Any] | None, part: str, note: str) -> None:
+    section = None if tuned is None else Tuned.model_validate(tuned)
+    assert tuning_note(section, EvaluationConfig.model_validate({"part": part})) == note

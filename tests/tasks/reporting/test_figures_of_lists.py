@@ -1,0 +1,69 @@
+"""Figures of lists and of their overlaps: what they say in words, and the map of the runs."""
+
+import numpy as np
+import pytest
+
+from tasks.core.comparison.agreement import Curve
+from tasks.core.comparison.query_lists import Entry, QueryLists
+from tasks.core.comparison.run_matrix import Matrix
+from tasks.reporting.figures_of_lists import _classical_scaling, draw_candidates, draw_depths, draw_runs
+
+QUERY = QueryLists(
+    "user_3",
+    "users",
+    3,
+    "u3",
+    "",
+    2,
+    {
+        "a": [Entry(1, "u1", "", 1.0, 1.0, 0.9), Entry(2, "u2", "", 0.5, 2.0, 0.8)],
+        "b": [Entry(4, "<b>&", "", 1.0, 1.0, 0.9), Entry(1, "u1", "", 0.25, 2.0, 0.8)],
+    },
+)
+
+
+def test_candidates_have_the_shares_of_both_models() -> None:
+    drawing = draw_candidates(QUERY, "a", "b")
+    assert drawing.name == "candidates-user_3"
+    assert "1 (id u1): 100% and 25%" in drawing.alt
+    assert "2 (id u2): 50% and 0%" in drawing.alt
+    assert "4 (id <b>&): 0% and 100%" in drawing.alt
+    assert drawing.svg.startswith("<svg")
+    assert "<b>" not in drawing.svg  # an id is text, even if it is markup
+
+
+def test_equal_lists_give_equal_bytes() -> None:
+    assert draw_candidates(QUERY, "a", "b").svg == draw_candidates(QUERY, "a", "b").svg
+
+
+def test_runs_have_the_mean_overlap_within_each_model() -> None:
+    overlap = [[1, 0.8, 0.2], [0.8, 1, 0.4], [0.2, 0.4, 1]]
+    matrix = Matrix("users", 5, ["a #0", "a #1", "b #0"], overlap)
+    drawing = draw_runs(matrix, owners=["a", "a", "b"], models=["a", "b"])
+    assert drawing.name == "runs-users"
+    assert drawing.alt == "Mean overlap of two runs of the same model. a: 0.800; b: 1.000."
+
+
+def test_the_model_of_a_run_is_not_read_from_its_label() -> None:
+    matrix = Matrix("users", 5, ["x #0", "x #1"], [[1, 0.5], [0.5, 1]])
+    drawing = draw_runs(matrix, owners=["a #0", "a #0"], models=["a #0"])
+    assert drawing.alt == "Mean overlap of two runs of the same model. a #0: 0.500."
+
+
+def test_depths_have_every_line() -> None:
+    pairs = {("a", "a"): 0.9, ("b", "b"): 0.8, ("a", "b"): 0.3}
+    curves = [Curve("users", *pair, [value, value + 0.01, value], [0.01] * 3) for pair, value in pairs.items()]
+    drawing = draw_depths(curves, "users", "a", "b")
+    assert "within a: 0.900 at 1, 0.910 at 2; within b: 0.800 at 1, 0.810 at 2" in drawing.alt
+    assert "between a and b: 0.300 at 1, 0.310 at 2; chance: 0.010 at 1" in drawing.alt
+
+
+def test_scaling_reproduces_distances_on_a_plane() -> None:
+    points = np.random.default_rng(1).normal(size=(7, 2))
+    squared_distances = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    scaled = _classical_scaling(squared_distances)
+    assert ((scaled[:, None] - scaled[None]) ** 2).sum(axis=2) == pytest.approx(squared_distances)
+
+
+def test_scaling_of_a_single_run_is_a_single_point() -> None:
+    assert _classical_scaling(np.zeros((1, 1))).tolist() == [[0, 0]]
