@@ -1,4 +1,4 @@
-"""This process, described so that another process can tell whether it still runs."""
+"""Identity of a running process, by which another process can tell whether it still runs."""
 
 import os
 import socket

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
     """Close as FAILED the open runs whose process has died, and remove leftover local files.
 
-    Removed are the working directories of complete fits that no process is training anew, and lock files that no
-    process holds.
+    Removed are the working directories of complete fits, unless a process trains the fit anew or still compares it, and
+    lock files that no process holds.
 
     Parameters
     ----------
@@ -41,7 +41,12 @@ def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = Non
         host = process_of(run).get("host", "an unknown host")
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(last_heartbeat(run)))
         end_run(client, run.info.run_id, "FAILED", f"the process on {host} died; its last heartbeat was at {when} UTC")
-    unneeded = {run_ref(run).identity for run in runs if is_complete(run)} - {run_ref(run).identity for run in alive}
+    alive_ids = {run.info.run_id for run in alive}
+    complete = [run for run in runs if is_complete(run)]
+    # a fit's files are read once more by the comparison that its parent run stands for
+    compared = [run for run in complete if run.data.tags.get("mlflow.parentRunId") in alive_ids]
+    needed = {run_ref(run).identity for run in (*alive, *compared)}
+    unneeded = {run_ref(run).identity for run in complete} - needed
     for directory in working_directories():
         if directory.identity in unneeded:
             directory.remove()

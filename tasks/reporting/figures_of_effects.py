@@ -20,10 +20,8 @@ def draw_intervals(answers: Sequence[Answer]) -> Drawing:
         for answer in answers
     ]
     rows = range(len(answers))[::-1]  # the first endpoint is at the top
-    with figure(f"Disagreement Δ of {a} and {b} beyond seed variance", height=0.9 + 0.42 * len(answers)) as (
-        axes,
-        drawing,
-    ):
+    title = f"Disagreement Δ of {a} and {b} beyond seed variance"
+    with figure(title, height=0.9 + 0.42 * len(answers)) as (axes, drawing):
         for y, answer, (low, high) in zip(rows, answers, limits, strict=True):
             if answer.low_95 is not None and answer.high_95 is not None:
                 axes.plot([low, high], [y, y], color=BETWEEN, lw=2.5, solid_capstyle="butt")

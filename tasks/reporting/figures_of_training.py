@@ -18,10 +18,8 @@ def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Dra
     Drawing
     """
     has_points = False
-    with figure("Convergence: the objective above its final value", height=2.4 + 0.2 * len(objectives)) as (
-        axes,
-        drawing,
-    ):
+    title = "Convergence: the objective above its final value"
+    with figure(title, height=2.4 + 0.2 * len(objectives)) as (axes, drawing):
         for position, (model, points) in enumerate(objectives.items()):
             final = points[-1][1]
             above = [(iteration, value / final - 1) for iteration, value in points[:-1] if value > final]

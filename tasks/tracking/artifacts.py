@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,10 @@ class RunFiles:
         if path not in self.entries:
             raise TrackingError(f"run {self.run_id} has no {path}; it has {', '.join(self.entries)}")
         expected = self.entries[path]["sha256"]
-        if self._local and (self._local / path).is_file() and file_sha256(self._local / path) == expected:
-            return self._local / path
+        if self._local:
+            with suppress(OSError):  # it was removed
+                if file_sha256(self._local / path) == expected:
+                    return self._local / path
         file = self._fetch(path)
         if (sha256 := self._sha256(file)) != expected:
             raise TrackingError(

@@ -1,22 +1,18 @@
-"""What evaluation costs: python tests/benchmarks/evaluation.py --data DIR_OR_ZIP (MovieLens 100K)
+"""Cost of evaluation: python tests/benchmarks/evaluation.py --data DIR_OR_ZIP
 
-One model on its held-out split, every metric at cutoffs 5, 10 and 20, on MovieLens 100K and on 5,479 users x 3,000
-items; each reference likewise, its fit included. Best of three.
+Evaluates one model on its held-out split with every metric at cutoffs 5, 10 and 20, on MovieLens 100K and on 5,479
+users x 3,000 items. Each reference recommender is trained and evaluated likewise. Best of three.
 """
 
-import argparse
+from pathlib import Path
 
 import numpy as np
-from measuring import least
+from measuring import argument_parser, best_of_three, load_interactions, table_head, table_row
 from scipy.sparse import csr_array
 
 from tasks.core.config.als import AlsConfig
-from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import RandomSplit
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.locate import locate
-from tasks.core.data.preprocessing import build
-from tasks.core.data.readers.ratings import read_ratings
 from tasks.core.data.splits import Split, hold_out
 from tasks.core.models import als
 from tasks.core.models.reference_recommenders import RECOMMENDERS
@@ -24,33 +20,36 @@ from tasks.core.ranking.evaluation import evaluate
 from tasks.core.ranking.recommendations import preferences
 
 CUTOFFS = (5, 10, 20)
+USERS, ITEMS, PER_USER = 5_479, 3_000, 100
+"""Size of the larger data; some of a user's draws are of the same item."""
 
 
-def large() -> Split:
-    """5,479 users x 3,000 items, 100 interactions a user at most, popularity falling as a power."""
-    stream, users, items = np.random.default_rng(0), 5_479, 3_000
-    weights = 1 / np.arange(1, items + 1) ** 0.8
-    pairs = np.repeat(np.arange(users), 100), stream.choice(items, 100 * users, p=weights / weights.sum())
-    matrix = csr_array((np.ones(100 * users, dtype=np.float32), pairs), shape=(users, items))
+def larger_split() -> Split:
+    """Return the split of random interactions in which an item's popularity falls with a power of its rank."""
+    rng = np.random.default_rng(0)
+    weights = 1 / np.arange(1, ITEMS + 1) ** 0.8
+    users = np.repeat(np.arange(USERS), PER_USER)
+    items = rng.choice(ITEMS, PER_USER * USERS, p=weights / weights.sum())
+    matrix = csr_array((np.ones(len(users), dtype=np.float32), (users, items)), shape=(USERS, ITEMS))
     matrix.sum_duplicates()
-    return hold_out(Interactions(matrix, np.arange(users), np.arange(items), None), RandomSplit(), seed=1)
+    return hold_out(Interactions(matrix, np.arange(USERS), np.arange(ITEMS), None), RandomSplit(), seed=1)
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    config = DatasetConfig(name="movielens-100k", path=parser.parse_args().data)
-    movielens = hold_out(build(read_ratings(config, locate(config)), PreprocessConfig()), RandomSplit(), seed=1)
-    print("| | users x items | seconds |\n| --- | --- | --- |")
-    for name, split in (("MovieLens 100K", movielens), ("larger", large())):
-        size = " x ".join(f"{rows:,}" for rows in split.train.shape)
+    parser = argument_parser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="MovieLens 100K")
+    _, interactions = load_interactions(parser.parse_args().data)
+    splits = {"MovieLens 100K": hold_out(interactions, RandomSplit(), seed=1), "larger": larger_split()}
+    print(table_head("", "users x items", "seconds"))
+    for name, split in splits.items():
+        size = " x ".join(f"{number:,}" for number in split.train.shape)
         factors = als.fit(split.train, AlsConfig(factors=50, iterations=2), seed=1)
-        seconds = least(lambda f=factors, s=split: evaluate(preferences(f), s, CUTOFFS))  # type: ignore[misc]
-        print(f"| {name}, ALS k=50 | {size} | {seconds:.2f} |")
-        for reference, make in RECOMMENDERS.items():
-            seconds = least(lambda m=make, s=split: evaluate(m(s.train, 1), s, CUTOFFS))  # type: ignore[misc]
-            print(f"| {name}, {reference}, with its fit | {size} | {seconds:.2f} |")
+        seconds = best_of_three(lambda factors=factors, split=split: evaluate(preferences(factors), split, CUTOFFS))
+        print(table_row(f"{name}, ALS k=50", size, f"{seconds:.2f}"))
+        for reference, train in RECOMMENDERS.items():
+            seconds = best_of_three(lambda train=train, split=split: evaluate(train(split.train, 1), split, CUTOFFS))
+            print(table_row(f"{name}, {reference} with its training", size, f"{seconds:.2f}"))
 
 
 if __name__ == "__main__":

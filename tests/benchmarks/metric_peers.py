@@ -1,23 +1,23 @@
-"""Our metrics beside LensKit's: python tests/benchmarks/metric_peers.py PYTHON
+"""The metrics of latentlab and of LensKit on the same lists: python tests/benchmarks/metric_peers.py PYTHON
 
-PYTHON is an interpreter of an environment of its own with `lenskit` (2025), which needs an older pandas, and PyTorch.
-Random lists of 25 for 300 users over 400 items, 1 to 40 of them relevant, measured by both at cutoffs 5, 10 and 20.
-LensKit's nDCG discounts the first two ranks alike unless it is told otherwise: here, to discount by log2(rank + 1).
+PYTHON is an interpreter in an environment of its own with `lenskit` (2025), which needs PyTorch and an older pandas.
+Both measure random lists of 25 items for 300 users at cutoffs 5, 10 and 20; 1 to 40 of the 400 items are relevant for a
+user. By default LensKit's nDCG gives the first two ranks the same weight. Here it is set to discount by log2(rank + 1).
 """
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from measuring import argument_parser, run_command, table_head, table_row
 from scipy.sparse import csr_array
 
 from tasks.core.ranking import beyond_accuracy, metrics
 
+USERS, ITEMS, LENGTH = 300, 400, 25
 CUTOFFS = (5, 10, 20)
-OURS_OF = {
+NAMES = {
     "Precision": "precision",
     "Recall": "recall_capped",
     "NDCG": "ndcg",
@@ -26,51 +26,64 @@ OURS_OF = {
     "Hit": "hit_rate",
     "ListGini": "gini",
 }
-THEIRS = """
+"""LensKit's name -> ours."""
+LENSKIT = """
 import json, sys
 from lenskit.data import ItemList
 from lenskit.metrics.ranking import AveragePrecision, Hit, ListGini, LogRankWeight, NDCG, Precision, Recall, RecipRank
-given = json.load(open(sys.argv[1]))
-found = {}
-for k in given["cutoffs"]:
+data = json.load(open(sys.argv[1]))
+lists = [ItemList(item_ids=items, ordered=True) for items in data["lists"]]
+relevant = [ItemList(item_ids=items) for items in data["relevant"]]
+values = {}
+for k in data["cutoffs"]:
     ndcg = NDCG(k, weight=LogRankWeight(offset=1))
-    measures = [Precision(k), Recall(k), ndcg, AveragePrecision(k), RecipRank(k), Hit(k)]
-    lists = [ItemList(item_ids=row, ordered=True) for row in given["lists"]]
-    truth = [ItemList(item_ids=row) for row in given["relevant"]]
-    for measure in measures:
-        values = [measure.measure_list(mine, real) for mine, real in zip(lists, truth)]
-        found[f"{type(measure).__name__}@{k}"] = sum(values) / len(values)
-    gini = ListGini(k, items=given["items"])
-    shown = [gini.compute_list_data(mine, real) for mine, real in zip(lists, truth)]
-    found[f"ListGini@{k}"] = float(gini.global_aggregate(shown))
-json.dump(found, sys.stdout)
+    for metric in [Precision(k), Recall(k), ndcg, AveragePrecision(k), RecipRank(k), Hit(k)]:
+        of_lists = [metric.measure_list(*pair) for pair in zip(lists, relevant)]
+        values[f"{type(metric).__name__}@{k}"] = sum(of_lists) / len(of_lists)
+    gini = ListGini(k, items=data["items"])
+    counts = [gini.compute_list_data(*pair) for pair in zip(lists, relevant)]
+    values[f"ListGini@{k}"] = float(gini.global_aggregate(counts))
+json.dump(values, sys.stdout)
 """
 
 
 def main() -> None:
-    """Print each metric by both, and the difference."""
-    stream = np.random.default_rng(0)
-    lists = np.argsort(stream.random((300, 400)), axis=1)[:, :25].astype(np.int32)
-    relevant = [np.sort(stream.permutation(400)[: stream.integers(1, 41)]).tolist() for _ in range(300)]
-    dense = np.zeros((300, 400), dtype=np.float32)
+    """Print each metric as both compute it, and the difference."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("python", metavar="PYTHON")
+    python = parser.parse_args().python
+    rng = np.random.default_rng(0)
+    lists = np.argsort(rng.random((USERS, ITEMS)), axis=1)[:, :LENGTH].astype(np.int32)
+    relevant = [np.sort(rng.permutation(ITEMS)[: rng.integers(1, 41)]).tolist() for _ in range(USERS)]
+    lenskit = measure_with_lenskit(python, {"cutoffs": CUTOFFS, "items": ITEMS, "lists": lists.tolist()}, relevant)
+    print(table_head("LensKit's name", "our name", "LensKit", "ours", "difference"))
+    for cutoff in CUTOFFS:
+        ours = measure_with_ours(lists, relevant, cutoff)
+        for lenskit_name, our_name in NAMES.items():
+            theirs, value = lenskit[f"{lenskit_name}@{cutoff}"], ours[f"{our_name}_at_{cutoff}"]
+            cells = f"{theirs:.6f}", f"{value:.6f}", f"{value - theirs:+.1e}"
+            print(table_row(lenskit_name, f"{our_name}_at_{cutoff}", *cells))
+
+
+def measure_with_lenskit(python: str, data: dict[str, object], relevant: list[list[int]]) -> dict[str, float]:
+    """Return LensKit's value of each metric at each cutoff."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "data.json"
+        file.write_text(json.dumps({**data, "relevant": relevant}))
+        values: dict[str, float] = json.loads(run_command([python, "-c", LENSKIT, str(file)])[1])
+    return values
+
+
+def measure_with_ours(lists: np.ndarray, relevant: list[list[int]], cutoff: int) -> dict[str, float]:
+    """Return our value of each metric at a cutoff."""
+    dense = np.zeros((USERS, ITEMS), dtype=np.float32)
     for user, items in enumerate(relevant):
         dense[user, items] = 1
     test = csr_array(dense)
     hits, counts = metrics.find_hits(lists, test), np.diff(test.indptr).astype(np.int64)
-    with tempfile.TemporaryDirectory() as folder:
-        given = Path(folder) / "given.json"
-        given.write_text(json.dumps({"cutoffs": CUTOFFS, "items": 400, "lists": lists.tolist(), "relevant": relevant}))
-        done = subprocess.run([sys.argv[1], "-c", THEIRS, str(given)], check=True, stdout=subprocess.PIPE, text=True)
-    theirs = json.loads(done.stdout)
-    print("| LensKit | ours | LensKit's value | ours | difference |\n| --- | --- | --- | --- | --- |")
-    for cutoff in CUTOFFS:
-        ours = {name: values.mean() for name, values in metrics.accuracy(hits, counts, cutoff).items()}
-        ours |= {
-            f"{name}_at_{cutoff}": value for name, value in beyond_accuracy.of_all_lists(lists[:, :cutoff], 400).items()
-        }
-        for name, mine in OURS_OF.items():
-            there, here = theirs[f"{name}@{cutoff}"], ours[f"{mine}_at_{cutoff}"]
-            print(f"| {name} | {mine}_at_{cutoff} | {there:.6f} | {here:.6f} | {here - there:+.1e} |")
+    values = {name: float(per_user.mean()) for name, per_user in metrics.accuracy(hits, counts, cutoff).items()}
+    of_all_lists = beyond_accuracy.of_all_lists(lists[:, :cutoff], ITEMS)
+    return values | {f"{name}_at_{cutoff}": value for name, value in of_all_lists.items()}
 
 
 if __name__ == "__main__":

@@ -1,40 +1,40 @@
 """The table of docs/published.md: python tests/benchmarks/published.py [--set KEY=VALUE ...]
 
-Runs every config of configs/published/, and puts what it measures beside the published figures
-of configs/published/figures.csv (config, model, metric, figure, source; a figure without a source is refused).
+Runs every config of configs/published/ and writes its results beside the published figures, which
+configs/published/figures.csv lists (config, model, metric, figure, source). A figure without a source is refused.
 """
 
 import csv
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from measuring import ROOT, argument_parser, latentlab, run_command, table_head, table_row
+
 FOLDER, PAGE = ROOT / "configs" / "published", ROOT / "docs" / "published.md"
 METRICS = ("ndcg_at_10", "recall_at_10", "precision_at_10", "map_at_10", "recall_at_20", "auc", "coverage_at_10")
+"""Metrics of configs without published figures."""
 BEGIN, END = "<!-- begin: python tests/benchmarks/published.py -->", "<!-- end -->"
 
 
-def published() -> dict[tuple[str, str, str], tuple[str, str]]:
-    """(config, model, metric) -> (figure, source)."""
+def read_figures() -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Return (config, model, metric) -> (figure, source)."""
     with (FOLDER / "figures.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        assert row["source"].strip(), f"{row}: a figure without its source"
+        assert row["source"].strip(), f"{row}: the figure has no source"
     return {(row["config"], row["model"], row["metric"]): (row["figure"], row["source"]) for row in rows}
 
 
-def measured(config: Path, options: list[str], metrics: set[str]) -> Iterator[tuple[str, str, str]]:
-    """(model, metric, mean ± sd over seeds) of one config, references last; relative paths are of the project."""
+def run(config: Path, overrides: list[str], metrics: set[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (model, metric, mean ± sd over seeds) of one config, the reference recommenders last."""
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-        run = [sys.executable, "-m", "flows", "run", str(config), "--json", *options]
-        done = subprocess.run(run, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True)
-    result = json.loads(done.stdout)
+        command = latentlab("run", str(config), "--json", overrides=overrides)
+        _, stdout = run_command(command, env=env, cwd=ROOT)  # relative paths in a config are relative to the project
+    result = json.loads(stdout)
     for row in (*result["accuracy"], *result["reference_accuracy"]):
         if row["metric"] in metrics:
             spread = "" if row["sd"] is None else f" ± {row['sd']:.4f}"
@@ -42,17 +42,20 @@ def measured(config: Path, options: list[str], metrics: set[str]) -> Iterator[tu
 
 
 def main() -> None:
-    """Write the table between the page's two marks."""
-    theirs = published()
-    lines = ["| config | model | metric | ours, mean ± sd over seeds | published | source |", "| --- " * 6 + "|"]
+    """Print the table, and write it between the two marks of the page."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--set", action="append", default=[])
+    overrides = parser.parse_args().set
+    figures = read_figures()
+    lines = [table_head("config", "model", "metric", "ours, mean ± sd over seeds", "published", "source")]
     for config in sorted(FOLDER.glob("*.yaml")):
-        wanted = {metric for name, _, metric in theirs if name == config.stem}
-        for model, metric, ours in measured(config, sys.argv[1:], wanted or set(METRICS)):
-            if wanted and (config.stem, model, metric) not in theirs:
+        published_metrics = {metric for name, _, metric in figures if name == config.stem}
+        for model, metric, ours in run(config, overrides, published_metrics or set(METRICS)):
+            if published_metrics and (config.stem, model, metric) not in figures:
                 continue
-            figure, source = theirs.pop((config.stem, model, metric), ("", "our reference"))
-            lines.append(f"| {config.stem} | {model} | {metric} | {ours} | {figure} | {source} |")
-    assert not theirs, f"published figures that nothing was measured for: {list(theirs)}"
+            figure, source = figures.pop((config.stem, model, metric), ("", "our reference"))
+            lines.append(table_row(config.stem, model, metric, ours, figure, source))
+    assert not figures, f"there is no result for these published figures: {list(figures)}"
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

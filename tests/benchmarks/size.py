@@ -1,46 +1,42 @@
-"""What ratings of the size of MovieLens 32M cost until a model is trained: python tests/benchmarks/size.py
+"""Time and memory of ratings of MovieLens 32M's size, up to the split: python tests/benchmarks/size.py
 
-Each step in a process of its own. Its memory is the most that the process held (VmHWM; ru_maxrss off Linux) less what
-it held when all was imported. What a reader needs is measured with pandas.read_csv and with pyarrow's read_csv, of the
-four columns as the types that the project reads them as, ids as categories of text, for an id is kept as it is
-written. Files go to a temporary folder, which is removed.
+Each step runs in a process of its own. Its memory is the peak of that process (VmHWM; ru_maxrss where there is no
+/proc), less its memory after all imports. For comparison, the same file is read with pandas.read_csv and with pyarrow's
+read_csv: four columns, with the types that the project reads them as, so that ids are categories of text. Files are
+written to a temporary folder.
 """
 
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from measuring import argument_parser, disk_bytes, memory_bytes, run_command
 
-FILE, STORED = "ratings.csv", "interactions.npz"
+if TYPE_CHECKING:
+    from tasks.core.config.experiment import ExperimentConfig
+
+RATINGS = "ratings.csv"
 COLUMNS = {"user": "userId", "item": "movieId", "rating": "rating", "timestamp": "timestamp"}
 
-
-def held(peak: bool = False) -> float:
-    """MB that this process holds, or the most that it ever held."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    values = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return int(values["VmHWM" if peak else "VmRSS"].split()[0]) * 1024 / 1e6
+Figures = dict[str, float]
+Step = Callable[[], Figures]
+"""What is measured. It returns figures of its own: seconds of its parts, and sizes in MB."""
 
 
-def settings(folder: Path) -> Any:
-    """The config of an experiment on the file; every rating counts."""
+def experiment(folder: Path) -> "ExperimentConfig":
+    """Return the config of an experiment on all ratings of the file."""
     from tasks.core.config.experiment import ExperimentConfig
 
     return ExperimentConfig.model_validate(
         {
             "name": "size",
-            "dataset": {"name": "file", "path": str(folder / FILE), "columns": COLUMNS},
+            "dataset": {"name": "file", "path": str(folder / RATINGS), "columns": COLUMNS},
             "preprocess": {"min_rating": None},
             "models": {"k2": {"factors": 2, "iterations": 1}},
             "evaluation": {"split": {"strategy": "random"}},
@@ -48,175 +44,181 @@ def settings(folder: Path) -> Any:
     )
 
 
-def generate(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
-    """generation"""
+# One function for each step. It imports and prepares what the step needs, which is not measured, and returns the step.
+
+
+def generate(folder: Path, shape: list[int]) -> Step:
     import pyarrow.csv  # noqa: F401
 
     from tasks.core.data.synthetic_large import write_large
 
-    def step() -> dict[str, float]:
+    def step() -> Figures:
         users, items, ratings = shape
-        write_large(folder / FILE, users=users, items=items, ratings=ratings)
-        return {"file": (folder / FILE).stat().st_size / 1e6}
+        write_large(folder / RATINGS, users=users, items=items, ratings=ratings)
+        return {"file": (folder / RATINGS).stat().st_size / 1e6}
 
     return step
 
 
-def bare(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
-    """pandas.read_csv alone"""
+def read_with_pandas(folder: Path, shape: list[int]) -> Step:
     import pandas as pd
 
     types = {"userId": "category", "movieId": "category", "rating": "float64", "timestamp": "float64"}
 
-    def step() -> dict[str, float]:
-        frame = pd.read_csv(folder / FILE, dtype=types, keep_default_na=False)  # type: ignore[call-overload]
+    def step() -> Figures:
+        frame = pd.read_csv(folder / RATINGS, dtype=types, keep_default_na=False)
         return {"frame": sum(column.nbytes for _, column in frame.items()) / 1e6}
 
     return step
 
 
-def arrow(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
-    """pyarrow's read_csv alone"""
+def read_with_pyarrow(folder: Path, shape: list[int]) -> Step:
     import pyarrow as pa
     import pyarrow.csv as pc
 
     text = pa.dictionary(pa.int32(), pa.string())
     types = {"userId": text, "movieId": text, "rating": pa.float64(), "timestamp": pa.float64()}
 
-    def step() -> dict[str, float]:
-        table = pc.read_csv(folder / FILE, convert_options=pc.ConvertOptions(column_types=types))
+    def step() -> Figures:
+        table = pc.read_csv(folder / RATINGS, convert_options=pc.ConvertOptions(column_types=types))
         return {"table": table.nbytes / 1e6}
 
     return step
 
 
-def read(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
-    """reading, mapping, matrix"""
+def make_matrix(folder: Path, shape: list[int]) -> Step:
     import pandas  # noqa: F401
     import scipy.sparse  # noqa: F401
 
-    from tasks.core.data import preprocessing
     from tasks.core.data.locate import locate
+    from tasks.core.data.preprocessing import build
     from tasks.core.data.readers.ratings import read_ratings
 
-    config = settings(folder)
+    config = experiment(folder)
 
-    def step() -> dict[str, float]:
+    def step() -> Figures:
         times = [time.perf_counter()]
         located = locate(config.dataset)
         times.append(time.perf_counter())
         ratings = read_ratings(config.dataset, located)
         times.append(time.perf_counter())
-        after_reading = held(peak=True)
-        made = preprocessing.build(ratings, config.preprocess)
+        peak_of_read = memory_bytes(peak=True) / 1e6
+        matrix = build(ratings, config.preprocess).matrix
         times.append(time.perf_counter())
-        found = made.matrix
-        assert found.shape == tuple(shape[:2])
-        assert found.nnz == shape[2]
+        assert (*matrix.shape, matrix.nnz) == tuple(shape)
         return {
-            "matrix": (found.data.nbytes + found.indices.nbytes + found.indptr.nbytes) / 1e6,
+            "matrix": (matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes) / 1e6,
             "hash": times[1] - times[0],
             "read": times[2] - times[1],
             "build": times[3] - times[2],
-            "peak_of_read": after_reading,
+            "peak_of_read": peak_of_read,
         }
 
     return step
 
 
-def store(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
-    """the same as a task, with the store"""
+def prepare(folder: Path, shape: list[int]) -> Step:
     import pandas  # noqa: F401
     import scipy.sparse  # noqa: F401
 
-    from tasks import preprocess
+    from tasks.core.data import prepared
     from tasks.core.data.locate import locate
 
-    config = settings(folder)
+    config = experiment(folder)
 
-    def step() -> dict[str, float]:
-        preprocess.prepare(config.dataset, config.preprocess, locate(config.dataset))
+    def step() -> Figures:
+        prepared.prepare(config.dataset, config.preprocess, locate(config.dataset))
         return {}
 
     return step
 
 
-def split(folder: Path, shape: list[int]) -> Callable[[], dict[str, float]]:
-    """loading, and a random split"""
+def split(folder: Path, shape: list[int]) -> Step:
     import scipy.sparse  # noqa: F401
 
-    from tasks import preprocess
-    from tasks.core.data import splits
+    from tasks.core.data.interactions import Interactions
+    from tasks.core.data.splits import hold_out
     from tasks.core.files import StoredFile
 
-    config = settings(folder)
+    config = experiment(folder)
     path = next((folder / "home" / "interactions").glob("*.npz"))
     stored = StoredFile(str(path), path.stem)
 
-    def step() -> dict[str, float]:
+    def step() -> Figures:
         times = [time.perf_counter()]
-        loaded = preprocess.load(stored)
+        interactions = Interactions.load(stored.check())
         times.append(time.perf_counter())
-        made = splits.hold_out(loaded, config.evaluation.split, seed=1)
+        parts = hold_out(interactions, config.evaluation.split, seed=1)
         times.append(time.perf_counter())
-        assert made.train.nnz + made.test.nnz == shape[2]
+        assert parts.train.nnz + parts.test.nnz == shape[2]
         return {"load": times[1] - times[0], "hold_out": times[2] - times[1]}
 
     return step
 
 
-STEPS = {each.__name__: each for each in (generate, bare, arrow, read, store, split)}
+STEPS = {
+    "generate": (generate, "generation"),
+    "pandas": (read_with_pandas, "pandas.read_csv alone"),
+    "pyarrow": (read_with_pyarrow, "pyarrow's read_csv alone"),
+    "matrix": (make_matrix, "reading, indexing, matrix"),
+    "prepare": (prepare, "the same with the store"),
+    "split": (split, "loading and random split"),
+}
+"""Name -> function and label, in the order in which they run: later steps need the files of earlier ones."""
 
 
-def run(name: str, folder: Path, shape: list[int]) -> dict[str, float]:
-    """A step's seconds, MB and whatever else it tells."""
+def run_step(name: str, folder: Path, shape: list[int]) -> Figures:
+    """Run a step in this process; return its seconds and its memory in MB, and its own figures."""
+    step = STEPS[name][0](folder, shape)
+    before, start = memory_bytes(), time.perf_counter()
+    figures = step()
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "mb": (memory_bytes(peak=True) - before) / 1e6, **figures}
+
+
+def run_in_child(name: str, folder: Path, shape: list[int]) -> Figures:
+    """Run a step in a process of its own; see `run_step`."""
     command = [sys.executable, __file__, "--step", name, "--folder", str(folder)]
     for option, value in zip(("--users", "--items", "--ratings"), shape, strict=True):
         command += [option, str(value)]
-    env = os.environ | {"LATENTLAB_HOME": str(folder / "home")}
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    _, stdout = run_command(command, env=os.environ | {"LATENTLAB_HOME": str(folder / "home")})
+    figures: Figures = json.loads(stdout)
+    return figures
 
 
 def main() -> None:
-    """Print what each step takes."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print time and memory of each step."""
+    parser = argument_parser(__doc__)
     parser.add_argument("--users", type=int, default=200_000)
     parser.add_argument("--items", type=int, default=85_000)
     parser.add_argument("--ratings", type=int, default=32_000_000)
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    shape = [asked.users, asked.items, asked.ratings]
-    if asked.step:
-        step = STEPS[asked.step](asked.folder, shape)
-        before, start = held(), time.perf_counter()
-        told = step()
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "mb": held(peak=True) - before, "before": before, **told}))
+    arguments = parser.parse_args()
+    shape = [arguments.users, arguments.items, arguments.ratings]
+    if arguments.step:
+        print(json.dumps(run_step(arguments.step, arguments.folder, shape)))
         return
-    print(f"{asked.users:,} users, {asked.items:,} items, {asked.ratings:,} ratings")
+    print("{:,} users, {:,} items, {:,} ratings".format(*shape))
+    figures: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found = {}
-        for step_name, step in STEPS.items():
-            found[step_name] = told = run(step_name, folder, shape)
-            rest = ", ".join(
-                f"{key} {value:.1f}" for key, value in told.items() if key not in {"seconds", "mb", "before"}
-            )
-            print(f"{step.__doc__:36} {told['seconds']:7.1f} s {told['mb']:7,.0f} MB   {rest}", flush=True)
-        used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-    matrix, ours = found["read"]["matrix"], found["read"]["mb"]
-    below = {
-        "pandas": found["bare"]["mb"],
-        "pyarrow": found["arrow"]["mb"],
-        "the frame's bytes": found["bare"]["frame"],
+        for step, (_, label) in STEPS.items():
+            figures[step] = run_in_child(step, folder, shape)
+            own = (f"{key} {value:.1f}" for key, value in figures[step].items() if key not in {"seconds", "mb"})
+            numbers = f"{figures[step]['seconds']:7.1f} s {figures[step]['mb']:7,.0f} MB"
+            print(f"{label:26} {numbers}   {', '.join(own)}".rstrip(), flush=True)
+        disk = disk_bytes(folder) / 1e6
+    matrix, ours = figures["matrix"]["matrix"], figures["matrix"]["mb"]
+    baselines = {
+        "pandas": figures["pandas"]["mb"],
+        "pyarrow": figures["pyarrow"]["mb"],
+        "the frame alone": figures["pandas"]["frame"],
     }
-    print(f"the matrix has {matrix:,.0f} MB; reading, mapping and matrix need, in times of that,")
-    for name, base in below.items():
-        print(f"  {(ours - base) / matrix:5.2f} above {name}")
-    print(f"disk used: {used:,.0f} MB")
+    print(f"the matrix has {matrix:,.0f} MB; reading, indexing and matrix need, as multiples of it,")
+    for name, baseline in baselines.items():
+        print(f"  {(ours - baseline) / matrix:5.2f} more than {name}")
+    print(f"disk: {disk:,.0f} MB")
 
 
 if __name__ == "__main__":

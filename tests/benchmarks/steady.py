@@ -1,115 +1,136 @@
-"""What `stop: steady` saves and changes: python tests/benchmarks/steady.py [CONFIG] [--data DIR] [--keep FOLDER]
+"""Savings and effects of `stop: steady`: python tests/benchmarks/steady.py [CONFIG] [--data DIR_OR_ZIP] [--keep FOLDER]
 
-Runs a config twice from nothing, as it is and with `stop: {when: steady}` for every model, seeds and all else equal;
-then prints the time of both, where fits were stopped, each endpoint's verdict and effect, and how far the lists of each
-fit overlap with those of its full run. --keep: where the two runs are kept, and found again.
+Runs a config twice, each time in an empty folder: as it is, and with `stop: {when: steady}` for every model. Seeds and
+everything else are equal. Printed are the time of both, the iterations at which fits were stopped, the verdict and the
+effect of each endpoint, and the overlap of each fit's lists with those of the same fit in full. --keep names the folder
+for both runs; a run that is already there is not repeated.
 """
 
-import argparse
 import json
-import subprocess
 import tempfile
-import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from measuring import ROOT, environment, latentlab
+from measuring import ROOT, argument_parser, environment, latentlab, run_command
 
 from tasks.core.comparison.overlap import Pair
 from tasks.core.planning.runs import MODEL
-from tasks.tracking import runs, search, store
+from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.lists import read_target
+from tasks.tracking.runs import is_complete, run_ref
+from tasks.tracking.search import our_runs
+from tasks.tracking.store import open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 DEPTHS = {"users": 5, "items": 5, "recommendations": 10}
 
 
-def run(config: Path, overrides: list[str], folder: Path) -> dict[str, Any]:
-    """The result of a run in a folder of its own, and the seconds that it took."""
+class Experiment:
+    """A run of `latentlab run` in a folder of its own: its result, its store, and its complete fits.
+
+    `fits` maps (role, model, replicate) to an MLflow run. `result` is what `latentlab run --json` prints, and the
+    duration of the command as `wall`.
+    """
+
+    def __init__(self, config: Path, overrides: list[str], folder: Path) -> None:
+        self.result = _run(config, overrides, folder)
+        self.client: MlflowClient = open_store(f"sqlite:///{folder / 'mlflow.db'}")
+        self.fits: dict[tuple[str, str, int], Run] = {}
+        for run in our_runs(self.client):
+            ref = run_ref(run)
+            if ref.model and is_complete(run):
+                self.fits[ref.role, ref.model, ref.replicate] = run
+
+    def metrics(self, model: str, name: str) -> list[float]:
+        """Return a metric of all fits of a model."""
+        return [run.data.metrics[name] for (_, of_model, _), run in self.fits.items() if of_model == model]
+
+    def lists(self, model: str, replicate: int, target: str) -> np.ndarray:
+        """Return the lists of one fit, as deep as they are compared."""
+        files = RunFiles(self.client, self.fits[MODEL, model, replicate].info.run_id)
+        summary = self.result["summary"]
+        n_entities = summary["items" if target == "items" else "users"]
+        return read_target(files, target, n_entities).ids[:, : DEPTHS[target]]
+
+
+def _run(config: Path, overrides: list[str], folder: Path) -> dict[str, Any]:
+    """Return the result of a run, unless an earlier call has left it in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / "result.json"
-    if not kept.exists():
+    file = folder / "result.json"
+    if not file.exists():
         command = latentlab("run", str(config.absolute()), "--json", overrides=overrides)
-        begun = time.perf_counter()
-        done = subprocess.run(
-            command, env=environment(folder / "prefect"), cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+        wall, stdout = run_command(command, env=environment(folder / "prefect"), cwd=folder)
+        file.write_text(json.dumps({**json.loads(stdout), "wall": wall}))
+    result: dict[str, Any] = json.loads(file.read_text())
+    return result
+
+
+def print_times(full: Experiment, steady: Experiment) -> None:
+    """Print the time of both runs, and of each model's fits."""
+    walls = full.result["wall"], steady.result["wall"]
+    print(f"wall time: {walls[0]:.0f} s in full, {walls[1]:.0f} s stopped, ratio {walls[1] / walls[0]:.3f}")
+    for model, settings in full.result["models"].items():
+        seconds = [sum(experiment.metrics(model, "fit_seconds")) for experiment in (full, steady)]
+        iterations = [int(number) for number in steady.metrics(model, "iterations_run")]
+        print(
+            f"{model}: {seconds[0]:.0f} s in full, {seconds[1]:.0f} s stopped, ratio {seconds[1] / seconds[0]:.3f}; "
+            f"stopped after {min(iterations)} to {max(iterations)} of {settings['iterations']} iterations"
         )
-        kept.write_text(json.dumps({**json.loads(done.stdout), "wall": time.perf_counter() - begun}))
-    found: dict[str, Any] = json.loads(kept.read_text())
-    return found
 
 
-def fits(folder: Path) -> dict[tuple[str, str, int], Any]:
-    """(role, model, replicate) -> MLflow run, of the complete fits."""
-    found = {}
-    for each in search.our_runs(store.open_store(f"sqlite:///{folder / 'mlflow.db'}")):
-        ref = runs.run_ref(each)
-        if ref.model and runs.is_complete(each):
-            found[ref.role, ref.model, ref.replicate] = each
-    return found
+def print_verdicts(full: Experiment, steady: Experiment) -> None:
+    """Print verdict and effect of each endpoint that has a verdict."""
+    print("endpoint                 verdict in full           verdict stopped           Δ in full, stopped, difference")
+    same = []
+    for answer, stopped in zip(full.result["answers"], steady.result["answers"], strict=True):
+        if answer["verdict"] is None:
+            continue
+        same.append(answer["verdict"] == stopped["verdict"])
+        difference = stopped["delta"] - answer["delta"]
+        print(
+            f"{answer['target']:>16} at {answer['n']:<4} {answer['verdict']:25} {stopped['verdict']:25} "
+            f"{answer['delta']:6.3f} {stopped['delta']:6.3f} {difference:+6.3f}"
+        )
+    print(f"the same verdict for {sum(same)} of {len(same)} endpoints")
+
+
+def print_overlaps(full: Experiment, steady: Experiment) -> None:
+    """Print the overlap of stopped fits with the same fits in full, mean and minimum over the replicates."""
+    for model in full.result["models"]:
+        replicates = [number for role, name, number in full.fits if (role, name) == (MODEL, model)]
+        texts = []
+        for target, depth in DEPTHS.items():
+            overlaps = [
+                Pair.of(*(experiment.lists(model, number, target) for experiment in (full, steady))).at(depth).overlap
+                for number in replicates
+            ]
+            texts.append(f"{target} {np.mean(overlaps):.3f} (minimum {min(overlaps):.3f})")
+        print(f"{model}: overlap of stopped fits' lists with those in full: {', '.join(texts)}")
 
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("config", nargs="?", type=Path, default=ROOT / "configs/ml-100k.yaml")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
-    models = yaml.safe_load(arguments.config.read_text())["models"]
     data = [f"dataset.path={arguments.data.absolute()}"] if arguments.data else []
+    models = yaml.safe_load(arguments.config.read_text())["models"]
+    stops = [f"models.{model}.stop={{when: steady}}" for model in models]
     with nullcontext(arguments.keep) if arguments.keep else tempfile.TemporaryDirectory() as name:
         folder = Path(name).absolute()
-        full = run(arguments.config, data, folder / "full")
-        stops = [f"models.{model}.stop={{when: steady}}" for model in models]
-        steady = run(arguments.config, [*data, *stops], folder / "steady")
-        show(full, steady, folder)
-
-
-def show(full: dict[str, Any], steady: dict[str, Any], folder: Path) -> None:
-    """Time, verdicts and lists of two results whose stores are in a folder."""
-    of_full, of_steady = fits(folder / "full"), fits(folder / "steady")
-    print(
-        f"wall time: {full['wall']:.0f} s in full, {steady['wall']:.0f} s stopped, {steady['wall'] / full['wall']:.3f}"
-    )
-    for model in full["models"]:
-        seconds = [
-            sum(each.data.metrics["fit_seconds"] for (_, name, _), each in found.items() if name == model)
-            for found in (of_full, of_steady)
-        ]
-        ran = [int(each.data.metrics["iterations_run"]) for key, each in of_steady.items() if key[1] == model]
-        print(
-            f"{model}: {seconds[0]:.0f} s in full, {seconds[1]:.0f} s ({seconds[1] / seconds[0]:.3f}) stopped "
-            f"after {min(ran)} to {max(ran)} of {full['models'][model]['iterations']} iterations"
-        )
-    print("endpoint                 verdict in full           stopped                    Δ in full, stopped, gap")
-    same = []
-    for one, other in zip(full["answers"], steady["answers"], strict=True):
-        if one["verdict"] is None:
-            continue
-        same.append(one["verdict"] == other["verdict"])
-        gap = other["delta"] - one["delta"]
-        print(
-            f"{one['target']:>16} at {one['n']:<4} {one['verdict']:25} {other['verdict']:25} "
-            f"{one['delta']:6.3f} {other['delta']:6.3f} {gap:+6.3f}"
-        )
-    print(f"the same verdict on {sum(same)} of {len(same)} endpoints")
-    shape = (full["summary"]["users"], full["summary"]["items"])
-    stores = [store.open_store(f"sqlite:///{folder / name / 'mlflow.db'}") for name in ("full", "steady")]
-    for model in full["models"]:
-        told = []
-        for target, depth in DEPTHS.items():
-            size = shape[target == "items"]
-            overlaps = []
-            for (role, name, replicate), each in of_full.items():
-                if (role, name) == (MODEL, model):
-                    ids = (each.info.run_id, of_steady[role, name, replicate].info.run_id)
-                    lists = [read_target(store, id_, target, size) for store, id_ in zip(stores, ids, strict=True)]
-                    overlaps.append(Pair.of(*(found.ids[:, :depth] for found in lists)).at(depth).overlap)
-            told.append(f"{target} {np.mean(overlaps):.3f} (least {min(overlaps):.3f})")
-        print(f"{model}: overlap of a fit's lists with those of its full run: {', '.join(told)}")
+        full = Experiment(arguments.config, data, folder / "full")
+        steady = Experiment(arguments.config, [*data, *stops], folder / "steady")
+        print_times(full, steady)
+        print_verdicts(full, steady)
+        print_overlaps(full, steady)
 
 
 if __name__ == "__main__":

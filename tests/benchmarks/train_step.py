@@ -1,37 +1,35 @@
-"""Our train step against a bare `implicit` fit of the same settings: python tests/benchmarks/train_step.py
+"""Time of a fit, compared with a bare `implicit` fit: python tests/benchmarks/train_step.py [--data DIR_OR_ZIP]
 
-Side by side in one process, alternating, the minimum of several rounds: with BLAS capped to one thread as we do
-it, and uncapped as a plain notebook runs it. Ratios; seconds are this machine's. The factors are compared bit by bit.
-Reads MovieLens 100K from the directory given as --data, else the embedded data set.
+Fits with equal settings run by turns in one process, best of several rounds: ours, a bare fit with BLAS capped (limited
+to one thread, as ours is), and a bare fit with BLAS uncapped, as in a plain notebook. The factors of the first two are
+compared bit by bit. --data names MovieLens 100K; without it, the synthetic data set is used.
 """
 
-import argparse
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import threadpoolctl
 from implicit.cpu.als import AlternatingLeastSquares
+from measuring import argument_parser, load_interactions, seconds, size_text
 from scipy.sparse import csr_matrix
 
 from tasks.core.config.als import AlsConfig
-from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
-from tasks.core.data import preprocessing
-from tasks.core.data.locate import locate
-from tasks.core.data.readers.ratings import read_ratings
 from tasks.core.models import als
 from tasks.core.models.factors import Factors
 from tasks.core.ranking.neighbours import nearest
 
+ITERATIONS = {50: 60, 500: 50}
+"""k -> iterations of a fit."""
 
-def bare(matrix: csr_matrix, config: AlsConfig, seed: int) -> Factors:
-    """What a notebook writes."""
+
+def bare_fit(matrix: csr_matrix, config: AlsConfig) -> Factors:
+    """Train with implicit alone."""
     model = AlternatingLeastSquares(
         factors=config.factors,
         iterations=config.iterations,
         regularization=config.regularization,
-        random_state=seed,
+        random_state=1,
     )
     model.fit(matrix, show_progress=False)
     return Factors(model.user_factors, model.item_factors)
@@ -39,44 +37,39 @@ def bare(matrix: csr_matrix, config: AlsConfig, seed: int) -> Factors:
 
 def main() -> None:
     """Print a line for each k."""
-    warnings.simplefilter("ignore")
-    parser = argparse.ArgumentParser(description=__doc__)
+    warnings.simplefilter("ignore")  # implicit warns of uncapped BLAS
+    parser = argument_parser(__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    dataset = DatasetConfig(name="synthetic-100k")
-    if arguments.data:
-        dataset = DatasetConfig(name="movielens-100k", path=str(arguments.data))
-    data = preprocessing.build(read_ratings(dataset, locate(dataset)), PreprocessConfig())
-    matrix = csr_matrix(data.matrix)
-    print(f"{dataset.name}: {matrix.shape[0]} users, {matrix.shape[1]} items, {matrix.nnz} interactions")
-    for k, iterations in ((50, 60), (500, 50)):
+    name, interactions = load_interactions(arguments.data)
+    print(f"{name}: {size_text(interactions.matrix)}")
+    bare_matrix = csr_matrix(interactions.matrix)
+    for k, iterations in ITERATIONS.items():
         config = AlsConfig(factors=k, iterations=iterations)
-        seconds: dict[str, list[float]] = {"ours": [], "capped": [], "uncapped": []}
-        found: dict[str, Factors] = {}
-        for _ in range(arguments.rounds):
-            start = time.perf_counter()
-            found["ours"] = als.fit(data.matrix, config, seed=1, snapshots=[1, 2, 5], on_iteration=lambda _: None)
-            seconds["ours"].append(time.perf_counter() - start)
-            start = time.perf_counter()
+        factors: dict[str, Factors] = {}
+
+        def ours(config=config, factors=factors):
+            factors["ours"] = als.fit(
+                interactions.matrix, config, seed=1, snapshots=[1, 2, 5], on_iteration=lambda _: None
+            )
+
+        def capped(config=config, factors=factors):
             with threadpoolctl.threadpool_limits(1, "blas"):
-                found["capped"] = bare(matrix, config, 1)
-            seconds["capped"].append(time.perf_counter() - start)
-            start = time.perf_counter()
-            bare(matrix, config, 1)
-            seconds["uncapped"].append(time.perf_counter() - start)
-        best = {name: min(values) for name, values in seconds.items()}
-        same = all(
-            np.array_equal(getattr(found["ours"], side), getattr(found["capped"], side)) for side in ("users", "items")
-        )
-        start = time.perf_counter()
-        for factors in (found["ours"].users, found["ours"].items):
-            nearest(factors, n=100)
-        lists = time.perf_counter() - start
+                factors["capped"] = bare_fit(bare_matrix, config)
+
+        def uncapped(config=config):
+            bare_fit(bare_matrix, config)
+
+        rounds = [[seconds(fit) for fit in (ours, capped, uncapped)] for _ in range(arguments.rounds)]
+        of_ours, of_capped, of_uncapped = (min(times) for times in zip(*rounds, strict=True))
+        sides = [[getattr(of_fit, side) for of_fit in factors.values()] for side in ("users", "items")]
+        identical = all(np.array_equal(*pair) for pair in sides)
+        lists = sum(seconds(lambda own=own: nearest(own, n=100)) for own, _ in sides)
         print(
-            f"k={k}, {iterations} iterations: {best['ours']:.3f} s, {best['ours'] / best['capped']:.3f} times a bare "
-            f"fit with BLAS capped, {best['uncapped'] / best['ours']:.2f} times faster than uncapped; "
-            f"factors {'bit-identical' if same else 'DIFFERENT'}; all neighbour lists {lists:.2f} s"
+            f"k={k}, {iterations} iterations: {of_ours:.3f} s, {of_ours / of_capped:.3f} times a bare fit with BLAS "
+            f"capped, {of_uncapped / of_ours:.2f} times faster than with BLAS uncapped; factors "
+            f"{'bit-identical' if identical else 'DIFFERENT'}; all neighbour lists {lists:.2f} s"
         )
 
 

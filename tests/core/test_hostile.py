@@ -175,18 +175,18 @@ def test_config_with_five_thousand_queries_loads(tmp_path: Path) -> None:
 # Ratings
 
 
-def interactions_of(folder: Path, data: bytes, name: str = "ratings.csv", **settings: object) -> bool:
-    """Whether bytes are ratings; anything but ratings and a refusal fails the test."""
+def are_ratings(folder: Path, data: bytes, name: str = "ratings.csv", **settings: object) -> bool:
+    """Return whether bytes are read as ratings. Everything but ratings and a refusal fails the test."""
     (folder / name).write_bytes(data)
     dataset = DatasetConfig.model_validate({"name": "file", "path": str(folder / name), **settings})
-    kept = PreprocessConfig(min_rating=None, duplicates="last")
-    made = refused_or(lambda: build(read_ratings(dataset, locate(dataset)), kept))
-    if made is None:
+    config = PreprocessConfig(min_rating=None, duplicates="last")
+    interactions = refused_or(lambda: build(read_ratings(dataset, locate(dataset)), config))
+    if interactions is None:
         return False
-    assert made.matrix.nnz > 0
-    assert np.isfinite(made.matrix.data).all()
-    assert (made.matrix.data > 0).all()
-    assert made.matrix.shape == (len(made.user_ids), len(made.item_ids))
+    assert interactions.matrix.nnz > 0
+    assert np.isfinite(interactions.matrix.data).all()
+    assert (interactions.matrix.data > 0).all()
+    assert interactions.matrix.shape == (len(interactions.user_ids), len(interactions.item_ids))
     return True
 
 
@@ -208,9 +208,9 @@ fields = st.one_of(
 @example(data=b"\xef\xbb\xbfuser,item,rating\n1,2,5\n")
 @example(data=b"user,item,rating\n1,2,5\n\x00\n")
 def test_any_bytes_are_ratings_or_refused(tmp_path: Path, data: bytes) -> None:
-    interactions_of(tmp_path, data)
-    interactions_of(tmp_path, b"user,item,rating\n" + data)
-    interactions_of(tmp_path, data, "ratings.parquet")
+    are_ratings(tmp_path, data)
+    are_ratings(tmp_path, b"user,item,rating\n" + data)
+    are_ratings(tmp_path, data, "ratings.parquet")
 
 
 @often
@@ -219,11 +219,9 @@ def test_any_bytes_are_ratings_or_refused(tmp_path: Path, data: bytes) -> None:
 )
 def test_any_rows_are_ratings_or_refused(tmp_path: Path, rows: list[list[str]], separator: str) -> None:
     text = "\n".join(separator.join(row) for row in [["user", "item", "rating"], *rows])
-    interactions_of(tmp_path, text.encode("utf-8", "surrogatepass"), separator=separator)
-    positions = {"user": 0, "item": 1, "rating": 2}
-    interactions_of(
-        tmp_path, text.encode("utf-8", "surrogatepass"), separator=separator, header=False, columns=positions
-    )
+    data = text.encode("utf-8", "surrogatepass")
+    are_ratings(tmp_path, data, separator=separator)
+    are_ratings(tmp_path, data, separator=separator, header=False, columns={"user": 0, "item": 1, "rating": 2})
 
 
 @pytest.mark.parametrize(
@@ -234,12 +232,12 @@ def test_any_rows_are_ratings_or_refused(tmp_path: Path, rows: list[list[str]], 
         ('user,item,rating\n1,"a,b",5\n1,"c,d",5,7\n', "ratings.csv:3: 4 columns, but the first line has 3"),
     ],
 )
-def test_lines_of_other_lengths_are_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_lines_of_different_length_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "ratings.csv").write_text(text)
     dataset = DatasetConfig(name="file", path=str(tmp_path / "ratings.csv"))
     with pytest.raises(LatentlabError, match=message):
         read_ratings(dataset, locate(dataset))
 
 
-def test_separators_within_quotes_are_no_columns(tmp_path: Path) -> None:
-    assert interactions_of(tmp_path, b'user,item,rating\n1,"a,b",5\n"x,y",c,4\n')
+def test_separators_within_quotes_do_not_separate(tmp_path: Path) -> None:
+    assert are_ratings(tmp_path, b'user,item,rating\n1,"a,b",5\n"x,y",c,4\n')

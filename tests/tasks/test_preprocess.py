@@ -1,17 +1,19 @@
-"""Interactions and their split in the store: when they are made anew, and how damage is found."""
+"""The preprocessing step: a split only for evaluation, and queries that the data cannot answer."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.interactions import Summary
 from tasks.core.data.locate import locate
-from tasks.core.errors import DataError
-from tasks.preprocess import SPLITS, HeldOut, Prepared, hold_out, load_split, prepare
-from tasks.tracking.verify import verify
+from tasks.core.data.prepared import PreparedData, prepare, with_split
+from tasks.core.errors import ConfigError
+from tasks.core.files import StoredFile
+from tasks.core.planning.runs import split_seed
+from tasks.preprocess import check_queries, preprocess
+from tests.core.data.prepared_example import write_ratings
 
 
 @pytest.fixture(autouse=True)
@@ -20,80 +22,62 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture
-def ratings(tmp_path: Path) -> Path:
-    stream = np.random.default_rng(0)
-    pairs = [(u, i) for u in range(20) for i in range(15) if stream.random() < 0.5]
-    frame = pd.DataFrame(pairs, columns=["user", "item"]).assign(rating=5)
-    for name in ("t1", "t2"):
-        frame[name] = stream.permutation(len(frame))
-    frame.to_csv(tmp_path / "ratings.csv", index=False)
-    return tmp_path / "ratings.csv"
-
-
-def held(ratings: Path, columns: dict[str, str] | None = None, **evaluation: Any) -> HeldOut:
-    config = ExperimentConfig.model_validate(
-        {
-            "name": "x",
-            "dataset": {"name": "file", "path": str(ratings), "columns": columns},
-            "models": {"k2": {"factors": 2, "iterations": 2}},
-            "evaluation": evaluation,
-        }
+def config_with(**sections: Any) -> ExperimentConfig:
+    return ExperimentConfig.model_validate(
+        {"name": "small", "models": {"k2": {"factors": 2, "iterations": 2}}, **sections}
     )
-    located = locate(config.dataset)
-    data: Prepared = hold_out(config, prepare(config.dataset, config.preprocess, located), located)
-    assert data.held_out is not None
-    return data.held_out
 
 
-LAST = {"split": {"strategy": "leave_last"}}
+# Interactions and split
 
 
-def test_a_split_is_made_once(ratings: Path, home: Path) -> None:
-    first = held(ratings)
-    before = {path: path.stat().st_mtime_ns for path in (home / SPLITS).glob("*.npz")}
-    assert held(ratings) == first
-    assert {path: path.stat().st_mtime_ns for path in (home / SPLITS).glob("*.npz")} == before
-    assert len(before) == 2
+def test_without_evaluation_nothing_is_held_out(tmp_path: Path) -> None:
+    config = config_with(dataset={"name": "file", "path": str(write_ratings(tmp_path))}, evaluation=None)
+    ratings = locate(config.dataset)
+    assert preprocess.fn(config, ratings) == prepare(config.dataset, config.preprocess, ratings)
 
 
-def test_another_column_of_timestamps_is_another_split(ratings: Path) -> None:
-    one, other = (held(ratings, {"timestamp": name}, **LAST) for name in ("t1", "t2"))
-    assert one.sha256 != other.sha256
-    assert (load_split(one).test != load_split(other).test).nnz > 0
-    with pytest.raises(DataError, match="needs timestamps"):
-        held(ratings, **LAST)
+def test_with_evaluation_the_split_is_drawn_with_the_seed_of_the_experiment(tmp_path: Path) -> None:
+    dataset = {"name": "file", "path": str(write_ratings(tmp_path))}
+    config, reseeded = (config_with(dataset=dataset, evaluation={}, seed=seed) for seed in (1, 2))
+    ratings = locate(config.dataset)
+    data = preprocess.fn(config, ratings)
+    assert config.evaluation is not None
+    assert data == with_split(
+        prepare(config.dataset, config.preprocess, ratings),
+        config.evaluation,
+        dataset=config.dataset,
+        settings=config.preprocess,
+        ratings=ratings,
+        seed=split_seed(config),
+    )
+    assert preprocess.fn(reseeded, ratings).held_out != data.held_out
 
 
-def test_the_validation_part_is_another_split(ratings: Path) -> None:
-    test, validation = held(ratings), held(ratings, part="validation")
-    assert test.sha256 != validation.sha256
-    assert load_split(test).test.multiply(load_split(validation).test).nnz == 0
+# Queries
 
 
-def test_what_is_damaged_is_named_by_verify_and_made_anew(ratings: Path, home: Path) -> None:
-    made = held(ratings)
-    Path(made.test.path).write_bytes(b"damaged")
-    Path(made.train.path).unlink()
-    (home / SPLITS / "stranger.txt").write_text("extra")
-    problems = {(each.problem, Path(each.path).name) for each in verify(None, [], with_home=True).problems}  # type: ignore[arg-type]
-    assert problems == {
-        ("damaged", Path(made.test.path).name),
-        ("missing", Path(made.train.path).name),
-        ("extra", "stranger.txt"),
-    }
-    assert held(ratings) == made
-    assert load_split(made).counts()["test_interactions"] > 0
+@pytest.fixture
+def data() -> PreparedData:
+    """Data of 4 users and 7 items."""
+    return PreparedData(StoredFile("", ""), "", Summary(4, 7, 10, 2.5, 1.4, 4, 3, 1, 1))
 
 
-def test_what_is_wrong_with_a_test_file_is_told_of_its_key(ratings: Path, tmp_path: Path) -> None:
-    for content, words in (
-        ("", "test.csv: empty"),
-        ("a,b\n1,2\n", "no column 'user'"),
-        (None, "test.csv is not a file"),
-    ):
-        (tmp_path / "test.csv").unlink(missing_ok=True)
-        if content is not None:
-            (tmp_path / "test.csv").write_text(content)
-        with pytest.raises(DataError, match=f"^evaluation.split.test: .*{words}"):
-            held(ratings, split={"strategy": "files", "test": str(tmp_path / "test.csv")})
+def test_the_last_user_and_item_can_be_queried(data: PreparedData) -> None:
+    check_queries(config_with(queries={"users": [0, 3], "items": [0, 6], "recommend_for": [3]}), data)
+
+
+def test_an_experiment_needs_no_queries(data: PreparedData) -> None:
+    check_queries(config_with(), data)
+
+
+def test_all_queries_for_unknown_users_and_items_are_refused_at_once(data: PreparedData) -> None:
+    config = config_with(queries={"users": [3, 4, 5], "items": [7], "recommend_for": [4]})
+    with pytest.raises(ConfigError) as raised:
+        check_queries(config, data)
+    assert str(raised.value).splitlines() == [
+        "queries.users: found 4; the data have users 0 to 3",
+        "queries.users: found 5; the data have users 0 to 3",
+        "queries.items: found 7; the data have items 0 to 6",
+        "queries.recommend_for: found 4; the data have users 0 to 3",
+    ]

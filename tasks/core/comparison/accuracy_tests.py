@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tasks.core.config.evaluation import POPULARITY
 from tasks.core.inference.multiplicity import LEVEL, holm
 from tasks.core.types import Values
 
@@ -117,7 +118,7 @@ def compare_with_baseline(
     list of AccuracyTest
         p is adjusted over the metrics of each pair of models. Empty if there are fewer than two users.
     """
-    return holm_by_pair(
+    return _holm_by_pair(
         [
             compare_accuracy(metric, baseline, model, values[baseline][metric], array, seed=seed)
             for model, metrics in values.items()
@@ -150,21 +151,9 @@ def compare_with_popularity(
         Popularity is `a`, and p is not adjusted. Empty if there are fewer than two users.
     """
     return [
-        compare_accuracy(metric, "popularity", model, popularity[metric][None, :], metrics[metric], seed=seed)
+        compare_accuracy(metric, POPULARITY, model, popularity[metric][None, :], metrics[metric], seed=seed)
         for model, metrics in values.items()
         if metrics[metric].shape[1] > 1
-    ]
-
-
-def holm_by_pair(tests: Sequence[AccuracyTest]) -> list[AccuracyTest]:
-    """Return the tests with p adjusted over the metrics of each pair of models (Holm)."""
-    pairs: dict[tuple[str, str], list[AccuracyTest]] = {}
-    for test in tests:
-        pairs.setdefault((test.a, test.b), []).append(test)
-    return [
-        replace(test, p_holm=p_holm)
-        for of_pair in pairs.values()
-        for test, p_holm in zip(of_pair, holm([test.p for test in of_pair]).tolist(), strict=True)
     ]
 
 
@@ -230,6 +219,18 @@ def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values, *,
         users=of_a.shape[1],
         seeds=seeds,
     )
+
+
+def _holm_by_pair(tests: Sequence[AccuracyTest]) -> list[AccuracyTest]:
+    """Return the tests with p adjusted over the metrics of each pair of models (Holm)."""
+    pairs: dict[tuple[str, str], list[AccuracyTest]] = {}
+    for test in tests:
+        pairs.setdefault((test.a, test.b), []).append(test)
+    return [
+        replace(test, p_holm=p_holm)
+        for of_pair in pairs.values()
+        for test, p_holm in zip(of_pair, holm([test.p for test in of_pair]).tolist(), strict=True)
+    ]
 
 
 def _sign_flip_p(differences: Values, rng: np.random.Generator) -> float:

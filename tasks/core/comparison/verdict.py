@@ -21,7 +21,6 @@ import numpy as np
 
 from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.endpoints import Endpoint
-from tasks.core.comparison.run_matrix import Matrix as Matrix
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.formatting import interval, p_statement
 from tasks.core.inference.effect import Effect, effect

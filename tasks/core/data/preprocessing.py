@@ -123,7 +123,7 @@ def _k_core(frame: "pd.DataFrame", k: int) -> "pd.DataFrame":
             middle = (low + high) // 2
             low, high = (middle, high) if _in_k_core(sides, middle).any() else (low, middle)
         raise DataError(
-            f"preprocess.k_core {k} leaves nothing of {len(frame):,} interactions; the largest that leaves something "
+            f"preprocess.k_core {k} leaves nothing of {len(frame):,} interactions; the largest value that leaves any "
             f"is {low}"
         )
     return _select_rows(frame, in_core)

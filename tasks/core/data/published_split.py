@@ -1,7 +1,7 @@
 """A split whose test part is a published file.
 
-Raw ids are compared as text. The ids of a file are integers only if all of them are, so the same id may be an integer in
-one of the files and text in the other.
+Raw ids are compared as text. The ids of a file are integers only if all of them are, so the same id may be an integer
+in one of the files and text in the other.
 """
 
 from typing import Any

@@ -1,10 +1,23 @@
 """Configs and lists of runs for the tests of comparisons."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tasks.core.comparison.agreement import RunLists
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.ranking.lists import Lists
+
+
+def lists(*rows: Sequence[int]) -> Lists:
+    """Lists of these ids, with score 1 / r at rank r."""
+    ids = np.array(rows, dtype=np.int32)
+    scores = np.broadcast_to(1 / np.arange(1, ids.shape[1] + 1), ids.shape).astype(np.float32)
+    return Lists(ids, np.where(ids >= 0, scores, np.nan).astype(np.float32))
+
+
+NO_LISTS = lists([-1, -1], [-1, -1])
+"""Two empty lists."""
 
 
 def config_of(models: list[str], **changes: object) -> ExperimentConfig:

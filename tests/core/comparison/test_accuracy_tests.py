@@ -1,4 +1,4 @@
-"""Tests of accuracy over users and seeds."""
+"""Tests of a difference in accuracy, over users and over seeds."""
 
 from itertools import product
 
@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.core.comparison.accuracy_tests import AccuracyTest, compare_accuracy
+from tasks.core.comparison import accuracy_tests
+from tasks.core.comparison.accuracy_tests import (
+    AccuracyTest,
+    compare_accuracy,
+    compare_with_baseline,
+    compare_with_popularity,
+    usual_cutoff,
+)
+from tasks.core.inference.multiplicity import holm
 
 
-def outcome(of_a: np.ndarray, of_b: np.ndarray) -> AccuracyTest:
+def compared(of_a: np.ndarray, of_b: np.ndarray) -> AccuracyTest:
     return compare_accuracy("ndcg_at_10", "a", "b", of_a, of_b, seed=1)
 
 
@@ -18,86 +26,134 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(7)
 
 
-def test_a_clear_gain_is_seen_by_every_test(rng):
+def test_every_test_shows_a_clear_gain(rng):
     users = rng.uniform(0.1, 0.5, 200)
     of_a = users + rng.normal(0, 0.01, (5, 200))
     of_b = users + 0.05 + rng.normal(0, 0.01, (5, 200))
-    found = outcome(of_a, of_b)
-    assert found.difference == pytest.approx((of_b - of_a).mean())
-    assert found.low_95 < found.difference < found.high_95
-    assert found.low_95 > 0
-    assert found.p_users_t < 1e-10
-    assert found.p_users_flip == 1 / 10_000
-    assert found.p_seeds == pytest.approx(2 / 252)  # the observed split and its mirror, of 10 over 5
-    assert found.p_equivalent > 0.05
-    assert found.sentence == f"b is more accurate than a (ndcg_at_10 {of_a.mean():.4f} against {of_b.mean():.4f})."
+    test = compared(of_a, of_b)
+    assert test.difference == pytest.approx((of_b - of_a).mean())
+    assert test.low_95 < test.difference < test.high_95
+    assert test.low_95 > 0
+    assert test.p_users_t < 1e-10
+    assert test.p_users_flip == 1 / 10_000
+    assert test.p_seeds == pytest.approx(2 / 252)  # the observed split and its mirror image, of 10 over 5
+    assert test.p_equivalent > 0.05
+    assert test.sentence == (
+        f"b is significantly more accurate than a (ndcg_at_10: a {of_a.mean():.4f}, b {of_b.mean():.4f})."
+    )
 
 
 def test_the_t_test_is_over_users_averaged_over_seeds(rng):
     of_a, of_b = rng.uniform(size=(3, 30)), rng.uniform(size=(4, 30))
-    found = outcome(of_a, of_b)
-    assert found.p_users_t == pytest.approx(stats.ttest_rel(of_b.mean(axis=0), of_a.mean(axis=0)).pvalue)
+    expected = stats.ttest_rel(of_b.mean(axis=0), of_a.mean(axis=0)).pvalue
+    assert compared(of_a, of_b).p_users_t == pytest.approx(expected)
 
 
 def test_equivalence_is_the_larger_of_two_one_sided_tests(rng):
     users = rng.uniform(0.3, 0.5, 400)
     of_a, of_b = np.tile(users, (5, 1)), np.tile(users + rng.normal(0, 0.002, 400), (5, 1))
-    found = outcome(of_a, of_b)
-    shifts = of_b[0] - of_a[0]
+    test = compared(of_a, of_b)
+    differences = of_b[0] - of_a[0]
     bound = 0.02 * of_a.mean()
     one_sided = [
-        stats.ttest_1samp(shifts + bound, 0, alternative="greater").pvalue,
-        stats.ttest_1samp(shifts - bound, 0, alternative="less").pvalue,
+        stats.ttest_1samp(differences + bound, 0, alternative="greater").pvalue,
+        stats.ttest_1samp(differences - bound, 0, alternative="less").pvalue,
     ]
-    assert found.p_equivalent == pytest.approx(max(one_sided))
-    assert "equally accurate within 2%" in found.sentence
+    assert test.p_equivalent == pytest.approx(max(one_sided))
+    assert test.sentence.startswith("a and b are equally accurate to within 2% (ndcg_at_10: a 0.")
 
 
 def test_fewer_than_five_seeds_have_no_test_over_seeds(rng):
-    assert outcome(rng.uniform(size=(4, 30)), rng.uniform(size=(5, 30))).p_seeds is None
+    of_a, of_b = rng.uniform(size=(4, 30)), rng.uniform(size=(5, 30)) + 1
+    test = compared(of_a, of_b)
+    assert test.p_seeds is None
+    assert test.sentence.endswith("; tested over users only, because a test over seeds needs 5 seeds).")
 
 
-def test_equal_arrays_are_the_same_with_certainty():
+def test_equal_values_are_equivalent_with_certainty():
     values = np.tile(np.linspace(0.1, 0.9, 20), (5, 1))
-    found = outcome(values, values)
-    assert found.difference == 0
-    assert (found.low_95, found.high_95) == pytest.approx((0, 0), abs=1e-12)
-    assert (found.p_users_t, found.p_users_flip, found.p_seeds, found.p_equivalent) == (1, 1, 1, 0)
+    test = compared(values, values)
+    assert test.difference == 0
+    assert (test.low_95, test.high_95) == pytest.approx((0, 0), abs=1e-12)
+    assert (test.p_users_t, test.p_users_flip, test.p_seeds, test.p_equivalent) == (1, 1, 1, 0)
 
 
-def test_noise_cannot_be_told(rng):
-    found = outcome(rng.uniform(size=(5, 100)), rng.uniform(size=(5, 100)))
-    assert found.sentence.startswith("Which of a and b is more accurate cannot be told")
-    assert found.low_95 < 0 < found.high_95
+def test_noise_is_no_significant_difference(rng):
+    test = compared(rng.uniform(size=(5, 100)), rng.uniform(size=(5, 100)))
+    assert test.sentence.startswith("a and b do not differ significantly in accuracy (ndcg_at_10: a 0.")
+    assert test.low_95 < 0 < test.high_95
 
 
-def test_sign_flips_hold_their_level():
+def test_sign_flips_reject_at_their_level():
     rng = np.random.default_rng(3)
-    p = [outcome(*(rng.normal(size=(1, 25)) for _ in "ab")).p_users_flip for _ in range(200)]
-    rejected = sum(each <= 0.05 for each in p)
+    p = [compared(*(rng.normal(size=(1, 25)) for _ in "ab")).p_users_flip for _ in range(200)]
+    rejected = sum(value <= 0.05 for value in p)
     assert stats.binomtest(rejected, 200, 0.05).pvalue > 0.001
 
 
 @pytest.mark.parametrize("users", [8, 11])
-def test_sign_flips_are_near_all_of_them(rng, users):
+def test_sampled_sign_flips_are_close_to_all_sign_flips(rng, users):
     of_a, of_b = rng.uniform(size=(1, users)), rng.uniform(0.1, 1.1, size=(1, users))
-    shifts = (of_b - of_a)[0]
-    every = [sum(s * x for s, x in zip(signs, shifts, strict=True)) for signs in product((-1, 1), repeat=users)]
-    exact = np.mean(np.abs(every) >= abs(shifts.sum()) - 1e-12)
+    differences = (of_b - of_a)[0]
+    sums = [sum(s * x for s, x in zip(signs, differences, strict=True)) for signs in product((-1, 1), repeat=users)]
+    exact = np.mean(np.abs(sums) >= abs(differences.sum()) - 1e-12)
     assert 0.01 < exact < 0.99
-    assert outcome(of_a, of_b).p_users_flip == pytest.approx(exact, abs=5 * np.sqrt(exact * (1 - exact) / 10_000))
+    sampled = compared(of_a, of_b).p_users_flip
+    assert sampled == pytest.approx(exact, abs=5 * np.sqrt(exact * (1 - exact) / 10_000))
 
 
 def test_the_interval_has_the_variance_of_users_and_of_seeds(rng):
     users = rng.normal(0, 0.2, (2, 400))
     of_a, of_b = (own + rng.normal(0, 0.02, (6, 1)) for own in users)
-    found = outcome(of_a, of_b)
+    test = compared(of_a, of_b)
     of_users = np.var(users[1] - users[0]) / 400
     of_seeds = (np.var(of_a.mean(axis=1)) + np.var(of_b.mean(axis=1))) / 6
     assert of_seeds > 0.2 * of_users
-    assert found.high_95 - found.low_95 == pytest.approx(2 * 1.96 * np.sqrt(of_users + of_seeds), rel=0.1)
+    assert test.high_95 - test.low_95 == pytest.approx(2 * 1.96 * np.sqrt(of_users + of_seeds), rel=0.1)
 
 
-def test_other_users_are_refused():
-    with pytest.raises(ValueError, match="3 and 4 users"):
-        outcome(np.ones((2, 3)), np.ones((2, 4)))
+def test_different_users_are_refused():
+    with pytest.raises(ValueError, match="found 3 and 4 users"):
+        compared(np.ones((2, 3)), np.ones((2, 4)))
+
+
+def test_the_usual_cutoff_is_ten_or_else_the_first():
+    assert usual_cutoff([5, 10, 20]) == 10
+    assert usual_cutoff([20, 50]) == 20
+
+
+def test_four_metrics_are_tested_at_the_usual_cutoff():
+    names = accuracy_tests.tested_metrics([20, 10])
+    assert names == ["ndcg_at_10", "recall_at_10", "precision_at_10", "map_at_10"]
+    assert accuracy_tests.tested_metrics(())[0] == "ndcg_at_0"
+
+
+def values_of(rng, *models, users=30):
+    return {model: {metric: rng.uniform(size=(3, users)) for metric in ("ndcg_at_10", "map_at_10")} for model in models}
+
+
+def test_the_baseline_is_tested_against_each_other_model(rng):
+    values = values_of(rng, "a", "b", "c")
+    tests = compare_with_baseline(values, "b", seed=1)
+    assert [(test.a, test.b, test.metric) for test in tests] == [
+        ("b", "a", "ndcg_at_10"),
+        ("b", "a", "map_at_10"),
+        ("b", "c", "ndcg_at_10"),
+        ("b", "c", "map_at_10"),
+    ]
+    for pair in (tests[:2], tests[2:]):
+        assert [test.p_holm for test in pair] == holm([test.p for test in pair]).tolist()
+
+
+def test_every_model_is_tested_against_popularity(rng):
+    values, popularity = values_of(rng, "a", "b"), {"ndcg_at_10": rng.uniform(size=30)}
+    tests = compare_with_popularity(values, popularity, metric="ndcg_at_10", seed=1)
+    assert [(test.a, test.b, test.p_holm) for test in tests] == [("popularity", "a", None), ("popularity", "b", None)]
+    assert tests[0].mean_a == pytest.approx(popularity["ndcg_at_10"].mean())
+
+
+def test_there_are_no_tests_without_values_or_with_one_user(rng):
+    one_user = values_of(rng, "a", "b", users=1)
+    for values in ({}, one_user):
+        assert compare_with_baseline(values, "a", seed=1) == []
+        assert compare_with_popularity(values, {"ndcg_at_10": np.ones(1)}, metric="ndcg_at_10", seed=1) == []

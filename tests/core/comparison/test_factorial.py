@@ -1,46 +1,45 @@
-"""Tests of the two-by-two design."""
+"""Two crossed settings."""
 
 import numpy as np
 import pytest
 
-from tasks.core.comparison.agreement import RunLists
+from tasks.core.comparison.endpoints import endpoints
 from tasks.core.comparison.factorial import factorial, grid
 from tasks.core.comparison.overlap import Pair
 from tasks.core.comparison.verdict import answer
-from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.inference.multiplicity import holm
-from tasks.core.ranking.lists import Lists
+from tests.core.comparison.examples import config_of, random_runs
 
 SETTINGS = {"a": (2, 5), "b": (2, 9), "c": (4, 5), "d": (4, 9)}
 
 
 def models(**changes):
-    found = {name: {"factors": k, "iterations": i, "alpha": 1.0} for name, (k, i) in SETTINGS.items()}
-    return {name: {**settings, **changes.get(name, {})} for name, settings in found.items()}
+    settings = {name: {"factors": k, "iterations": i, "alpha": 1.0} for name, (k, i) in SETTINGS.items()}
+    return {name: {**values, **changes.get(name, {})} for name, values in settings.items()}
 
 
-def test_two_settings_crossed_are_a_grid():
-    settings, places = grid(models())
+def test_two_crossed_settings_are_a_grid():
+    settings, cells = grid(models())
     assert settings == ("factors", "iterations")
-    assert places == {(2, 5): "a", (2, 9): "b", (4, 5): "c", (4, 9): "d"}
+    assert cells == {(2, 5): "a", (2, 9): "b", (4, 5): "c", (4, 9): "d"}
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "shown"),
+    ("key", "values", "in_cells"),
     [
         ("acceleration", ("none", "balanced"), ("none", "balanced")),
         ("stop", (None, {"when": "steady", "every": 25}), ("none", "(when steady, every 25)")),
     ],
 )
-def test_a_setting_that_is_a_rule_or_a_name_is_crossed_too(key, value, shown):
+def test_settings_whose_values_are_names_or_rules_can_be_crossed(key, values, in_cells):
     crossed = {
-        f"{k}{at}": {"factors": k, "iterations": 5, "acceleration": "none", "stop": None, key: value[at]}
+        f"{k}{at}": {"factors": k, "iterations": 5, "acceleration": "none", "stop": None, key: values[at]}
         for k in (2, 4)
         for at in (0, 1)
     }
-    settings, places = grid(crossed)
+    settings, cells = grid(crossed)
     assert settings == ("factors", key)
-    assert {places[k, shown[at]] for k in (2, 4) for at in (0, 1)} == set(crossed)
+    assert {cells[k, in_cells[at]] for k in (2, 4) for at in (0, 1)} == set(crossed)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_a_setting_that_is_a_rule_or_a_name_is_crossed_too(key, value, shown):
         {"b": {"iterations": 5}},
     ],
 )
-def test_what_is_no_grid(changed):
+def test_other_designs_are_no_grid(changed):
     assert grid(models(**changed)) is None
 
 
@@ -61,11 +60,7 @@ def test_three_models_are_no_grid():
 
 
 def runs_of(rng, first, replicates=6):
-    def lists():
-        ids = np.array([first + rng.permutation(6)[:4] for _ in range(5)], dtype=np.int32)
-        return Lists(ids, np.ones_like(ids, dtype=np.float32))
-
-    return [RunLists(lists(), lists(), lists()) for _ in range(replicates)]
+    return random_runs(rng, first, replicates, entities=5)
 
 
 @pytest.fixture
@@ -73,67 +68,85 @@ def rng():
     return np.random.default_rng(11)
 
 
-def outcome(runs):
-    config = ExperimentConfig.model_validate(
-        {
-            "name": "test",
-            "dataset": {"name": "synthetic-100k"},
-            "models": models(),
-            "queries": {"users": [1], "n": 3, "recommend_n": 2},
-        }
-    )
-    answers, matrices = answer(runs, config)
-    return factorial(models(), answers, matrices), answers
+CONFIG = config_of(list(SETTINGS), queries={"users": [1], "n": 3, "recommend_n": 2})
 
 
-def test_only_the_setting_that_acts_is_found(rng):
-    """The lists move with the factors alone: from candidates 0 to 5 to candidates 10 to 15."""
-    runs = {name: runs_of(rng, 10 * (SETTINGS[name][0] == 4)) for name in "abcd"}
-    found, answers = outcome(runs)
-    assert found.settings == ("factors", "iterations")
-    effects = {(each.target, each.setting, each.held): each for each in found.effects}
+def factorial_of(lists, settings=None):
+    settings = settings or models()
+    judged = list(endpoints(CONFIG.queries, CONFIG.comparison))
+    answers, matrices = answer(lists, judged, baseline=next(iter(settings)), seed=CONFIG.seed)
+    return factorial(settings, answers, matrices), answers
+
+
+def test_only_the_setting_that_changes_the_lists_has_an_effect(rng):
+    """The lists change with the factors only: from candidates 0 to 5 to candidates 10 to 15."""
+    design, answers = factorial_of({name: runs_of(rng, 10 * (SETTINGS[name][0] == 4)) for name in "abcd"})
+    assert design.settings == ("factors", "iterations")
+    effects = {(effect.target, effect.setting, effect.held): effect for effect in design.effects}
     assert len(effects) == 16
     for held in ("iterations 5", "iterations 9"):
-        each = effects["users", "factors 2→4", held]
-        assert each.delta > 0.5
-        assert each.p_holm == pytest.approx(16 / 462)
+        effect = effects["users", "factors 2→4", held]
+        assert effect.delta > 0.5
+        assert effect.p_holm == pytest.approx(16 / 462)
     for held in ("factors 2", "factors 4"):
         assert effects["users", "iterations 5→9", held].p_holm > 0.05
-    pairs = [(each.target, frozenset((each.a, each.b))) for each in found.effects]
-    raw = {(each.target, frozenset((each.a, each.b))): each.p for each in answers}
-    assert [each.p_holm for each in found.effects] == holm([raw[pair] for pair in pairs]).tolist()
-    for each in found.interactions:  # no interaction: its interval holds 0
-        assert each.low_95 < 0 < each.high_95 or abs(each.size) < 0.05
-    assert found.sentence.startswith("Which setting does it, in user_1? factors 2→4 at iterations 5: ")
+    pairs = [(effect.target, frozenset((effect.a, effect.b))) for effect in design.effects]
+    raw = {(answer.target, frozenset((answer.a, answer.b))): answer.p for answer in answers}
+    assert [effect.p_holm for effect in design.effects] == holm([raw[pair] for pair in pairs]).tolist()
+    for interaction in design.interactions:
+        assert interaction.low_95 < 0 < interaction.high_95 or abs(interaction.size) < 0.05
+
+
+def test_the_sentence_has_the_four_effects_on_the_primary_endpoint(rng):
+    """All lists change with the factors, so that 3 of 3 neighbours are replaced less what the seed replaces."""
+    design, _ = factorial_of({name: runs_of(rng, 10 * (SETTINGS[name][0] == 4)) for name in "abcd"})
+    first, *others = design.sentence.split("; ")
+    effect = design.effects[0]
+    assert first == (
+        f"Effect of each setting on user_1: factors 2→4 at iterations 5 replaces {3 * effect.delta:.1f} of 3 neighbours"
+        f" (p = {effect.p_holm:.3f})"
+    )
+    assert [text.partition(" replaces")[0] for text in others] == [
+        "factors 2→4 at iterations 9",
+        "iterations 5→9 at factors 2",
+        "iterations 5→9 at factors 4",
+    ]
 
 
 def test_the_interaction_is_the_contrast_of_inclusion_probabilities(rng):
-    """Averaged over all pairs of runs, own ones included, it is that of the observed shares; here without them."""
-    runs = {name: runs_of(rng, 3 * place) for place, name in enumerate("abcd")}
-    found, _ = outcome(runs)
-    interaction = next(each for each in found.interactions if each.target == "users")
+    """It is the signed mean overlap over all pairs of models, from pairs of distinct runs."""
+    lists = {name: runs_of(rng, 3 * position) for position, name in enumerate("abcd")}
+    design, _ = factorial_of(lists)
+    interaction = next(row for row in design.interactions if row.target == "users")
     n, total = 3, 0.0
     signs = {"a": 1, "b": -1, "c": -1, "d": 1}
-    for one, sign in signs.items():
-        for other, other_sign in signs.items():
-            pairs = [
+    for left, left_sign in signs.items():
+        for right, right_sign in signs.items():
+            overlaps = [
                 Pair.of(r.users.ids[:, :n], s.users.ids[:, :n]).at(n).overlap
-                for i, r in enumerate(runs[one])
-                for j, s in enumerate(runs[other])
-                if one != other or i != j
+                for i, r in enumerate(lists[left])
+                for j, s in enumerate(lists[right])
+                if left != right or i != j
             ]
-            total += sign * other_sign * np.mean(pairs)
+            total += left_sign * right_sign * np.mean(overlaps)
     assert interaction.size == pytest.approx(total / 2)
     assert interaction.low_95 < interaction.size < interaction.high_95
 
 
-def test_an_interaction_is_found(rng):
-    """The lists move only where both settings are high."""
-    runs = {name: runs_of(rng, 10 * (name == "d")) for name in "abcd"}
-    found, _ = outcome(runs)
-    assert all(each.low_95 > 0 for each in found.interactions if each.target != "user_1")
+def test_an_interaction_shows_if_only_both_settings_together_change_the_lists(rng):
+    design, _ = factorial_of({name: runs_of(rng, 10 * (name == "d")) for name in "abcd"})
+    assert all(interaction.low_95 > 0 for interaction in design.interactions if interaction.target != "user_1")
 
 
 def test_single_runs_have_no_factorial(rng):
-    runs = {name: runs_of(rng, 0, replicates=1) for name in "abcd"}
-    assert outcome(runs)[0] is None
+    assert factorial_of({name: runs_of(rng, 0, replicates=1) for name in "abcd"})[0] is None
+
+
+def test_names_of_models_may_look_like_labels_of_runs(rng):
+    names = {"a": "k #1", "b": "k", "c": "k #1 #2", "d": "#"}
+    lists = {model: runs_of(rng, 3 * position) for position, model in enumerate(names)}
+    renamed, _ = factorial_of(
+        {names[model]: runs for model, runs in lists.items()},
+        {names[model]: values for model, values in models().items()},
+    )
+    assert renamed.interactions == factorial_of(lists)[0].interactions

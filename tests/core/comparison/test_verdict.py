@@ -58,8 +58,8 @@ def test_endpoints_outside_the_family_are_described(rng):
     last = answers_of(lists, config_of(["a", "b"]))[0][-1]
     assert last.verdict is None
     assert last.sentence == (
-        f"a and b in the 2 recommendations for user 0: {last.n_delta:.1f} of 2 recommendations are replaced beyond seed "
-        "variance (described, not tested)."
+        f"a and b in the 2 recommendations for user 0: {last.n_delta:.1f} of 2 recommendations are replaced beyond"
+        " seed variance (described, not tested)."
     )
 
 
@@ -178,15 +178,15 @@ def sentence_of(uncertainty, p, *, within=0.8, between=0.4, of="users"):
             uncertainty_of(0.25, 0.3, 0.5, 0.55),
             0.0002,
             {},
-            "k50 and k500 differ significantly and meaningfully in the 5 users nearest to user 10: 2.0 of 5 neighbours are"
-            " replaced beyond seed variance (95% interval 1.2 to 2.8; p < 0.001).",
+            "k50 and k500 differ significantly and meaningfully in the 5 users nearest to user 10: 2.0 of 5 neighbours"
+            " are replaced beyond seed variance (95% interval 1.2 to 2.8; p < 0.001).",
         ),
         (
             uncertainty_of(0.05, 0.06, 0.19, 0.25),
             0.01,
             {"between": 0.7},
-            "k50 and k500 differ significantly, but only slightly, in the 5 users nearest to user 10: 0.5 of 5 neighbours"
-            " are replaced beyond seed variance (95% interval 0.2 to 1.2; p = 0.010).",
+            "k50 and k500 differ significantly, but only slightly, in the 5 users nearest to user 10: 0.5 of 5"
+            " neighbours are replaced beyond seed variance (95% interval 0.2 to 1.2; p = 0.010).",
         ),
         (
             uncertainty_of(0.05, 0.06, 0.3, 0.4),
@@ -200,15 +200,16 @@ def sentence_of(uncertainty, p, *, within=0.8, between=0.4, of="users"):
             0.34,
             {"within": 0.3, "between": 0.3},
             "k50 and k500 are practically the same in the 5 users nearest to user 10: no significant difference beyond"
-            " seed variance (p = 0.340), and at most 0.50 of 5 neighbours are replaced; these lists depend largely on the"
-            " seed.",
+            " seed variance (p = 0.340), and at most 0.50 of 5 neighbours are replaced; these lists depend largely on"
+            " the seed.",
         ),
         (
             uncertainty_of(-0.1, -0.05, 0.3, 0.4),
             0.2,
             {"of": "recommendations"},
             "These runs do not show whether k50 and k500 differ in the 5 recommendations for user 10: no significant"
-            " difference beyond seed variance (p = 0.200), but a difference of 1 of 5 recommendations cannot be ruled out.",
+            " difference beyond seed variance (p = 0.200), but a difference of 1 of 5 recommendations cannot be ruled"
+            " out.",
         ),
     ],
 )

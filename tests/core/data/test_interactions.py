@@ -16,57 +16,56 @@ from tests.core.data.helpers import ROWS, build_rows, ratings_of
 
 
 class TestDigest:
-    def test_what_is_saved_comes_back(self, tmp_path: Path) -> None:
-        found = build(ratings_of(ROWS, {10: "Ten"}), PreprocessConfig())
-        found.save(tmp_path / "interactions.npz")
+    def test_a_saved_file_loads_with_the_same_digest(self, tmp_path: Path) -> None:
+        saved = build(ratings_of(ROWS, {10: "Ten"}), PreprocessConfig())
+        saved.save(tmp_path / "interactions.npz")
         loaded = Interactions.load(tmp_path / "interactions.npz")
-        assert loaded.digest() == found.digest()
-        assert (loaded.matrix != found.matrix).nnz == 0
+        assert loaded.digest() == saved.digest()
+        assert (loaded.matrix != saved.matrix).nnz == 0
         assert loaded.item_titles is not None
         assert loaded.item_titles.tolist() == ["", "Ten"]
 
-    def test_it_changes_with_everything_that_is_held(self) -> None:
-        base = ratings_of(ROWS)
+    def test_it_depends_on_values_filters_titles_order_and_ids(self) -> None:
+        ratings = ratings_of(ROWS)
         variants = [
-            build(base, PreprocessConfig()),
-            build(base, PreprocessConfig(confidence="binary")),
-            build(base, PreprocessConfig(min_rating=None)),
+            build(ratings, PreprocessConfig()),
+            build(ratings, PreprocessConfig(confidence="binary")),
+            build(ratings, PreprocessConfig(min_rating=None)),
             build(ratings_of(ROWS, {10: "Ten"}), PreprocessConfig()),
             build(ratings_of(ROWS[::-1]), PreprocessConfig()),
             build_rows([(user, str(item), *rest) for user, item, *rest in ROWS]),
             build_rows([(user.replace("a", "z"), *rest) for user, *rest in ROWS]),
         ]
-        assert len({each.digest() for each in variants}) == len(variants)
+        assert len({variant.digest() for variant in variants}) == len(variants)
 
-    def test_they_are_saved_and_change_no_digest(self, tmp_path: Path) -> None:
-        found = build_rows(ROWS)
-        found.save(tmp_path / "interactions.npz")
-        loaded = Interactions.load(tmp_path / "interactions.npz").times
-        assert loaded is not None
-        assert found.times is not None
-        assert loaded.tolist() == found.times.tolist()
-        assert build_rows([row[:3] for row in ROWS]).digest() == found.digest()
+    def test_it_does_not_depend_on_timestamps_which_are_saved(self, tmp_path: Path) -> None:
+        saved = build_rows(ROWS)
+        saved.save(tmp_path / "interactions.npz")
+        times = Interactions.load(tmp_path / "interactions.npz").times
+        assert times is not None
+        assert saved.times is not None
+        assert times.tolist() == saved.times.tolist()
+        assert build_rows([row[:3] for row in ROWS]).digest() == saved.digest()
 
 
-@pytest.mark.parametrize("parts", [1, 7, 1 << 20])
-def test_a_tally_is_that_of_all_parts(monkeypatch: pytest.MonkeyPatch, parts: int) -> None:
-    monkeypatch.setattr(interactions, "BLOCK_INTERACTIONS", parts)
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_occurrences_are_counted_over_all_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(interactions, "BLOCK_INTERACTIONS", block)
     indexes = np.random.default_rng(0).integers(0, 9, 50, dtype=np.int32)
-    assert tally(indexes, 12).tolist() == [indexes.tolist().count(index) for index in range(12)]
+    assert count_occurrences(indexes, 12).tolist() == [indexes.tolist().count(index) for index in range(12)]
 
 
-def test_summary_by_hand() -> None:
-    found = summarize(csr_array(np.array([[1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 1, 5]])))
-    assert (found.users, found.items, found.interactions) == (3, 4, 6)
-    assert (found.mean_per_user, found.max_per_user, found.min_per_user) == (2, 3, 1)
-    assert (found.mean_per_item, found.max_per_item, found.min_per_item) == (1.5, 3, 0)
+def test_a_summary_has_the_figures_computed_by_hand() -> None:
+    summary = summarize(csr_array(np.array([[1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 1, 5]])))
+    assert (summary.users, summary.items, summary.interactions) == (3, 4, 6)
+    assert (summary.mean_per_user, summary.max_per_user, summary.min_per_user) == (2, 3, 1)
+    assert (summary.mean_per_item, summary.max_per_item, summary.min_per_item) == (1.5, 3, 0)
 
 
 @pytest.mark.genuine
-def test_the_notebook_s_figures_on_the_genuine_movielens_100k(genuine: Path) -> None:
+def test_the_genuine_movielens_100k_has_the_notebooks_figures(genuine: Path) -> None:
     config = DatasetConfig(name="movielens-100k", path=str(genuine))
-    found = build(read_ratings(config, locate(config)), PreprocessConfig(min_rating=4))
-    summary = summarize(found.matrix)
+    summary = summarize(build(read_ratings(config, locate(config)), PreprocessConfig(min_rating=4)).matrix)
     assert (summary.users, summary.items, summary.interactions) == (942, 1447, 55_375)
     assert round(summary.mean_per_user, 6) == 58.784501
     assert round(summary.mean_per_item, 6) == 38.268832

@@ -16,21 +16,21 @@ from tests.core.data.helpers import ROWS, Row, build_rows, ratings_of
 
 class TestBuild:
     def test_indexes_are_by_first_appearance_after_filtering(self) -> None:
-        found = build_rows(ROWS)
-        assert found.user_ids.tolist() == ["b", "a", "c"]
-        assert found.item_ids.tolist() == [30, 10]
-        assert found.matrix.toarray().tolist() == [[4, 0], [4.5, 5], [0, 4]]
+        interactions = build_rows(ROWS)
+        assert interactions.user_ids.tolist() == ["b", "a", "c"]
+        assert interactions.item_ids.tolist() == [30, 10]
+        assert interactions.matrix.toarray().tolist() == [[4, 0], [4.5, 5], [0, 4]]
 
-    def test_the_matrix_is_what_implicit_takes(self) -> None:
+    def test_the_matrix_has_the_types_that_implicit_needs(self) -> None:
         matrix = build_rows(ROWS).matrix
         assert (matrix.dtype, matrix.indices.dtype, matrix.indptr.dtype) == (np.float32, np.int32, np.int32)
         assert matrix.has_sorted_indices
 
-    def test_null_keeps_every_rating(self) -> None:
-        found = build_rows(ROWS, min_rating=None)
-        assert found.user_ids.tolist() == ["a", "b", "c"]
-        assert found.item_ids.tolist() == [20, 30, 10]
-        assert found.matrix.toarray().tolist() == [[1, 4.5, 5], [0, 4, 0], [3, 0, 4]]
+    def test_without_a_minimum_every_rating_is_kept(self) -> None:
+        interactions = build_rows(ROWS, min_rating=None)
+        assert interactions.user_ids.tolist() == ["a", "b", "c"]
+        assert interactions.item_ids.tolist() == [20, 30, 10]
+        assert interactions.matrix.toarray().tolist() == [[1, 4.5, 5], [0, 4, 0], [3, 0, 4]]
 
     def test_a_rating_of_exactly_the_minimum_is_kept(self) -> None:
         assert build_rows(ROWS, min_rating=4.5).matrix.nnz == 2
@@ -38,16 +38,17 @@ class TestBuild:
     def test_binary_confidence_is_one(self) -> None:
         assert build_rows(ROWS, confidence="binary").matrix.toarray().tolist() == [[1, 0], [1, 1], [0, 1]]
 
-    def test_without_ratings_every_interaction_counts_one(self) -> None:
+    def test_without_ratings_every_interaction_counts_as_one(self) -> None:
         assert build_rows([("a", 1), ("b", 2), ("a", 2)]).matrix.toarray().tolist() == [[1, 1], [0, 1]]
 
     def test_titles_follow_their_items(self) -> None:
-        found = build(ratings_of(ROWS, {10: "Ten", 20: "Twenty"}), PreprocessConfig())
-        assert found.items_frame().to_dict("list") == {"index": [0, 1], "raw_id": [30, 10], "title": ["", "Ten"]}
-        assert found.users_frame().to_dict("list") == {"index": [0, 1, 2], "raw_id": ["b", "a", "c"]}
+        interactions = build(ratings_of(ROWS, {10: "Ten", 20: "Twenty"}), PreprocessConfig())
+        items, users = interactions.items_frame(), interactions.users_frame()
+        assert items.to_dict("list") == {"index": [0, 1], "raw_id": [30, 10], "title": ["", "Ten"]}
+        assert users.to_dict("list") == {"index": [0, 1, 2], "raw_id": ["b", "a", "c"]}
 
     @pytest.mark.parametrize(
-        ("rows", "kept"),
+        ("rows", "rating"),
         [
             ([("a", 1, 5.0), ("b", 1, 4.0), ("a", 1, 4.0)], 4),
             ([("a", 1, 5.0, 9.0), ("b", 1, 4.0, 0.0), ("a", 1, 4.0, 8.0)], 5),
@@ -55,46 +56,47 @@ class TestBuild:
         ],
         ids=["by line", "by timestamp", "by line where timestamps are equal"],
     )
-    def test_the_last_duplicate_counts(self, rows: list[Row], kept: int) -> None:
-        found = build_rows(rows, duplicates="last")
-        assert found.matrix.toarray()[found.user_ids.tolist().index("a")].tolist() == [kept]
+    def test_the_last_duplicate_counts(self, rows: list[Row], rating: int) -> None:
+        interactions = build_rows(rows, duplicates="last")
+        assert interactions.matrix.toarray()[interactions.user_ids.tolist().index("a")].tolist() == [rating]
 
-    def test_a_withdrawn_rating_does_not_count(self) -> None:
-        found = build_rows([("a", 1, 5.0), ("a", 1, 2.0), ("b", 1, 4.0)], duplicates="last")
-        assert found.user_ids.tolist() == ["b"]
+    def test_a_rating_that_was_lowered_later_does_not_count(self) -> None:
+        interactions = build_rows([("a", 1, 5.0), ("a", 1, 2.0), ("b", 1, 4.0)], duplicates="last")
+        assert interactions.user_ids.tolist() == ["b"]
 
-    def test_a_duplicate_is_refused_by_default_and_both_ratings_named(self) -> None:
+    def test_a_duplicate_is_refused_by_default_and_both_ratings_are_named(self) -> None:
         rows = [("b", 7, 1.0), ("a", 7, 5.0), ("a", 8, 5.0), ("a", 7, 4.0), ("a", 7, 4.0)]
         with pytest.raises(DataError, match=r"user a rates item 7 twice \(ratings 2 and 4 of the file\), and 2 such"):
             build_rows(rows)
 
-    def test_of_several_the_repeat_that_comes_first_is_named(self) -> None:
+    def test_the_first_of_several_duplicates_is_named(self) -> None:
         rows = [("a", 1, 5.0), ("b", 7, 5.0), ("b", 7, 4.0), ("a", 1, 4.0)]
         with pytest.raises(DataError, match=r"user b rates item 7 twice \(ratings 2 and 3 of the file\), and 2 such"):
             build_rows(rows)
 
-    @pytest.mark.parametrize("dated", [False, True])
+    @pytest.mark.parametrize("has_times", [False, True])
     @pytest.mark.parametrize("seed", range(5))
-    def test_the_matrix_is_what_a_dictionary_gives(self, seed: int, dated: bool) -> None:
-        stream = np.random.default_rng(seed)
-        columns = [stream.integers(0, bound, 400).tolist() for bound in (15, 25, 9, 20)]
+    def test_the_matrix_equals_a_dictionary_of_pairs(self, seed: int, has_times: bool) -> None:
+        generator = np.random.default_rng(seed)
+        columns = [generator.integers(0, bound, 400).tolist() for bound in (15, 25, 9, 20)]
         rows = [(f"u{user}", item, 1.0 + rating, float(at)) for user, item, rating, at in zip(*columns, strict=True)]
-        kept: dict[tuple[object, object], tuple[float, float, int]] = {}
+        kept: dict[tuple[object, object], tuple[float, float, int]] = {}  # rating, time and line of each pair
         for line, (user, item, rating, at) in enumerate(rows):
-            if (user, item) not in kept or not dated or at >= kept[user, item][1]:
+            if (user, item) not in kept or not has_times or at >= kept[user, item][1]:
                 kept[user, item] = (rating, at, line)
-        found = build_rows(rows if dated else [row[:3] for row in rows], duplicates="last", min_rating=None)
-        users = np.repeat(found.user_ids, np.diff(found.matrix.indptr)).tolist()
-        pairs = list(zip(users, found.item_ids[found.matrix.indices].tolist(), strict=True))
-        assert dict(zip(pairs, found.matrix.data.tolist(), strict=True)) == {pair: kept[pair][0] for pair in kept}
+        interactions = build_rows(rows if has_times else [row[:3] for row in rows], duplicates="last", min_rating=None)
+        matrix = interactions.matrix
+        users = np.repeat(interactions.user_ids, np.diff(matrix.indptr)).tolist()
+        pairs = list(zip(users, interactions.item_ids[matrix.indices].tolist(), strict=True))
+        assert dict(zip(pairs, matrix.data.tolist(), strict=True)) == {pair: kept[pair][0] for pair in kept}
         assert len(pairs) == len(kept)
-        assert found.matrix.has_canonical_format
-        if dated:
-            assert found.times is not None
-            assert found.times.tolist() == [kept[pair][1] for pair in pairs]
+        assert matrix.has_canonical_format
+        if has_times:
+            assert interactions.times is not None
+            assert interactions.times.tolist() == [kept[pair][1] for pair in pairs]
         lines = sorted(line for _, _, line in kept.values())
-        assert found.user_ids.tolist() == list(dict.fromkeys(rows[line][0] for line in lines))
-        assert found.item_ids.tolist() == list(dict.fromkeys(rows[line][1] for line in lines))
+        assert interactions.user_ids.tolist() == list(dict.fromkeys(rows[line][0] for line in lines))
+        assert interactions.item_ids.tolist() == list(dict.fromkeys(rows[line][1] for line in lines))
 
     @pytest.mark.parametrize(
         ("rows", "settings", "message"),
@@ -106,57 +108,60 @@ class TestBuild:
         ],
     )
     @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
-    def test_what_gives_no_matrix_is_refused(self, rows: list[Row], settings: dict[str, object], message: str) -> None:
+    def test_ratings_that_give_no_matrix_are_refused(
+        self, rows: list[Row], settings: dict[str, object], message: str
+    ) -> None:
         with pytest.raises(DataError, match=message):
             build_rows(rows, **settings)
 
-    def test_ratings_below_zero_are_fine_where_they_do_not_count(self) -> None:
+    def test_negative_ratings_are_accepted_if_confidence_is_binary(self) -> None:
         assert build_rows([("a", 1, -1.0)], min_rating=None, confidence="binary").matrix.nnz == 1
 
 
 class TestTimes:
-    def test_they_follow_the_matrix(self) -> None:
-        found = build_rows(ROWS, min_rating=None)
-        assert found.times is not None
-        rows = np.repeat(np.arange(3), np.diff(found.matrix.indptr))
-        of = {
-            (str(found.user_ids[row]), int(found.item_ids[column])): time
-            for row, column, time in zip(rows, found.matrix.indices, found.times, strict=True)
+    def test_they_are_in_the_order_of_the_matrix(self) -> None:
+        interactions = build_rows(ROWS, min_rating=None)
+        assert interactions.times is not None
+        rows = np.repeat(np.arange(3), np.diff(interactions.matrix.indptr))
+        time_of = {
+            (str(interactions.user_ids[row]), int(interactions.item_ids[column])): time
+            for row, column, time in zip(rows, interactions.matrix.indices, interactions.times, strict=True)
         }
-        assert of == {(str(user), int(str(item))): time for user, item, _, time in ROWS}
+        assert time_of == {(str(user), int(str(item))): time for user, item, _, time in ROWS}
 
-    def test_without_a_column_there_are_none(self) -> None:
+    def test_without_a_column_of_timestamps_there_are_none(self) -> None:
         assert build_rows([row[:3] for row in ROWS]).times is None
 
 
-class TestCore:
-    # a and b share 1, 2 and 3; c has 3 and 4; d has 4 alone
+class TestKCore:
+    # a and b have 1, 2 and 3; c has 3 and 4; d has 4
     PAIRS = (("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3), ("c", 3), ("c", 4), ("d", 4))
 
     def core(self, k: int) -> list[tuple[object, object]]:
-        found = build_rows([(user, item, 5.0) for user, item in self.PAIRS], k_core=k)
-        users = np.repeat(found.user_ids, np.diff(found.matrix.indptr))
-        return sorted(zip(users.tolist(), found.item_ids[found.matrix.indices].tolist(), strict=True))
+        interactions = build_rows([(user, item, 5.0) for user, item in self.PAIRS], k_core=k)
+        users = np.repeat(interactions.user_ids, np.diff(interactions.matrix.indptr))
+        items = interactions.item_ids[interactions.matrix.indices]
+        return sorted(zip(users.tolist(), items.tolist(), strict=True))
 
-    def test_one_is_everything(self) -> None:
+    def test_the_1_core_is_everything(self) -> None:
         assert self.core(1) == list(self.PAIRS)
 
-    def test_dropping_one_drops_what_hung_on_it(self) -> None:
-        # d goes, then item 4, then c
+    def test_dropping_is_repeated_until_all_have_enough(self) -> None:
+        # d is dropped first, then item 4, then c
         assert self.core(2) == list(self.PAIRS[:6])
 
-    def test_what_leaves_nothing_is_refused_with_the_largest_that_leaves_something(self) -> None:
+    def test_an_empty_core_is_refused_and_the_largest_k_is_named(self) -> None:
         with pytest.raises(DataError, match=r"k_core 5 leaves nothing of 9 interactions; the largest .* is 2"):
             self.core(5)
 
-    def test_ratings_that_do_not_count_hold_nothing_together(self) -> None:
+    def test_ratings_below_the_minimum_do_not_count(self) -> None:
         rows = [("a", 1, 5.0), ("a", 2, 5.0), ("b", 1, 5.0), ("b", 2, 1.0)]
         with pytest.raises(DataError, match="is 1"):
             build_rows(rows, k_core=2)
 
 
 class TestConfidence:
-    def test_the_first_that_cannot_be_one_is_named_wherever_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_first_unusable_rating_is_named_whatever_its_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(preprocessing, "BLOCK_INTERACTIONS", 2)
         with pytest.raises(DataError, match="a rating of -3 cannot be a confidence"):
             build_rows(
@@ -172,15 +177,15 @@ class TestConfidence:
             ({"transform": "log", "alpha": 2.0, "epsilon": 0.5}, [1 + 2 * np.log(9), 1 + 2 * np.log(11)]),
         ],
     )
-    def test_each_by_its_formula(self, confidence: object, expected: list[float]) -> None:
-        found = build_rows([("a", 1, 4.0), ("b", 2, 5.0)], confidence=confidence)
-        assert found.matrix.data == pytest.approx(np.array(expected, dtype=np.float32))
+    def test_confidences_follow_their_formula(self, confidence: object, expected: list[float]) -> None:
+        interactions = build_rows([("a", 1, 4.0), ("b", 2, 5.0)], confidence=confidence)
+        assert interactions.matrix.data == pytest.approx(np.array(expected, dtype=np.float32))
 
-    def test_without_ratings_r_is_one(self) -> None:
-        found = build_rows([("a", 1), ("b", 2)], confidence={"transform": "linear", "alpha": 40.0})
-        assert found.matrix.data.tolist() == [41, 41]
+    def test_without_ratings_the_transform_is_of_1(self) -> None:
+        interactions = build_rows([("a", 1), ("b", 2)], confidence={"transform": "linear", "alpha": 40.0})
+        assert interactions.matrix.data.tolist() == [41, 41]
 
-    def test_what_a_transform_makes_of_a_negative_rating_is_refused(self) -> None:
+    def test_a_negative_confidence_is_refused_and_its_rating_is_named(self) -> None:
         with pytest.raises(DataError, match=r"a rating of -2 \(made into -1\) cannot be a confidence"):
             build_rows([("a", 1, -2.0)], min_rating=None, confidence={"transform": "linear", "alpha": 1.0})
 
@@ -196,8 +201,8 @@ def digest_of(config: DatasetConfig, min_rating: float | None) -> str:
         (None, "c5dd39f595fca9d35e50cfc26085d5ed69a04507d79c7f1291c8a9e33ba30360"),
     ],
 )
-def test_the_same_ratings_have_the_same_digest_for_good(min_rating: float | None, expected: str) -> None:
-    """Runs are found again by it: another one needs another ALGORITHM."""
+def test_the_digest_of_the_synthetic_ratings_never_changes(min_rating: float | None, expected: str) -> None:
+    """Runs are found by the digest. If it has to change, ALGORITHM is raised."""
     assert digest_of(DatasetConfig(), min_rating) == expected
 
 
@@ -209,5 +214,7 @@ def test_the_same_ratings_have_the_same_digest_for_good(min_rating: float | None
         (None, "bf00150d05896a77a6de866bfb4d46f494b8eb8824c32dd957e8ab9748bba10a"),
     ],
 )
-def test_so_have_the_genuine_movielens_100k(genuine: Path, min_rating: float | None, expected: str) -> None:
+def test_the_digest_of_the_genuine_movielens_100k_never_changes(
+    genuine: Path, min_rating: float | None, expected: str
+) -> None:
     assert digest_of(DatasetConfig(name="movielens-100k", path=str(genuine)), min_rating) == expected

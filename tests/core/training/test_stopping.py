@@ -1,5 +1,6 @@
-"""The stopping rule: by hand, in a fit, and over a crash."""
+"""The stopping rule: by hand, in a fit, and in a fit that was interrupted."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +9,16 @@ import pytest
 
 from tasks.core.config.als import AlsConfig, SteadyStop
 from tasks.core.data.interactions import Interactions
-from tasks.core.errors import Stopped
 from tasks.core.files import put
 from tasks.core.models.factors import Factors
-from tasks.core.training.run_fit import FitRequest, FitResult, run_fit
+from tasks.core.training.run_fit import FitRequest, FitResult
 from tasks.core.training.step import Step
-from tasks.core.training.stopping import Check, LastLists, is_steady, steady
+from tasks.core.training.stopping import Check, PreviousLists, ends_with_last_step, steady
 from tests.core.models.test_balance import matrix
 
 RULE = SteadyStop(when="steady", every=10, patience=2, tolerance=0.1)
 NONE = float("nan")
+Complete = Callable[[FitRequest], tuple[FitResult, list[Step]]]
 
 
 @pytest.mark.parametrize(
@@ -36,83 +37,83 @@ NONE = float("nan")
     ],
 )
 def test_the_rule_by_hand(checks: list[tuple[float, float]], expected: bool) -> None:
-    assert steady(RULE, [Check(*each) for each in checks]) is expected
+    assert steady(RULE, [Check(*check) for check in checks]) is expected
 
 
-def test_a_check_s_overlap_is_that_of_the_side_that_changed_more() -> None:
+def test_the_overlap_of_a_check_is_that_of_the_side_that_changed_more() -> None:
     stream = np.random.default_rng(0)
     users, items = (stream.normal(size=(60, 8)).astype(np.float32) for _ in range(2))
-    lists = LastLists(RULE, 60, 60)
+    lists = PreviousLists(RULE, 60, 60)
     assert np.isnan(lists.overlap(Factors(users, items)))
     assert lists.overlap(Factors(users, items)) == 1
     other = stream.normal(size=(60, 8)).astype(np.float32)
     assert lists.overlap(Factors(users, other)) < 0.5
     assert lists.overlap(Factors(other, other)) < 0.5
-    assert LastLists(RULE, 60, 60, lists.last).overlap(Factors(other, other)) == 1
+    assert PreviousLists(RULE, 60, 60, lists.lists).overlap(Factors(other, other)) == 1
 
 
 def step(iteration: int, objective: float, overlap: float) -> Step:
     return Step(iteration, 0.0, 0.0, objective, 0.0, 0, overlap)
 
 
-def test_only_checks_count() -> None:
+def test_a_fit_ends_at_a_check_only() -> None:
     steps = [step(i, 100, 0.99 if i % 10 == 0 else NONE) for i in range(1, 36)]
-    assert not is_steady(RULE, steps), "35 is no check"
-    assert is_steady(RULE, steps[:30])
-    assert not is_steady(RULE, steps[:20])
-    assert not is_steady(None, steps[:30])
-    assert not is_steady(RULE, [])
+    assert not ends_with_last_step(RULE, steps), "35 is not a check"
+    assert ends_with_last_step(RULE, steps[:30])
+    assert not ends_with_last_step(RULE, steps[:20])
+    assert not ends_with_last_step(None, steps[:30])
+    assert not ends_with_last_step(RULE, [])
 
 
 @pytest.fixture
-def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FitRequest:
-    monkeypatch.setenv("LATENTLAB_HOME", str(tmp_path))
+def balanced(fit_request: FitRequest) -> FitRequest:
+    """A balanced fit with a stopping rule."""
     data = put("interactions", ".npz", Interactions(matrix(), np.arange(60), np.arange(40), None).save)
     rule = {"when": "steady", "every": 10, "patience": 2, "tolerance": 0.1}
-    settings = AlsConfig.model_validate({"factors": 6, "iterations": 500, "acceleration": "balanced", "stop": rule})
-    return FitRequest("a" * 64, data, settings, 7, (1, 15), (3,), 5, 1, 1e9)
+    settings = {"factors": 6, "iterations": 500, "acceleration": "balanced", "stop": rule}
+    return replace(fit_request, data=data, settings=AlsConfig.model_validate(settings), snapshots=(1, 15))
 
 
-def carried_out(order: FitRequest, target: Path) -> tuple[FitResult, list[Step]]:
-    seen: list[Step] = []
-    return run_fit(order, target, seen.extend), seen
+def elsewhere(request: FitRequest, home: Path) -> FitRequest:
+    """Return the same fit with a folder of checkpoints of its own."""
+    return replace(request, checkpoints=home / "other checkpoints", target=home / "other.npz")
 
 
-def test_a_fit_ends_at_the_check_that_is_steady_with_the_factors_it_has_there(
-    order: FitRequest, tmp_path: Path
+def test_a_fit_ends_at_the_first_steady_check_with_the_factors_of_that_iteration(
+    balanced: FitRequest, home: Path, complete: Complete
 ) -> None:
-    fitted, steps = carried_out(order, tmp_path / "f.npz")
-    assert fitted.iterations == len(steps) < 500
-    assert fitted.iterations % 10 == 0
-    assert is_steady(order.settings.stop, steps)
-    assert not any(is_steady(order.settings.stop, steps[:end]) for end in range(len(steps)))
-    assert [each.iteration for each in steps if each.overlap == each.overlap] == list(range(20, len(steps) + 1, 10))
+    result, steps = complete(balanced)
+    assert result.iterations == len(steps) < 500
+    assert result.iterations % 10 == 0
+    assert ends_with_last_step(balanced.settings.stop, steps)
+    assert not any(ends_with_last_step(balanced.settings.stop, steps[:end]) for end in range(len(steps)))
+    assert [step.iteration for step in steps if step.overlap == step.overlap] == list(range(20, len(steps) + 1, 10))
 
-    settings = order.settings.model_copy(update={"iterations": fitted.iterations, "stop": None})
-    plain, _ = carried_out(replace(order, settings=settings, identity="b" * 64), tmp_path / "g.npz")
-    assert plain.factors.sha256 == fitted.factors.sha256
-    assert fitted.overlaps[-1][0] == fitted.iterations, "lists along the way are compared with those of the end"
+    settings = balanced.settings.model_copy(update={"iterations": result.iterations, "stop": None})
+    without_rule, _ = complete(replace(elsewhere(balanced, home), settings=settings))
+    assert without_rule.factors.sha256 == result.factors.sha256
+    assert result.overlaps[-1][0] == result.iterations, "the last lists are those that the others are compared with"
 
 
-def test_without_steadiness_all_iterations_are_run(order: FitRequest, tmp_path: Path) -> None:
+def test_a_fit_that_is_never_steady_runs_all_iterations(balanced: FitRequest, complete: Complete) -> None:
     rule = SteadyStop(when="steady", every=10, patience=49, tolerance=1e-9)
-    settings = order.settings.model_copy(update={"stop": rule, "iterations": 40})
-    fitted, steps = carried_out(replace(order, settings=settings), tmp_path / "f.npz")
-    assert fitted.iterations == len(steps) == 40
+    settings = balanced.settings.model_copy(update={"stop": rule, "iterations": 40})
+    result, steps = complete(replace(balanced, settings=settings))
+    assert result.iterations == len(steps) == 40
 
 
-@pytest.mark.parametrize("back", [0, 1, 9, 10, 13])
-def test_a_fit_that_was_cut_off_ends_where_it_would_have(order: FitRequest, tmp_path: Path, back: int) -> None:
-    whole, told = carried_out(replace(order, identity="b" * 64), tmp_path / "whole.npz")
-
-    def cut(steps: list[Step]) -> None:
-        if steps[-1].iteration == whole.iterations - back:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        run_fit(order, tmp_path / "f.npz", cut)
-    # another config that follows other lists may be the one that goes on
-    resumed, again = carried_out(replace(order, queries=(1,), n=3), tmp_path / "f.npz")
-    assert resumed.factors.sha256 == whole.factors.sha256
-    assert [each.iteration for each in again] == [each.iteration for each in told]
-    np.testing.assert_array_equal([each.overlap for each in again], [each.overlap for each in told])
+@pytest.mark.parametrize("iterations_before_the_end", [0, 1, 9, 10, 13])
+def test_a_fit_that_was_interrupted_ends_at_the_same_iteration(
+    balanced: FitRequest,
+    home: Path,
+    complete: Complete,
+    interrupt: Callable[[FitRequest, int], None],
+    iterations_before_the_end: int,
+) -> None:
+    undisturbed, steps = complete(elsewhere(balanced, home))
+    interrupt(balanced, undisturbed.iterations - iterations_before_the_end)
+    # another config that follows other lists may be the one that resumes
+    resumed, resumed_steps = complete(replace(balanced, queries=(1,), n=3))
+    assert resumed.factors.sha256 == undisturbed.factors.sha256
+    assert [step.iteration for step in resumed_steps] == [step.iteration for step in steps]
+    np.testing.assert_array_equal([step.overlap for step in resumed_steps], [step.overlap for step in steps])

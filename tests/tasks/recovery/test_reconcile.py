@@ -49,16 +49,21 @@ def test_runs_of_other_programs_are_left_alone(client: MlflowClient, uri: str, t
     assert status(client, run.info.run_id) == "RUNNING"
 
 
-def test_files_of_complete_fits_are_removed_unless_a_process_trains_the_fit_anew(
-    client: MlflowClient, open_run: Callable[..., str]
+def test_files_of_complete_fits_are_removed_unless_a_process_trains_or_compares_the_fit(
+    client: MlflowClient, open_run: Callable[..., str], ended_process: str
 ) -> None:
+    alive, dead = open_run(identity="of an experiment"), open_run(identity="of another", process=ended_process)
+    for identity, parent in {"compared": alive, "abandoned": dead}.items():
+        run_id = open_run(complete="x", identity=identity)
+        client.set_tag(run_id, "mlflow.parentRunId", parent)
+        client.set_terminated(run_id, "FINISHED")
     client.set_terminated(open_run(complete="x", identity="complete"), "FINISHED")
     client.set_terminated(open_run(complete="x", identity="anew"), "FINISHED")
     open_run(identity="anew")
     client.set_terminated(open_run(identity="failed"), "FAILED")
-    for identity in ("complete", "anew", "failed", "elsewhere"):
+    for identity in ("complete", "anew", "failed", "elsewhere", "compared", "abandoned"):
         directory = WorkingDirectory(identity)
         write_text(directory.factors, "factors")
         write_text(directory.checkpoints / "3.npz", "a checkpoint")
     reconcile(client)
-    assert {directory.identity for directory in working_directories()} == {"anew", "failed", "elsewhere"}
+    assert {directory.identity for directory in working_directories()} == {"anew", "failed", "elsewhere", "compared"}

@@ -19,7 +19,9 @@ def test_the_warning_gives_the_reasons() -> None:
         "k8 has not converged after 100 iterations: the objective still fell by 0.40% after iteration 90; "
         "its lists depend on when training stops"
     )
-    assert "factors of users and items are out of balance (0.23; 0 at an optimum)" in convergence(imbalance=0.23).warning
+    assert (
+        "factors of users and items are out of balance (0.23; 0 at an optimum)" in convergence(imbalance=0.23).warning
+    )
     assert "iteration 90 and the factors" in convergence(0.004, 0.23).warning
 
 

@@ -14,4 +14,6 @@ def test_a_sweep_leaves_out_what_was_not_measured() -> None:
     seconds = Estimated(2.0, None, None)
     points = [Point(f"k{k}", {"factors": k}, None, Estimated(0.5, 0.4, 0.6), seconds, k / 2) for k in (1, 2, 4)]
     drawing = draw_sweep(Sweep(["factors"], "ndcg_at_10", 5, points))
-    assert drawing.alt.startswith("factors 1: overlap@5 within a model 0.5, seconds per fit 2, factors (MB) 0.5; factors 2")
+    assert drawing.alt.startswith(
+        "factors 1: overlap@5 within a model 0.5, seconds per fit 2, factors (MB) 0.5; factors 2"
+    )

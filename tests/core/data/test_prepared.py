@@ -1,0 +1,137 @@
+"""Interactions and their split in the store: when they are made again, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.core.data.prepared import INTERACTIONS, SPLITS
+from tasks.core.errors import DataError
+from tests.core.data.prepared_example import hold_out_file, prepare_file, write_ratings
+
+LAST: dict[str, Any] = {"split": {"strategy": "leave_last"}}
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    return write_ratings(tmp_path)
+
+
+def modification_times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
+
+
+# Interactions
+
+
+def test_interactions_are_made_once(ratings: Path, home: Path) -> None:
+    first = prepare_file(ratings)
+    before = modification_times(home / INTERACTIONS)
+    assert prepare_file(ratings) == first
+    assert modification_times(home / INTERACTIONS) == before
+    assert len(before) == 1
+
+
+def test_the_path_of_a_ratings_file_does_not_decide_its_interactions(ratings: Path, home: Path) -> None:
+    first = prepare_file(ratings)
+    assert prepare_file(ratings.rename(ratings.with_name("renamed.csv"))) == first
+    assert len(list((home / INTERACTIONS / "made-from").iterdir())) == 1
+
+
+def test_other_settings_give_other_interactions(ratings: Path) -> None:
+    rating, binary = prepare_file(ratings), prepare_file(ratings, confidence="binary")
+    assert rating.sha256 != binary.sha256
+    assert (set(rating.load().matrix.data), set(binary.load().matrix.data)) == ({5.0}, {1.0})
+
+
+def test_prepared_data_have_a_digest_and_counts_of_the_interactions(ratings: Path) -> None:
+    data = prepare_file(ratings)
+    interactions = data.load()
+    assert data.sha256 == interactions.digest()
+    assert (data.summary.users, data.summary.items) == interactions.matrix.shape == (20, 15)
+    assert data.summary.interactions == interactions.matrix.nnz
+    assert data.held_out is None
+
+
+def test_damaged_interactions_are_refused_and_then_made_again(ratings: Path) -> None:
+    data = prepare_file(ratings)
+    Path(data.file.path).write_bytes(b"damaged")
+    with pytest.raises(DataError, match="the file was damaged"):
+        data.load()
+    assert prepare_file(ratings) == data
+    assert data.load().digest() == data.sha256
+
+
+# Splits
+
+
+def test_a_split_is_made_once(ratings: Path, home: Path) -> None:
+    first = hold_out_file(ratings)
+    before = modification_times(home / SPLITS)
+    assert hold_out_file(ratings) == first
+    assert modification_times(home / SPLITS) == before
+    assert len(before) == 2
+
+
+def test_another_column_of_timestamps_gives_another_split(ratings: Path) -> None:
+    first, second = (hold_out_file(ratings, {"timestamp": name}, **LAST) for name in ("t1", "t2"))
+    assert first.sha256 != second.sha256
+    assert (first.load().test != second.load().test).nnz > 0
+    with pytest.raises(DataError, match="needs timestamps"):
+        hold_out_file(ratings, **LAST)
+
+
+def test_the_validation_part_is_another_split(ratings: Path) -> None:
+    test, validation = hold_out_file(ratings), hold_out_file(ratings, part="validation")
+    assert test.sha256 != validation.sha256
+    assert test.load().test.multiply(validation.load().test).nnz == 0
+
+
+def test_another_seed_gives_another_split(ratings: Path) -> None:
+    first, second = hold_out_file(ratings, seed=1), hold_out_file(ratings, seed=2)
+    assert first.sha256 != second.sha256
+    assert (first.load().test != second.load().test).nnz > 0
+
+
+def test_a_damaged_or_missing_split_is_refused_and_then_made_again(ratings: Path) -> None:
+    held_out = hold_out_file(ratings)
+    Path(held_out.train.path).unlink()
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        held_out.load()
+    assert hold_out_file(ratings) == held_out
+    Path(held_out.test.path).write_bytes(b"damaged")
+    Path(held_out.train.path).unlink()
+    assert hold_out_file(ratings) == held_out
+    assert held_out.load().counts()["test_interactions"] > 0
+
+
+# A published test file
+
+
+def test_a_published_test_file_is_the_test_part_of_all_interactions(ratings: Path, tmp_path: Path) -> None:
+    """The split depends on the content of the test file, not on its path."""
+    test_file = tmp_path / "test.csv"
+    test_file.write_text("user,item,rating\n0,new,5\n3,new,4\n4,new,1\n")
+    held_out = hold_out_file(ratings, split={"strategy": "files", "test": str(test_file)})
+    split = held_out.load()
+    assert split.train.nnz == prepare_file(ratings).summary.interactions
+    assert np.unique(split.test.tocoo().coords[1]).tolist() == [15]  # a new item, after the 15 of the train part
+    assert split.test.nnz == 2  # the rating of 1 is below min_rating
+    renamed = test_file.rename(tmp_path / "renamed.csv")
+    assert hold_out_file(ratings, split={"strategy": "files", "test": str(renamed)}) == held_out
+    renamed.write_text("user,item,rating\n0,new,5\n")
+    assert hold_out_file(ratings, split={"strategy": "files", "test": str(renamed)}).sha256 != held_out.sha256
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "test.csv: empty"), ("a,b\n1,2\n", "no column 'user'"), (None, "test.csv is not a file")],
+)
+def test_errors_of_a_published_test_file_name_its_config_key(
+    ratings: Path, tmp_path: Path, content: str | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / "test.csv").write_text(content)
+    with pytest.raises(DataError, match=f"^evaluation.split.test: .*{words}"):
+        hold_out_file(ratings, split={"strategy": "files", "test": str(tmp_path / "test.csv")})

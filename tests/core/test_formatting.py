@@ -1,0 +1,81 @@
+"""Numbers, p-values, labels and settings as text."""
+
+from dataclasses import fields
+
+import pytest
+
+from tasks.core.data.interactions import Summary
+from tasks.core.formatting import (
+    SUMMARY_LABELS,
+    decimals,
+    did_you_mean,
+    interval,
+    p_statement,
+    p_value,
+    run_label,
+    setting_text,
+    settings_text,
+    shortened,
+    summary_value,
+)
+
+
+@pytest.mark.parametrize(
+    ("p", "value", "statement"),
+    [
+        (0.0, "<0.001", "p < 0.001"),
+        (0.00099, "<0.001", "p < 0.001"),
+        (0.001, "0.001", "p = 0.001"),
+        (0.0087, "0.009", "p = 0.009"),
+        (1.0, "1.000", "p = 1.000"),
+    ],
+)
+def test_p_values_have_three_decimals_or_are_below_one_thousandth(p: float, value: str, statement: str) -> None:
+    assert p_value(p) == value
+    assert p_statement(p) == statement
+
+
+def test_numbers_have_a_fixed_number_of_decimals() -> None:
+    assert decimals(0.12345) == "0.123"
+    assert decimals(2.0, 1) == "2.0"
+    assert decimals(None) == "-"
+
+
+def test_intervals_have_two_limits() -> None:
+    assert interval(0.3961, 0.568) == "0.396 to 0.568"
+    assert interval(1.98, 2.84, digits=1) == "2.0 to 2.8"
+    assert interval(-0.25, 0.5, 2) == "-0.25 to 0.50"
+    assert interval(None, None) == "-"
+
+
+def test_summary_labels_cover_the_summary_in_its_order() -> None:
+    assert list(SUMMARY_LABELS) == [field.name for field in fields(Summary)]
+    assert SUMMARY_LABELS["mean_per_user"] == "mean per user"
+
+
+def test_summary_values_are_counts_or_means() -> None:
+    assert summary_value(55375) == "55,375"
+    assert summary_value(58.7845010616) == "58.784501"
+
+
+def test_runs_are_labelled_by_model_and_replicate() -> None:
+    assert run_label("k500", 3) == "k500 #3"
+
+
+def test_settings_are_written_as_people_write_them() -> None:
+    assert settings_text({"factors": 16, "alpha": 30.0, "stop": None}) == "factors 16, alpha 30, stop none"
+    assert setting_text(0.01) == "0.01"
+    assert setting_text({"when": "steady", "every": 25}) == "(when steady, every 25)"
+
+
+def test_the_nearest_name_is_suggested() -> None:
+    assert did_you_mean("baselin", ["baseline", "depths"]) == "; did you mean 'baseline'?"
+    assert did_you_mean("xyz", ["baseline", "depths"]) == ""
+    assert did_you_mean("", ["baseline"]) == ""
+
+
+def test_long_values_are_cut_to_80_characters() -> None:
+    assert shortened("short") == "'short'"
+    cut = shortened("x" * 100)
+    assert len(cut) == 80
+    assert cut.endswith("...")

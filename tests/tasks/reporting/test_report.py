@@ -1,0 +1,99 @@
+"""The report: which figures there are, and what the page says."""
+
+import re
+
+import pytest
+
+from tasks.reporting.report import draw, render
+from tests.tasks.reporting.small_result import OWNERS, small_result
+
+FIGURES = [
+    "intervals",
+    "candidates-user_1",
+    "runs-users",
+    "depths-users",
+    "depths-items",
+    "users",
+    "accuracy",
+    "trajectory",
+    "objective",
+]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    result = small_result()
+    return render(result, draw(result, OWNERS), "name: <small>\n")
+
+
+def cells(page: str, row: str) -> list[str]:
+    """Return the cells that follow the given ones in the first such row."""
+    match = re.search(rf"<tr>{row}(.*?)</tr>", page, re.DOTALL)
+    assert match is not None
+    return re.findall(r"<td[^>]*>(.*?)</td>", match[1])
+
+
+def test_figures_of_a_comparison() -> None:
+    assert [drawing.name for drawing in draw(small_result(), OWNERS)] == FIGURES
+
+
+def test_figures_of_a_single_model_compare_nothing() -> None:
+    result = small_result(
+        models={"a": {}}, answers=[], per_user=[], accuracy=[], convergence=small_result().convergence[:1]
+    )
+    assert [drawing.name for drawing in draw(result, OWNERS)] == ["runs-users", "trajectory", "objective"]
+
+
+def test_the_page_holds_every_figure_and_loads_nothing(page: str) -> None:
+    assert re.findall(r'<figure id="(.*?)">', page) == FIGURES
+    assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
+
+
+def test_ids_titles_and_config_are_text(page: str) -> None:
+    assert "<i>" not in page
+    assert "1 (id &lt;i&gt;)" in page
+    assert "name: &lt;small&gt;" in page
+
+
+def test_the_sentence_and_the_warnings_come_first(page: str) -> None:
+    assert page.index("The answer.") < page.index("no difference can be significant") < page.index("<h2>")
+
+
+def test_numbers_of_an_answer(page: str) -> None:
+    row = cells(page, "<td>users</td><td>5</td><td>0.900")
+    assert row[:3] == ["0.400", "0.250", "0.400"]
+    assert row[3:] == [
+        "too few runs",
+        "2.00",
+        "0.417",
+        "0.333",
+        "1.000",
+        "inconclusive; depends largely on the seed",
+    ]
+
+
+def test_numbers_of_the_reference_overlaps(page: str) -> None:
+    assert cells(page, r"<td>users</td><td>5</td><td>a \(A\), b \(B\)</td>") == [
+        "0.062",
+        "0.125",
+        "0.600",  # √(0.9 · 0.4)
+        "0.750",
+        "-",
+    ]
+
+
+def test_numbers_of_the_accuracy_tests(page: str) -> None:
+    row = cells(page, "<td>ndcg_at_10</td>")
+    assert row[:6] == ["a", "b", "0.2500", "0.5000", "+0.2500", "-1.0000 to +1.0000"]
+    assert row[6:] == ["&lt;0.001", "&lt;0.001", "-", "&lt;0.001", "1.000"]
+
+
+def test_accuracy_has_models_and_reference_recommenders(page: str) -> None:
+    assert "<tr><td>a</td><td>0.2500 ±0.1250</td></tr>" in page
+    assert "<tr><td>popularity</td><td>0.5000</td></tr>" in page
+    assert "ease was not run: too many items." in page
+
+
+def test_the_data_are_summarized(page: str) -> None:
+    assert "<tr><td>interactions</td><td>1,234</td></tr>" in page
+    assert "<tr><td>mean per user</td><td>411.333333</td></tr>" in page

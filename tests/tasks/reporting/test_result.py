@@ -1,0 +1,73 @@
+"""The result of a comparison: its sentences, its warnings, its JSON."""
+
+from tasks.reporting.result import Result
+from tests.tasks.reporting.small_result import accuracy_test, convergence, small_result
+
+
+def test_json_keeps_the_result() -> None:
+    result = small_result()
+    assert Result.from_json(result.to_json()) == result
+
+
+def test_the_sentence_is_the_first_answer_and_the_first_accuracy_test() -> None:
+    result = small_result()
+    assert result.sentence == f"The answer. {result.accuracy_tests[0].sentence}"
+
+
+def test_a_single_model_is_described() -> None:
+    result = small_result(models={"a": {}})
+    assert result.sentence.startswith("There is only one model, so its lists are described and not compared.")
+
+
+def test_single_runs_are_described_and_not_tested() -> None:
+    result = small_result(answers=[], accuracy_tests=[])
+    assert result.sentence.startswith("There is one run of each model, so the differences are described and not tested")
+
+
+def test_accuracy_cells_have_models_before_reference_recommenders() -> None:
+    cells = small_result().accuracy_cells
+    assert [model for model, _ in cells] == ["a", "b", "popularity"]
+
+
+def test_cutoffs_are_those_of_the_metrics() -> None:
+    assert small_result().cutoffs == [10]
+    assert small_result(accuracy=[]).cutoffs == []
+
+
+def test_too_few_replicates_are_a_warning() -> None:
+    warning = (
+        "With 2 replicates no difference can be significant: the smallest p after Holm is 0.333; 4 replicates would be "
+        "enough"
+    )
+    assert small_result().warnings == [warning]
+    assert small_result(smallest_p=0.05).warnings == []
+    assert small_result(answers=[]).warnings == []
+
+
+def test_models_below_popularity_are_a_warning() -> None:
+    tests = [
+        accuracy_test("popularity", "a", 0.5, 0.25, 0.01),
+        accuracy_test("popularity", "b", 0.5, 0.4, 0.9),
+        accuracy_test("popularity", "c", 0.5, 0.6, 0.01),
+    ]
+    assert small_result(smallest_p=0.01, beside_popularity=tests).warnings == [
+        "a recommends worse than popularity (ndcg_at_10 0.2500 against 0.5000)",
+        "b recommends no better than popularity (ndcg_at_10 0.4000 against 0.5000)",
+    ]
+
+
+def test_up_to_two_models_without_convergence_have_a_warning_each() -> None:
+    records = [convergence("a", change=0.5), convergence("b", change=0.25), convergence("c")]
+    warnings = small_result(smallest_p=0.01, convergence=records).warnings
+    assert warnings == [record.warning for record in records[:2]]
+
+
+def test_more_models_without_convergence_share_a_warning() -> None:
+    records = [convergence(model, change=0.5) for model in "abc"]
+    warnings = small_result(smallest_p=0.01, convergence=records).warnings
+    assert warnings == [f"{records[0].warning}; the fits of b, c have not converged either"]
+
+
+def test_stopped_fits_are_a_warning() -> None:
+    warnings = small_result(smallest_p=0.01, convergence=[convergence("a", ran=5)]).warnings
+    assert [warning.partition(" by ")[0] for warning in warnings] == ["a was stopped after 5 of 10 iterations"]

@@ -1,0 +1,30 @@
+"""MLflow experiments: created once, found by name, and reported if they were deleted."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tasks.core.errors import TrackingError
+from tasks.tracking.experiments import find_experiment, open_experiment
+from tasks.tracking.search import find_run
+
+
+def test_an_experiment_is_created_once_with_its_artifacts_in_the_folder_of_the_store(
+    client: MlflowClient, uri: str, tmp_path: Path, experiment_id: str
+) -> None:
+    assert open_experiment(client, uri, "blocks") == experiment_id
+    assert find_experiment(client, "blocks") == experiment_id
+    assert client.get_experiment(experiment_id).artifact_location == (tmp_path / "mlartifacts" / "blocks").as_uri()
+
+
+def test_a_deleted_experiment_is_reported_with_the_command_that_restores_it(
+    client: MlflowClient, uri: str, experiment_id: str
+) -> None:
+    client.delete_experiment(experiment_id)
+    expected = rf"'blocks' was deleted; restore it \(mlflow experiments restore --experiment-id {experiment_id}\)"
+    with pytest.raises(TrackingError, match=expected):
+        open_experiment(client, uri, "blocks")
+    assert find_experiment(client, "blocks") is None
+    with pytest.raises(TrackingError, match="there is no experiment 'blocks'"):
+        find_run(client, "blocks")
