@@ -48,9 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ("kill_9" not in item.name, "faults" not in item.path.parts))
 
 
-def needed(found: object, what: str) -> None:
-    """Skip where something is not installed; CI has everything."""
-    if not found:
+def require(installed: object, what: str) -> None:
+    """Skip a test for which something is not installed. CI must have everything."""
+    if not installed:
         if os.environ.get("CI"):
             pytest.fail(f"no {what}; CI runs this test")
         pytest.skip(f"no {what} on this machine")
@@ -151,7 +151,7 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything started, deployed, and one quickstart run to its end."""
     postgres = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    needed(postgres, "PostgreSQL")
+    require(postgres, "PostgreSQL")
     pytest.importorskip("psycopg")
     folder = tmp_path_factory.mktemp("stack")
     prefect_port, mlflow_port, database_port = (str(free_port()) for _ in range(3))

@@ -1,4 +1,4 @@
-"""A server on loopback that misbehaves on demand, and certificates for it."""
+"""A local HTTP server that misbehaves as a test asks, certificates for it, and servers as processes."""
 
 import datetime
 import ipaddress
@@ -24,7 +24,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Server(ThreadingHTTPServer):
-    """Gives each path its answers in turn, the last one for ever; notes every request."""
+    """Gives the answers of each path in turn and repeats the last one; records every request."""
 
     daemon_threads = True
     block_on_close = False
@@ -41,10 +41,10 @@ class Server(ThreadingHTTPServer):
             self.scheme = "https"
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is what many of these tests are about."""
+        """Ignore errors: many tests have a client that hangs up."""
 
     def at(self, path: str, *answers: Answer, login: str = "") -> str:
-        """The address at which `answers` are given."""
+        """Add answers to a path, and return its address."""
         self.answers[path].extend(answers)
         return f"{self.scheme}://{login}127.0.0.1:{self.server_port}{path}"
 
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def reply(data: bytes = DATA, *, status: int = 200, length: int | None = None, **headers: str) -> Answer:
-    """An answer of one piece, which may claim another length than it has."""
+    """Answer with a body, whose Content-Length may be wrong."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(status)
@@ -79,11 +79,12 @@ def reply(data: bytes = DATA, *, status: int = 200, length: int | None = None, *
 
 
 def status(code: int, **headers: str) -> Answer:
+    """Answer with a status and no body."""
     return reply(b"", status=code, **headers)
 
 
 def cut_chunks(request: BaseHTTPRequestHandler) -> None:
-    """A chunked body whose last chunk ends early."""
+    """Answer with a chunked body whose last chunk ends early."""
     request.send_response(200)
     request.send_header("Transfer-Encoding", "chunked")
     request.end_headers()
@@ -91,7 +92,7 @@ def cut_chunks(request: BaseHTTPRequestHandler) -> None:
 
 
 def endless_chunks(request: BaseHTTPRequestHandler) -> None:
-    """A body that claims no length and never ends."""
+    """Answer with a chunked body that never ends."""
     request.send_response(200)
     request.send_header("Transfer-Encoding", "chunked")
     request.end_headers()
@@ -100,7 +101,7 @@ def endless_chunks(request: BaseHTTPRequestHandler) -> None:
 
 
 def dripping(piece: bytes, every: float, times: int) -> Answer:
-    """A body that comes in pieces with pauses between them."""
+    """Answer with a body that comes in pieces, with pauses of `every` seconds."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
@@ -114,11 +115,12 @@ def dripping(piece: bytes, every: float, times: int) -> Answer:
 
 
 def hang_up(request: BaseHTTPRequestHandler) -> None:
+    """Close the connection without an answer."""
     request.connection.shutdown(socket.SHUT_RDWR)
 
 
 def refused_port() -> int:
-    """A port on which nothing listens."""
+    """Return a port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -126,7 +128,7 @@ def refused_port() -> int:
 
 @contextmanager
 def serving(server: Server) -> Iterator[Server]:
-    """The server, answering within the block."""
+    """Run a server during the block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -138,7 +140,7 @@ def serving(server: Server) -> Iterator[Server]:
 
 
 def certificate(folder: Path, days: int) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1 that ends in so many days, and its key."""
+    """Write a self-signed certificate of 127.0.0.1 that expires in `days` days; return its path and its key's."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -163,7 +165,7 @@ def certificate(folder: Path, days: int) -> tuple[Path, Path]:
 
 
 def wait_for(url: str, log: Path, seconds: float = 120) -> None:
-    """Return once a server answers; fail with what it wrote where it does not."""
+    """Return once a server answers; fail with the end of its log if it does not."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -175,8 +177,8 @@ def wait_for(url: str, log: Path, seconds: float = 120) -> None:
     pytest.fail(f"{url} does not answer: {log.read_text()[-3000:]}")
 
 
-def started(command: list[str], folder: Path, env: dict[str, str], url: str) -> subprocess.Popen[bytes]:
-    """A server as a process of its own, in a session of its own, that answers at `url`."""
+def start_server(command: list[str], folder: Path, env: dict[str, str], url: str) -> subprocess.Popen[bytes]:
+    """Start a server as a process in a session of its own, and wait until it answers at `url`."""
     log = folder / "server.log"
     with log.open("ab") as file:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=file, stderr=file, start_new_session=True)

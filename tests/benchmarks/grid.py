@@ -107,7 +107,7 @@ def main() -> None:
             for doubling in range(DOUBLINGS + 1):
                 sizes = BASE | {dimension: BASE[dimension] << doubling}
                 times[dimension][sizes[dimension]] = measure(*sizes.values(), folder=Path(folder))
-    base = ", ".join(f"{value:,} {name}" for name, value in BASE.items())
+    base = "{users:,} users, {items:,} items, {interactions:,} interactions, k={k}".format(**BASE)
     print(f"{base}, each doubled {DOUBLINGS} times: seconds")
     for dimension, by_size in times.items():
         print(f"\n{dimension:<28}" + "".join(f"{size:>11,}" for size in by_size) + "   exponent")

@@ -80,6 +80,27 @@ def bare_loop(config_path: str, overrides: list[str]) -> None:
 # In the parent.
 
 
+@contextmanager
+def prefect_server(env: dict[str, str], cwd: Path) -> Iterator[str]:
+    """Run a Prefect server during the block, which begins once it answers. Yields the URL of its API."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, env=env, cwd=cwd, stdout=quiet, stderr=quiet) as process:
+        try:
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health").close()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/api"
+        finally:
+            process.terminate()
+
+
 class Bench:
     """The commands that are measured, for one config, in folders of their own below `folder`."""
 

@@ -362,9 +362,7 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--data", type=Path, help="MovieLens 100K, a directory or zip file")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the environment with the libraries")
-    parser.add_argument(
-        "--turns", type=int, default=3, help="fits of each library (default 3); at most 2 of a slow one"
-    )
+    parser.add_argument("--turns", type=int, default=3, help="fits of each library (default 3; of a slow one 2)")
     parser.add_argument("--k", type=int, nargs="+", choices=sorted(MAX_ITERATIONS), default=sorted(MAX_ITERATIONS))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

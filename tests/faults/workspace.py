@@ -14,13 +14,14 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tasks.core.files import TEMPORARY
 from tasks.core.planning.runs import PARENT
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.runs import is_complete, run_ref
@@ -170,6 +172,29 @@ class Workspace:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
+
+    def appears(self, pattern: str) -> Callable[[], set[Path]]:
+        """Return a condition: the files of a pattern that have been written since."""
+
+        def files() -> set[Path]:
+            return {path for path in self.folder.glob(pattern) if not path.name.startswith(TEMPORARY)}
+
+        before = files()
+        return lambda: files() - before
+
+    def increases(self, query: str, *parameters: str) -> Callable[[], bool]:
+        """Return a condition: a number in the store has grown since. The database itself is asked, which is fast."""
+
+        def number() -> int:
+            uri = f"file:{self.folder / 'mlflow.db'}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as database:
+                try:
+                    return int(database.execute(query, parameters).fetchone()[0])
+                except sqlite3.OperationalError:  # locked
+                    return 0
+
+        before = number()
+        return lambda: number() > before
 
     # Checking
 

@@ -23,18 +23,6 @@ from rich.logging import RichHandler
 
 Done = subprocess.CompletedProcess[str]
 """Exit code, stdout and stderr of a command."""
-EXPERIMENT = """\
-name: small
-dataset: {name: file, path: ratings.csv}
-preprocess: {min_rating: null}
-models:
-  k2: {factors: 2, iterations: 2}
-replicates: 1
-comparison: {depths: [1]}
-evaluation: null
-"""
-"""A config that works, of four users and seven items."""
-RATINGS = "user,item,rating\n" + "".join(f"{user},{item},5\n" for user in range(4) for item in range(user, user + 4))
 
 
 @dataclass(frozen=True)
@@ -168,7 +156,7 @@ def command_line(folder: Path, api_url: str, columns: int = 200) -> CommandLine:
     -------
     CommandLine
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LATENTLAB", "MLFLOW_T"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LATENTLAB", "MLFLOW"))}
     own = {
         "LATENTLAB_HOME": str(folder / "home"),
         "PREFECT_HOME": str(folder / "prefect"),

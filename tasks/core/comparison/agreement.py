@@ -66,9 +66,9 @@ class Row:
 
     @property
     def metric(self) -> str:
-        """Name of the overlap among the metrics of the parent run, such as `overlap.users_at_5.k50_vs_k500`."""
+        """Name among the parent run's metrics, after `overlap/`: such as `users_at_5.k50_vs_k500`."""
         models = self.a if self.a == self.b else f"{self.a}_vs_{self.b}"
-        return f"overlap.{self.target}_at_{self.depth}.{models}"
+        return f"{self.target}_at_{self.depth}.{models}"
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class Answer:
 
     @property
     def metric(self) -> str:
-        """Suffix of the metrics `delta.`, `p.` and `p_holm.` of the parent run, such as `users_at_5.k50_vs_k500`."""
+        """Name among the parent run's metrics, after `delta/`, `p/` and `p_holm/`: such as `users_at_5.k50_vs_k500`."""
         return f"{self.target}_at_{self.n}.{self.a}_vs_{self.b}"
 
 

@@ -86,7 +86,7 @@ def test_noise_is_no_significant_difference(rng):
 
 def test_sign_flips_reject_at_their_level():
     rng = np.random.default_rng(3)
-    p = [compared(*(rng.normal(size=(1, 25)) for _ in "ab")).p_users_flip for _ in range(200)]
+    p = [accuracy_tests._sign_flip_p(rng.normal(size=25) - rng.normal(size=25), rng) for _ in range(200)]
     rejected = sum(value <= 0.05 for value in p)
     assert stats.binomtest(rejected, 200, 0.05).pvalue > 0.001
 

@@ -106,7 +106,7 @@ def test_chance_of_queried_recommendations_is_that_of_the_user() -> None:
 
 @pytest.mark.parametrize(
     ("a", "b", "expected"),
-    [("k50", "k50", "overlap.users_at_5.k50"), ("k50", "k500", "overlap.users_at_5.k50_vs_k500")],
+    [("k50", "k50", "users_at_5.k50"), ("k50", "k500", "users_at_5.k50_vs_k500")],
 )
 def test_metric_names_are_stable(a: str, b: str, expected: str) -> None:
     assert Row("users", 5, a, b, 1, 1.0, 1.0, 1.0, 0.1).metric == expected
