@@ -1,6 +1,9 @@
-# make run: the main job on the embedded data.  make test: the tests.  make test-faults: those that take minutes, with a
-# kill -9 at ROUNDS random moments.  make bench: against other libraries, those that the interpreter PEERS has (and
-# DATA=DIR_OR_ZIP for MovieLens 100K).  Each sets up .venv first.
+# make run          the default experiment, on data that the project makes itself
+# make test         the tests; TESTS=tests/core selects some
+# make test-faults  the tests that take minutes, with a kill -9 at ROUNDS random moments
+# make bench        benchmarks against the libraries that the interpreter PEERS has; DATA=DIR_OR_ZIP is MovieLens 100K
+# make lint         ruff and mypy
+# Each sets up .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= configs/quickstart.yaml
@@ -35,7 +38,7 @@ $(VENV)/bin/python:
 		{ echo "Python 3.11 to 3.13 is needed, and $(PYTHON) is another: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-# The stamps are written last: an install that was cut off is done again.
+# The stamps are written last: an install that was interrupted is repeated.
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
@@ -44,7 +47,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@ $(VENV)/.run
 
-# Newest versions that pyproject.toml allows, on every supported Python; needs uv.
+# The newest versions that pyproject.toml allows, for every supported Python; needs uv.
 constraints:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --no-emit-index-url \
 		--quiet --upgrade --output-file constraints.txt pyproject.toml

@@ -120,22 +120,23 @@ def run_fits(
             ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
             return CompletedFit(ref, WorkingDirectory(run.identity))
 
-    fits = []
     with _runner(config, data, runs) as runner, progress_artifact(config.name, len(runs)) as update:
         if runner.fits_at_a_time > 1:  # the longest first: none of them is left over at the end
             size = data.summary.users, data.summary.items
             runs = sorted(runs, key=lambda run: -gflop(size, data.summary.interactions, run.settings))
-        for completed in in_threads(fit, runs, runner.threads):
-            fits.append(completed)
-            update(len(fits))
-    return fits
+        return in_threads(fit, runs, runner.threads, on_complete=update)
 
 
-def in_threads(fit: Callable[[PlannedRun, Event], T | None], runs: Sequence[PlannedRun], threads: int) -> Iterator[T]:
+def in_threads(
+    fit: Callable[[PlannedRun, Event], T | None],
+    runs: Sequence[PlannedRun],
+    threads: int,
+    on_complete: Callable[[int], None] | None = None,
+) -> list[T]:
     """Run fits in threads, so that one is evaluated and uploaded while another trains.
 
-    After a failure no further fit begins, and those under way are finished. Ctrl-C, SIGTERM and an exception thrown
-    into the generator stop them at their next step.
+    After a failure no further fit begins, and those under way are finished. Ctrl-C and SIGTERM stop them at their next
+    step.
 
     Parameters
     ----------
@@ -145,13 +146,16 @@ def in_threads(fit: Callable[[PlannedRun, Event], T | None], runs: Sequence[Plan
         The fits.
     threads : int
         Fits under way at a time.
+    on_complete : callable, optional
+        Called with the number of complete fits after each of them.
 
-    Yields
-    ------
-    T
-        What `fit` returns, unless that is None.
+    Returns
+    -------
+    list of T
+        What `fit` returned, except None, in the order in which the fits ended.
     """
     failed = Event()
+    results: list[T] = []
 
     def guarded(run: PlannedRun) -> T | None:
         try:
@@ -166,7 +170,11 @@ def in_threads(fit: Callable[[PlannedRun, Event], T | None], runs: Sequence[Plan
             while pending:
                 done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 progress.check_stop("the fits were stopped")
-                yield from (result for future in done if (result := future.result()) is not None)
+                for result in (future.result() for future in done):
+                    if result is not None:
+                        results.append(result)
+                        if on_complete:
+                            on_complete(len(results))
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, Exception) and not stop.is_set():
@@ -174,6 +182,7 @@ def in_threads(fit: Callable[[PlannedRun, Event], T | None], runs: Sequence[Plan
             else:
                 stop.set()
             raise
+    return results
 
 
 @contextmanager

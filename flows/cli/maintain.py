@@ -35,7 +35,7 @@ def verify(
         for problem in verified.problems:
             print(f"{problem.problem:8} {problem.place:32} {problem.path}")
         where = f"{verified.runs} complete runs" + (" and the local store" if run is None else "")
-        print(f"{verified.files:,} files of {where} hashed, {len(verified.problems)} not as they were written")
+        print(f"{verified.files:,} files of {where} hashed, {len(verified.problems)} damaged, missing or extra")
     if verified.problems:
         advice = "latentlab run CONFIG --fresh trains a run anew; what is damaged in the local store is made anew"
         typer.echo(f"latentlab: {len(verified.problems)} files are damaged, missing or extra; {advice}", err=True)

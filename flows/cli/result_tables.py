@@ -206,5 +206,5 @@ def _usual_depths(result: "Result") -> dict[str, int]:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    """Return an interval without a word between its limits: a terminal has 80 columns."""
+    """Return an interval in as few columns as possible: a terminal has 80."""
     return "-" if low is None or high is None else f"{decimals(low)} {decimals(high)}"

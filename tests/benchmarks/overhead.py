@@ -143,20 +143,25 @@ def print_overhead(bench: Bench) -> None:
         assert trained == 0, "the second run trains nothing"
         rounds.append((bench.loop()[1], bench.flow(tasks), first_run, second_run))
     loop, flow, first_run, second_run = (min(times) for times in zip(*rounds, strict=True))
-    print(f"bare loop of {fits} fits          {loop:6.1f} s")
-    print(f"bare flow of {tasks} tasks          {flow:6.1f} s")
-    print(f"first run                      {first_run:6.1f} s: {first_run - loop - flow:+.1f} s relative to both")
-    print(f"second run                     {second_run:6.1f} s: {second_run - flow:+.1f} s relative to the bare flow")
+    print_line(f"bare loop of {fits} fits", loop)
+    print_line(f"bare flow of {tasks} tasks", flow)
+    print_line("first run", first_run, f"{first_run - loop - flow:+.1f} s relative to both")
+    print_line("second run", second_run, f"{second_run - flow:+.1f} s relative to the bare flow")
 
 
 def print_overhead_with_server(bench: Bench) -> None:
     """Print the times with a Prefect server that is already running."""
     fits, loop = bench.loop()
-    print(f"bare loop of {fits} fits          {loop:6.1f} s")
+    print_line(f"bare loop of {fits} fits", loop)
     with prefect_server(bench.env, bench.folder) as api:
         for workers in ("auto", "1"):
             seconds, _ = bench.run(workers, f"execution.workers={workers}", PREFECT_API_URL=api)
-            print(f"run, execution.workers: {workers:6} {seconds:6.1f} s: {seconds / loop:.3f} times the bare loop")
+            print_line(f"run, execution.workers: {workers}", seconds, f"{seconds / loop:.3f} times the bare loop")
+
+
+def print_line(label: str, seconds: float, comparison: str = "") -> None:
+    """Print one time."""
+    print(f"{label:30} {seconds:6.1f} s   {comparison}".rstrip())
 
 
 def main() -> None:

@@ -120,7 +120,10 @@ class CommandLine:
     def _as_in_its_process(self) -> Iterator[None]:
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
+        from flows.cli.tables import err, out
+
         handler = signal.getsignal(signal.SIGTERM)
+        out.width = err.width = int(self.env["COLUMNS"])  # consoles read the variable when they are made
         with (
             contextlib.chdir(self.folder),
             mock.patch.dict(os.environ, self.env, clear=True),

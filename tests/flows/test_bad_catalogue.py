@@ -1,6 +1,9 @@
 """Catalogues with faults, names that no catalogue has, and an archive that cannot be downloaded."""
 
+from types import SimpleNamespace
+
 import pytest
+import tenacity
 import yaml
 
 from tests.flows.command_line import CommandLine
@@ -40,7 +43,10 @@ def test_an_unknown_data_set_is_reported_with_the_known_ones(offline: CommandLin
     assert f"found {command[-1]!r}; known are movielens-100k" in offline.failure(2, *command)
 
 
-def test_a_download_that_cannot_be_reached_is_reported_with_its_address(online: CommandLine, closed: str) -> None:
+def test_a_download_that_cannot_be_reached_is_reported_with_its_address(
+    online: CommandLine, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=lambda _: None))  # no pauses between attempts
     url = f"{closed}/own.zip"
     catalogue = online.folder / "catalogue.yaml"
     catalogue.write_text(catalogue_of(url))

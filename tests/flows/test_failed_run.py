@@ -32,8 +32,9 @@ from tests.flows.command_line import CommandLine
     ],
 )
 def test_a_fault_that_the_flow_meets_leaves_no_finished_run(
-    online: CommandLine, code: int, override: str, message: str
+    online: CommandLine, monkeypatch: pytest.MonkeyPatch, code: int, override: str, message: str
 ) -> None:
+    monkeypatch.setattr("flows.fits._CLUSTER_SECONDS", 1)
     assert message in online.failure(code, "run", "config.yaml", "--set", override)
     assert online.finished_runs() == 0
 

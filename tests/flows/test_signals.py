@@ -1,0 +1,70 @@
+"""SIGINT and SIGTERM to the process of a run: its exit code, how soon it ends, and KILLED runs."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.tracking.search import our_runs
+from tests.flows.command_line import CommandLine
+from tests.paths import ROOT
+
+
+def wait_for_fit(process: "subprocess.Popen[str]", client: MlflowClient) -> None:
+    """Return a second after the first fit has begun."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(run.data.tags["latentlab.role"] == "model" for run in our_runs(client)):
+            time.sleep(1)
+            return
+        time.sleep(0.1)
+    process.kill()
+    pytest.fail(f"no fit began: {process.communicate()}")
+
+
+def stop(process: "subprocess.Popen[str]", number: int) -> tuple[int, float, str]:
+    """Send a signal; return the exit code, the seconds until the process ended, and its stderr."""
+    process.send_signal(number)
+    begun = time.monotonic()
+    try:
+        _, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return process.returncode, time.monotonic() - begun, stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_within_five_seconds(
+    config: ExperimentConfig,
+    client: MlflowClient,
+    command_env: dict[str, str],
+    workdir: Path,
+    number: int,
+    code: int,
+) -> None:
+    (workdir / "long.yaml").write_text(config.to_yaml())
+    long = ["--set", "models.k2.iterations=1000000", "--set", "models.k8.iterations=1000000"]
+    process = CommandLine(workdir, command_env).start("run", "long.yaml", *long)
+    wait_for_fit(process, client)
+    ended, seconds, stderr = stop(process, number)
+    assert ended == code, stderr
+    assert seconds < 5
+    statuses = {run.info.run_name: run.info.status for run in our_runs(client)}
+    assert statuses["k2 vs k8"] == "KILLED"
+    assert set(statuses.values()) == {"KILLED"}
+
+
+def test_a_signal_ends_fits_of_many_factors_within_fifteen_seconds(
+    client: MlflowClient, command_env: dict[str, str], workdir: Path
+) -> None:
+    long = ["--set", "models.k50.iterations=100000", "--set", "replicates=1", "--set", "evaluation=null"]
+    process = CommandLine(workdir, command_env).start("run", str(ROOT / "configs/quickstart.yaml"), *long)
+    wait_for_fit(process, client)
+    ended, seconds, stderr = stop(process, signal.SIGTERM)
+    assert ended == 143, stderr
+    assert seconds < 15
+    assert {run.info.status for run in our_runs(client)} == {"KILLED"}

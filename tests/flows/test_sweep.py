@@ -1,0 +1,129 @@
+"""A sweep with evaluation: its result, what MLflow holds of it, its report, and its tables."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.store import open_store
+from tests.flows.command_line import CommandLine, command_line
+from tests.flows.dated_ratings import SWEEP, write_dated_ratings
+
+Result = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, api_url: str) -> CommandLine:
+    folder = tmp_path_factory.mktemp("sweep")
+    write_dated_ratings(folder, SWEEP)
+    shutil.copy(empty_store, folder / "mlflow.db")
+    return command_line(folder, api_url, columns=80)
+
+
+@pytest.fixture(scope="module")
+def result(commands: CommandLine) -> Result:
+    """What `run --json` prints."""
+    printed: Result = commands.answer("run", "config.yaml")
+    return printed
+
+
+@pytest.fixture
+def client(commands: CommandLine) -> MlflowClient:
+    return open_store(commands.store)
+
+
+@pytest.fixture
+def files(client: MlflowClient, result: Result) -> RunFiles:
+    """The artifacts of the comparison."""
+    return RunFiles(client, result["parent_id"])
+
+
+def mean(result: Result, model: str, metric: str) -> float:
+    """Return a model's mean accuracy."""
+    (value,) = [row["mean"] for row in result["accuracy"] if (row["model"], row["metric"]) == (model, metric)]
+    return float(value)
+
+
+def test_each_value_of_the_setting_is_a_model_and_a_point(result: Result) -> None:
+    assert list(result["models"]) == ["als-factors1", "als-factors2", "als-factors4"]
+    assert result["sweep"]["settings"] == ["factors"]
+    for point, factors in zip(result["sweep"]["points"], (1, 2, 4), strict=True):
+        assert point["varied"] == {"factors": factors}
+        assert point["megabytes"] == pytest.approx(4 * factors * (40 + 30) / 1e6)
+        assert 0 <= point["steadiness"]["mean"] <= 1
+        assert point["accuracy"]["mean"] == pytest.approx(mean(result, point["model"], "ndcg_at_3"))
+
+
+def test_every_model_has_its_overlap_between_seeds(result: Result) -> None:
+    rows = [row for row in result["comparison"] if (row["target"], row["depth"]) == ("users", 3)]
+    assert {row["a"] for row in rows if row["a"] == row["b"]} == set(result["models"])
+
+
+def test_models_and_references_have_the_same_accuracy_metrics(result: Result) -> None:
+    assert {row["metric"] for row in result["accuracy"]} == {row["metric"] for row in result["reference_accuracy"]}
+
+
+def test_the_last_rating_of_each_user_is_held_out(result: Result) -> None:
+    counts = result["held_out"]
+    assert counts["test_interactions"] == counts["evaluated_users"] == 40
+    assert counts["users_without_train"] == 0
+
+
+def test_reference_recommenders_are_evaluated_on_the_same_split(result: Result) -> None:
+    names = {row["model"] for row in result["reference_accuracy"]}
+    assert names == {"popularity", "item-knn", "ease", "random"}
+    means = {(row["model"], row["metric"]): row["mean"] for row in result["reference_accuracy"]}
+    assert means["ease", "auc"] > means["random", "auc"]
+    assert {test["b"] for test in result["beside_popularity"]} == set(result["models"])
+
+
+def test_differences_in_accuracy_are_adjusted_together(result: Result) -> None:
+    tests = result["accuracy_tests"]
+    assert {(test["metric"], test["b"]) for test in tests} == {
+        (f"{metric}_at_3", model)
+        for metric in ("ndcg", "recall", "precision", "map")
+        for model in ("als-factors2", "als-factors4")
+    }
+    for model in ("als-factors2", "als-factors4"):
+        tests_of_model = [test for test in tests if test["b"] == model]
+        largest = [max(test["p_users_t"], test["p_users_flip"]) for test in tests_of_model]
+        assert all(test["p_holm"] >= p for test, p in zip(tests_of_model, largest, strict=True))
+        assert min(test["p_holm"] for test in tests_of_model) == pytest.approx(min(4 * min(largest), 1))
+
+
+def test_the_parent_run_holds_accuracy_and_duration_by_model(result: Result, client: MlflowClient) -> None:
+    assert {
+        "accuracy/auc.ease",
+        "accuracy/coverage_at_5.random",
+        "accuracy/ndcg_at_3.als-factors4",
+        "fit_seconds/als-factors1",
+    } <= set(client.get_run(result["parent_id"]).data.metrics)
+
+
+def test_the_sweep_is_logged_as_a_table_and_a_figure(files: RunFiles) -> None:
+    table = json.loads(files.read("sweep.json").read_text())
+    assert table["columns"][:3] == ["model", "factors", "accuracy"]
+    assert len(table["data"]) == 3
+    assert "seconds per fit" in files.read("figures/sweep.svg").read_text()
+
+
+def test_the_report_says_that_nothing_was_tuned_and_shows_the_sweep(files: RunFiles) -> None:
+    page = files.read("report.html").read_text()
+    assert "No setting was tuned" in page
+    assert 'id="sweep"' in page
+    assert "popularity" in page
+
+
+@pytest.mark.usefixtures("result")
+def test_the_tables_fit_into_eighty_columns(commands: CommandLine) -> None:
+    done = commands.call("show", "latest")
+    assert done.returncode == 0, done.stderr
+    assert "Along factors" in done.stdout
+    assert "Held out: 40 interactions of 40 users" in done.stdout
+    assert "The lists at 5" in done.stdout
+    assert "…" not in done.stdout.partition("Held-out accuracy")[2]
+    assert max(map(len, done.stdout.splitlines())) <= 80
