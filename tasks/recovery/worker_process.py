@@ -1,6 +1,9 @@
 """Child processes that train: a crash in native code, or of memory, is one failed fit and not a lost flow.
 
-A child trains one fit after another and ends when its parent does, however that ends.
+A child trains one fit after another and ends when its parent does, however that ends. Neither pebble nor the standard
+library's executor does this. With pebble, the death of an idle child breaks the pool. The executor gives up all fits
+when one child dies, and does not say which signal ended it. Both import the parent's main module in the child, which in
+a Prefect worker is Prefect itself.
 """
 
 import os

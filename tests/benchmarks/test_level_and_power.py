@@ -1,40 +1,23 @@
-"""The simulation of docs/verdict.md, smaller: level, power, and what the naive test does."""
+"""The simulation of docs/verdict.md at a smaller size: level and power of the permutation test, and the paired t test."""
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
-import pytest
 from scipy.stats import binom, binomtest
 
 from tasks.core.config.als import AlsConfig
+from tests.benchmarks.level_and_power import simulate
 
 SMALL = AlsConfig(factors=4, iterations=5)
 
 
-@pytest.fixture(scope="module")
-def simulation() -> ModuleType:
-    path = Path(__file__).with_name("level_and_power.py")
-    spec = importlib.util.spec_from_file_location("level_and_power", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def test_permutation_test_rejects_equal_models_at_the_attainable_level() -> None:
+    """Two-sided: more rejections would be wrong, and fewer would cost power."""
+    counts = simulate(SMALL, SMALL, replicates=5, repetitions=400)
+    assert counts.attainable_level == 6 / 126
+    assert binomtest(counts.permutation, 400, counts.attainable_level).pvalue > 0.001
+    # the paired t test of a notebook finds a difference in most pairs of identical models
+    assert counts.paired_t > binom.ppf(0.999, 400, 0.5)
 
 
-def test_one_model_twice_is_found_different_as_often_as_the_level_says(simulation: ModuleType) -> None:
-    """Two-sided: neither more often, which would be wrong, nor less, which would be weak."""
-    found = simulation.simulate(SMALL, SMALL, replicates=5, repetitions=400)
-    assert found.attainable == 6 / 126
-    assert binomtest(found.permutation, 400, found.attainable).pvalue > 0.001
-    # what a notebook does calls most of these identical models different
-    assert found.naive > binom.ppf(0.999, 400, 0.5)
-
-
-def test_another_k_is_found(simulation: ModuleType) -> None:
-    """Twice the factors, 5 seeds a model: a power of 0.95 at least."""
-    found = simulation.simulate(SMALL, AlsConfig(factors=8, iterations=5), replicates=5, repetitions=60, seed=1)
-    assert found.permutation >= 57
+def test_permutation_test_detects_twice_the_factors() -> None:
+    """With 5 seeds per model, the power is at least 0.95."""
+    counts = simulate(SMALL, AlsConfig(factors=8, iterations=5), replicates=5, repetitions=60, seed=1)
+    assert counts.permutation >= 57

@@ -1,11 +1,10 @@
 """One Prefect server for all tests of flows, an empty MLflow store to copy, and a folder of its own for each test."""
 
-import contextlib
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,10 @@ from flows import environment
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.tracking.store import open_store, resolve_uri
 from tests.flows.command_line import CommandLine, command_line
-from tests.flows.finished_experiment import FinishedExperiment
+from tests.flows.finished_experiment import OWN_VARIABLES, FinishedExperiment
 from tests.flows.small_experiment import write_small_experiment
 
 environment.prepare()
-
-OWN_VARIABLES = ("LATENTLAB_HOME", "LATENTLAB_CATALOGUE", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
-"""Variables of the machine that would lead a test to another home or store."""
 
 
 @pytest.fixture(scope="session")
@@ -104,13 +100,9 @@ def finished(
     blocks_config: ExperimentConfig, empty_store: Path, api_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> FinishedExperiment:
     """The experiment on the blocks, run once. Tests only read it."""
-    from flows.experiment import experiment
-
     folder = tmp_path_factory.mktemp("finished")
     shutil.copy(empty_store, folder / "mlflow.db")
-    env = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
-    with contextlib.chdir(folder), mock.patch.dict(os.environ, env, clear=True):
-        return FinishedExperiment(folder, blocks_config, experiment(blocks_config))
+    return FinishedExperiment.run(folder, blocks_config)
 
 
 @pytest.fixture
@@ -138,8 +130,6 @@ def online(tmp_path: Path, empty_store: Path, api_url: str) -> CommandLine:
 @pytest.fixture(scope="session")
 def closed() -> Iterator[str]:
     """An address that is taken and at which nobody listens."""
-    import socket
-
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"

@@ -1,0 +1,179 @@
+"""A fit as an MLflow model: loaded without pickle, asked by raw ids, and served over HTTP."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel
+
+from tasks.tracking.artifacts import MANIFEST, RunFiles
+from tasks.tracking.search import find_run
+from tests.conftest import free_port
+from tests.flows.finished_experiment import FinishedExperiment
+
+
+@pytest.fixture(scope="module")
+def one_seed(finished: FinishedExperiment, tmp_path_factory: pytest.TempPathFactory) -> FinishedExperiment:
+    """The comparison of the first seeds alone: its lists are those of one fit. It trains nothing."""
+    folder = tmp_path_factory.mktemp("one-seed")
+    finished.copy_to(folder)
+    return FinishedExperiment.run(folder, finished.config.model_copy(update={"replicates": 1, "evaluation": None}))
+
+
+@pytest.fixture(scope="module")
+def client(one_seed: FinishedExperiment) -> MlflowClient:
+    return one_seed.client
+
+
+@pytest.fixture
+def environment(one_seed: FinishedExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow refuses every pickle, and its store is that of the experiment."""
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{one_seed.folder / 'mlflow.db'}")
+
+
+@pytest.fixture
+def run(client: MlflowClient) -> Run:
+    """The run of the first fit of k2."""
+    return find_run(client, "blocks/k2/0")
+
+
+@pytest.fixture
+def model(run: Run, environment: None) -> PyFuncModel:
+    return mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+
+
+@pytest.fixture
+def user_id(one_seed: FinishedExperiment) -> str:
+    """The raw id of a user."""
+    return str(pd.read_csv(str(one_seed.config.dataset.path))["user"][0])
+
+
+def requested(*rows: tuple[str, str, int]) -> pd.DataFrame:
+    """Return rows as the input of the model."""
+    return pd.DataFrame(rows, columns=["task", "id", "n"])
+
+
+def test_the_lists_are_those_that_were_compared(one_seed: FinishedExperiment, model: PyFuncModel) -> None:
+    users, items, recommended = one_seed.outcome.result.queries
+    lists = model.predict(
+        requested(
+            ("similar_users", str(users.raw_id), 5),
+            ("similar_items", str(items.raw_id), 4),
+            ("recommend", str(recommended.raw_id), 10),
+        )
+    )
+    assert list(lists.columns) == ["row", "rank", "id", "title", "score"]
+    for row, (query, n) in enumerate(((users, 5), (items, 4), (recommended, 10))):
+        expected = [str(entry.raw_id) for entry in sorted(query.models["k2"], key=lambda entry: entry.rank)][:n]
+        entries = lists[lists["row"] == row]
+        assert list(entries["id"]) == expected
+        assert list(entries["rank"]) == list(range(1, len(expected) + 1))
+        assert entries["score"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("similar_users", "nobody", 5)], r"row 0: found user id 'nobody', which is not among the 40 users"),
+        ([("recommend", "USER", 5), ("recomend", "USER", 5)], r"row 1: found task 'recomend'; expected one of rec"),
+        ([("recommend", "USER", 0)], "found n 0; expected 1 to 100"),
+        ([("recommend", "USER", 101)], "found n 101"),
+    ],
+)
+def test_a_request_that_cannot_be_answered_is_refused(
+    model: PyFuncModel, user_id: str, rows: list[tuple[str, str, int]], message: str
+) -> None:
+    with pytest.raises(MlflowException, match=message):
+        model.predict(requested(*((task, entity.replace("USER", user_id), n) for task, entity, n in rows)))
+
+
+def test_ten_entries_are_returned_by_default(model: PyFuncModel, user_id: str) -> None:
+    assert len(model.predict(requested(("recommend", user_id, 5))[["task", "id"]])) == 10
+
+
+def test_the_logged_model_names_its_run_params_and_requirements(client: MlflowClient) -> None:
+    run = find_run(client, "blocks/k8/0")
+    (output,) = run.outputs.model_outputs
+    logged = client.get_logged_model(output.model_id)
+    assert (logged.status, logged.source_run_id) == ("READY", run.info.run_id)
+    assert logged.params["factors"] == "8"
+    requirements = (folder_of(client, run) / "requirements.txt").read_text().split()
+    assert all("==" in requirement for requirement in requirements)
+    names = {requirement.partition("==")[0] for requirement in requirements}
+    assert names == {"mlflow", "numpy", "pandas", "pyarrow"}
+
+
+def test_the_manifest_of_the_run_lists_the_files_of_the_model_and_none_is_a_pickle(
+    client: MlflowClient, run: Run
+) -> None:
+    folder = folder_of(client, run)
+    assert not list(folder.rglob("*.pkl"))
+    manifest = json.loads(RunFiles(client, run.info.run_id).read("factors.npz").with_name(MANIFEST).read_text())
+    prefix = f"models/{folder.parent.name}/"
+    paths = [entry["path"] for entry in manifest["files"]]
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {path.removeprefix(prefix) for path in paths if path.startswith("models/")} == files
+
+
+def folder_of(client: MlflowClient, run: Run) -> Path:
+    """Return where the files of a run's logged model are."""
+    (output,) = run.outputs.model_outputs
+    return Path(client.get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
+
+
+@pytest.fixture
+def address(run: Run, environment: None, tmp_path: Path) -> Iterator[str]:
+    """The address at which `mlflow models serve` serves the model."""
+    port = free_port()
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # MLflow starts uvicorn by name
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", f"runs:/{run.info.run_id}/model"]
+    with (tmp_path / "serve.log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "--env-manager", "local", "--port", str(port)],
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while not answers(f"http://127.0.0.1:{port}/ping"):
+            assert time.monotonic() < deadline, (tmp_path / "serve.log").read_text()
+            time.sleep(0.25)
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def answers(url: str) -> bool:
+    """Return whether a server answers at an address."""
+    try:
+        return requests.get(url, timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+def test_the_model_is_served_over_http(address: str, user_id: str) -> None:
+    def post(entity: str) -> requests.Response:
+        content = {"dataframe_records": [{"task": "recommend", "id": entity, "n": 3}]}
+        return requests.post(address, json=content, timeout=30)
+
+    good, bad = post(user_id), post("zz")
+    assert good.status_code == 200, good.text
+    assert [row["rank"] for row in good.json()["predictions"]] == [1, 2, 3]
+    assert bad.status_code == 400
+    assert "found user id 'zz'" in bad.json()["message"]
