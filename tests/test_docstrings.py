@@ -41,7 +41,9 @@ def missing(function: Function) -> list[str]:
         for name in line.split(",")
     }
     returns = ast.unparse(function.returns) if function.returns else "None"
-    wanted = [] if returns in {"None", "NoReturn", "Iterator[None]"} else ["Yields" if "Iterator" in returns else "Returns"]
+    wanted = ["Yields" if "Iterator" in returns else "Returns"]
+    if returns in {"None", "NoReturn", "Iterator[None]"}:
+        wanted = []
     return [name for name in names if name not in documented] + [name for name in wanted if name not in sections]
 
 

@@ -23,7 +23,7 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     size = f"{summary.users:,} users, {summary.items:,} items, {summary.interactions:,} interactions"
     lines = [
         f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}** ({size}), "
-        f"{config.replicates} seeds a model.",
+        f"{config.replicates} seeds per model.",
         "",
         "| model | k | iterations | regularization | alpha |",
         "| --- | --- | --- | --- | --- |",

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from measuring import ROOT, argument_parser, disk_bytes, environment, latentlab, run_command
 
-from tasks.core.data.synthetic_large import write_large
+from tests.benchmarks.large_ratings import write_large
 
 LARGE = """
 name: large

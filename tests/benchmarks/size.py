@@ -50,7 +50,7 @@ def experiment(folder: Path) -> "ExperimentConfig":
 def generate(folder: Path, shape: list[int]) -> Step:
     import pyarrow.csv  # noqa: F401
 
-    from tasks.core.data.synthetic_large import write_large
+    from tests.benchmarks.large_ratings import write_large
 
     def step() -> Figures:
         users, items, ratings = shape

@@ -1,4 +1,4 @@
-"""The simulation of docs/verdict.md at a smaller size: level and power of the permutation test, and the paired t test."""
+"""The simulation of docs/verdict.md at a smaller size: level and power of the tests that it counts."""
 
 from scipy.stats import binom, binomtest
 

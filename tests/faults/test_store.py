@@ -62,8 +62,9 @@ def test_a_home_that_is_removed_during_training(workspace: Workspace, expected: 
     wait_until(workspace.appears(CHECKPOINTS), process)
     shutil.rmtree(workspace.home, ignore_errors=True)
     workspace.check_failure(ended(process), 3, "cannot be", str(workspace.home))
+    unfinished = set((workspace.home / "work").glob("*"))  # longer fits, which the next start does not need
     workspace.configure()
-    workspace.completes(expected)
+    workspace.completes(expected, unfinished)
 
 
 def test_a_store_that_is_locked_for_30_s(workspace: Workspace, expected: Digests) -> None:
@@ -170,7 +171,7 @@ def test_verify_names_each_damaged_missing_and_extra_file(workspace: Workspace, 
     assert similar.returncode == 5
     assert "neighbours/users.parquet has sha256" in similar.stderr
     lines = workspace.run("verify", run_id).stdout.splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == ["damaged", "missing", "extra"]
+    assert [line.split()[0] for line in sorted(lines[:-1])] == ["damaged", "extra", "missing"]
 
 
 def test_results_are_shown_without_a_prefect_home_or_server(workspace: Workspace) -> None:

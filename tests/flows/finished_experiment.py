@@ -36,11 +36,11 @@ class FinishedExperiment:
     outcome: Outcome
 
     @classmethod
-    def run(cls, folder: Path, config: ExperimentConfig) -> "FinishedExperiment":
+    def run(cls, folder: Path, config: ExperimentConfig, register_as: str | None = None) -> "FinishedExperiment":
         """Run an experiment in a folder."""
         env = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
         with contextlib.chdir(folder), mock.patch.dict(os.environ, env, clear=True):
-            return cls(folder, config, experiment(config))
+            return cls(folder, config, experiment(config, register_as=register_as))
 
     @property
     def client(self) -> MlflowClient:

@@ -1,7 +1,7 @@
 """A store and a home written by version 0.1.0, before the packages were rearranged: everything in them is found again.
 
-`tests/data/former_version.tar.xz` holds the store as SQL, artifacts, home, config, ratings, and what the command printed.
-Its artifacts were below /former; the paths in the store are rewritten to where the test unpacks them.
+`tests/data/former_version.tar.xz` holds the store as SQL, artifacts, home, config, ratings, and what the command
+printed. Its artifacts were below /former; the paths in the store are rewritten to where the test unpacks them.
 """
 
 import json

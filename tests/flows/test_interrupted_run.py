@@ -1,6 +1,5 @@
 """SIGINT to the process of a flow: runs under way are KILLED, and KeyboardInterrupt reaches the caller."""
 
-import time
 from collections import Counter
 
 import pytest
@@ -49,30 +48,3 @@ def test_an_interrupt_kills_the_runs_under_way(
         experiment(one_at_a_time)
     assert raised.type is KeyboardInterrupt
     assert statuses(client) == {"FINISHED": finished, "KILLED": killed}
-
-
-def test_an_interrupt_stops_every_thread(
-    config: ExperimentConfig, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two fits train at a time, and both end at their next step."""
-    long = {name: {**model.model_dump(), "iterations": 1_000_000} for name, model in config.models.items()}
-    endless = ExperimentConfig.model_validate({**config.model_dump(), "models": long, "execution": {"workers": 2}})
-    monkeypatch.setattr("tasks.core.planning.capacity.cores", lambda: 2)
-    trained: set[str] = set()
-    begun: list[float] = []
-
-    class Interrupting:
-        def plan(self, title: str, work: dict[str, float]) -> None:
-            pass
-
-        def step(self, label: str, done: int, total: int, unit: str) -> None:
-            trained.add(label)
-            if len(trained) == 2 and not begun:
-                begun.append(time.monotonic())
-                interrupt()
-
-    with pytest.raises(KeyboardInterrupt), listening(Interrupting()):
-        experiment(endless)
-    assert time.monotonic() - begun[0] < 30
-    assert len(trained) == 2
-    assert statuses(client) == {"KILLED": 3}

@@ -26,10 +26,11 @@ from tests.flows.finished_experiment import FinishedExperiment
 
 @pytest.fixture(scope="module")
 def one_seed(finished: FinishedExperiment, tmp_path_factory: pytest.TempPathFactory) -> FinishedExperiment:
-    """The comparison of the first seeds alone: its lists are those of one fit. It trains nothing."""
+    """The comparison of the first seeds alone, with registered models: its lists are those of one fit."""
     folder = tmp_path_factory.mktemp("one-seed")
     finished.copy_to(folder)
-    return FinishedExperiment.run(folder, finished.config.model_copy(update={"replicates": 1, "evaluation": None}))
+    config = finished.config.model_copy(update={"replicates": 1, "evaluation": None})
+    return FinishedExperiment.run(folder, config, register_as="served")
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +136,11 @@ def folder_of(client: MlflowClient, run: Run) -> Path:
 
 
 @pytest.fixture
-def address(run: Run, environment: None, tmp_path: Path) -> Iterator[str]:
-    """The address at which `mlflow models serve` serves the model."""
+def address(environment: None, tmp_path: Path) -> Iterator[str]:
+    """The address at which `mlflow models serve` serves the registered model."""
     port = free_port()
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # MLflow starts uvicorn by name
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", f"runs:/{run.info.run_id}/model"]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", "models:/served-k2/1"]
     with (tmp_path / "serve.log").open("w") as log:
         server = subprocess.Popen(
             [*command, "--env-manager", "local", "--port", str(port)],

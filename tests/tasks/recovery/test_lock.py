@@ -125,7 +125,7 @@ def test_a_file_system_without_locks_is_refused(home: Path, monkeypatch: pytest.
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(DataError, match="has no locks.*set LATENTLAB_HOME to another disk"), lock("work", "the work"):
+    with pytest.raises(DataError, match=r"has no locks.*set LATENTLAB_HOME to another disk"), lock("work", "the work"):
         pass
 
 

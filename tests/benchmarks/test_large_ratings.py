@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.core.data.synthetic_large import write_large
 from tasks.core.types import Counts
+from tests.benchmarks.large_ratings import write_large
 
 
 def bytes_of(folder: Path, users: int, items: int, ratings: int, **settings: int) -> bytes:
