@@ -112,9 +112,13 @@ def run_fits(
                 progress.check_stop(f"{run.label} was stopped before it began")
                 if failed.is_set():
                     return None
-                fitted = runner.run_task(
-                    train, config=config, data=data, fits_at_a_time=runner.fits_at_a_time, **common
-                )
+                try:
+                    fitted = runner.run_task(
+                        train, config=config, data=data, fits_at_a_time=runner.fits_at_a_time, **common
+                    )
+                except BaseException:
+                    failed.set()  # before the slot is free, and another fit begins
+                    raise
             fitted = runner.run_task(evaluate, config=config, data=data, open_fit=fitted, **common)
             progress.check_stop(f"{run.label} was stopped before its upload")
             ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
@@ -177,10 +181,10 @@ def in_threads(
                             on_complete(len(results))
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, Exception) and not stop.is_set():
-                log.warning("%s; the fits under way are finished first", type(error).__name__)
-            else:
+            if not isinstance(error, Exception):
                 stop.set()
+            if any(future.running() for future in pending) and not stop.is_set():
+                log.warning("%s; the fits under way are finished first", type(error).__name__)
             raise
     return results
 

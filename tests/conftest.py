@@ -1,14 +1,12 @@
-"""What a team would have, as real processes: PostgreSQL, Prefect's and MLflow's servers, a worker.
+"""Order and grouping of the tests, and the servers of a team: PostgreSQL, Prefect, MLflow, a worker.
 
-Their commands are those of docs/team.md, with ports, databases and folders of the tests' own.
+The servers are started by the commands of docs/team.md, with ports, databases and folders of the tests' own.
 """
 
-import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,11 +18,11 @@ import pytest
 import requests
 
 from tests.paths import ROOT
-from tests.serving import wait_for
+from tests.serving import refused_port, wait_for
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Each of several workers has cores of its own: fits of two tests at a time would take turns on the same ones."""
+    """Give each of several pytest workers cores of its own, so that fits of two tests do not compete for one."""
     worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -34,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What shares servers runs on one worker; marked before xdist looks for marks."""
+    """Group tests that share servers, which then run on one worker. xdist looks for the marks later."""
     folder = item.path.relative_to(ROOT / "tests").parts[0]
     if folder not in {"core", "benchmarks", "faults"}:
         group = "stack" if folder in {"servers", "browser"} else item.path.stem
@@ -44,7 +42,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that short tests fill the end of both workers' time."""
+    """Start with the tests that take longest: short ones then fill the end of both workers' time."""
     items.sort(key=lambda item: ("kill_9" not in item.name, "faults" not in item.path.parts))
 
 
@@ -56,24 +54,18 @@ def require(installed: object, what: str) -> None:
         pytest.skip(f"no {what} on this machine")
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def block(heading: str) -> str:
-    """The commands below a heading of docs/team.md."""
+    """Return the commands below a heading of docs/team.md."""
     text = (ROOT / "docs" / "team.md").read_text()
     section = re.search(rf"^## {re.escape(heading)}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section, heading
-    (found,) = re.findall(r"^```sh\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
-    return str(found)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
+    return str(commands)
 
 
 @dataclass
 class Stack:
-    """The servers, and how to reach them."""
+    """The servers, and their addresses."""
 
     folder: Path
     prefect: str
@@ -83,9 +75,8 @@ class Stack:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def commands(self, heading: str) -> str:
-        """The documented commands with this stack's ports; what CI has installed already is left out."""
-        kept = [line for line in block(heading).splitlines() if not line.startswith("pip install")]
-        text = "\n".join(kept)
+        """Return the documented commands with the ports of these servers, without installations."""
+        text = "\n".join(line for line in block(heading).splitlines() if not line.startswith("pip install"))
         for documented, own in self.ports.items():
             text = text.replace(documented, own)
         return text
@@ -97,7 +88,7 @@ class Stack:
         )
 
     def start(self, name: str, text: str, *, cwd: Path | None = None) -> None:
-        """Start a documented server; its output goes to a file."""
+        """Start a documented server, which writes its output to a file."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 ["bash", "-c", text],
@@ -109,7 +100,7 @@ class Stack:
             )
 
     def stop(self, name: str) -> None:
-        """End a server and what it started."""
+        """End a server and the processes that it started."""
         process = self.processes.pop(name)
         for sent in (signal.SIGTERM, signal.SIGKILL):
             try:
@@ -126,35 +117,35 @@ class Stack:
         wait_for(url, self.folder / f"{name}.log")
 
     def post(self, url: str, content: dict[str, Any]) -> Any:
-        """Ask one of the HTTP APIs."""
+        """Send a request to one of the HTTP APIs."""
         answer = requests.post(url, json=content, timeout=60)
         assert answer.ok, answer.text
         return answer.json()
 
     def flow_runs(self, name: str) -> list[dict[str, Any]]:
-        """Flow runs of a name from Prefect's API, the latest first."""
-        asked = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_DESC"}
-        return list(self.post(f"{self.prefect}/flow_runs/filter", asked))
+        """Return the flow runs of a name from Prefect's API, the latest first."""
+        query = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_DESC"}
+        return list(self.post(f"{self.prefect}/flow_runs/filter", query))
 
     def mlflow_runs(self, experiment: str, condition: str = "") -> list[dict[str, Any]]:
-        """Runs of an experiment from MLflow's API; none before there is the experiment."""
+        """Return the runs of an experiment from MLflow's API; none if the experiment does not exist."""
         api = f"{self.mlflow}/api/2.0/mlflow"
-        found = requests.get(f"{api}/experiments/get-by-name", {"experiment_name": experiment}, timeout=60)
-        if not found.ok:
+        answer = requests.get(f"{api}/experiments/get-by-name", {"experiment_name": experiment}, timeout=60)
+        if not answer.ok:
             return []
-        ids = [found.json()["experiment"]["experiment_id"]]
-        asked = {"experiment_ids": ids, "filter": condition, "max_results": 1000}
-        return list(self.post(f"{api}/runs/search", asked).get("runs", []))
+        ids = [answer.json()["experiment"]["experiment_id"]]
+        query = {"experiment_ids": ids, "filter": condition, "max_results": 1000}
+        return list(self.post(f"{api}/runs/search", query).get("runs", []))
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Everything started, deployed, and one quickstart run to its end."""
+    """Start the servers and a worker, deploy all configs, and run the quickstart to its end."""
     postgres = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     require(postgres, "PostgreSQL")
     pytest.importorskip("psycopg")
     folder = tmp_path_factory.mktemp("stack")
-    prefect_port, mlflow_port, database_port = (str(free_port()) for _ in range(3))
+    prefect_port, mlflow_port, database_port = (str(refused_port()) for _ in range(3))
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_", "LATENTLAB_", "PYTEST_"))}
     stack = Stack(
         folder=folder,
@@ -165,6 +156,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             "PATH": f"{Path(sys.executable).parent}:{postgres[-1]}:{os.environ['PATH']}",
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",  # by default a worker looks for runs every 10 s
             "DO_NOT_TRACK": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "LATENTLAB_HOME": str(folder / "home"),
@@ -186,13 +178,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp")
     try:
         for line in stack.commands("Databases").splitlines():
-            made = stack.sh(line)
-            assert made.returncode == 0, made.stderr
+            created = stack.sh(line)
+            assert created.returncode == 0, created.stderr
         stack.start("prefect-server", stack.commands("Prefect's server"))
         stack.start("mlflow", stack.commands("MLflow's server"))
         stack.wait(f"{stack.prefect}/health", "prefect-server")
         stack.wait(f"{stack.mlflow}/health", "mlflow")
-        for line in stack.commands("On every machine that deploys, works or looks").splitlines():
+        for line in stack.commands("Environment of every client").splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
             stack.env[name] = value
         deployed = stack.sh(stack.commands("Pool and deployments"))
@@ -207,8 +199,3 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             stack.stop(name)
         subprocess.run([*control, "stop", "--mode=immediate"], capture_output=True, cwd="/tmp", check=False)
         shutil.rmtree(data, ignore_errors=True)
-
-
-def rows(table: Any) -> list[dict[str, Any]]:
-    """A Prefect table artifact's rows."""
-    return list(json.loads(table) if isinstance(table, str) else table)

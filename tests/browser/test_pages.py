@@ -1,4 +1,4 @@
-"""What people see: the pages of MLflow's and Prefect's UIs, in a real browser."""
+"""The pages of MLflow's and Prefect's UIs in a real browser."""
 
 import json
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Stack
 
-WAIT = 30_000  # ms: pages of a busy machine
+WAIT = 30_000  # ms; a busy machine is slow
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +38,18 @@ def page(stack: "Stack") -> Iterator["Page"]:
 
 
 def visit(page: "Page", url: str) -> None:
-    """Open a page anew: where only what follows # changes, the application would stay as it is."""
+    """Load a page again: if only the part after # changes, the application keeps its state."""
     page.goto("about:blank")
     page.goto(url)
 
 
 def picture(page: "Page", name: str) -> None:
-    """Keep what is seen, where LATENTLAB_SCREENSHOTS names a folder: the README's pictures are made so."""
+    """Save a screenshot if LATENTLAB_SCREENSHOTS names a folder. The pictures of the README are made like this."""
     if folder := os.environ.get("LATENTLAB_SCREENSHOTS"):
         assistant = page.get_by_role("button", name="Close", exact=True)
         if assistant.count():
             assistant.first.click()
-        page.wait_for_timeout(4000)  # drawings move into place
+        page.wait_for_timeout(4000)  # until animations have ended
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
@@ -82,7 +82,7 @@ def test_the_experiment_page_lists_the_comparison_and_its_fits(stack: "Stack", p
     picture(page, "mlflow_experiment")
 
 
-def test_the_comparison_says_its_answer(stack: "Stack", page: "Page") -> None:
+def test_the_comparison_shows_the_answer(stack: "Stack", page: "Page") -> None:
     from playwright.sync_api import expect
 
     visit(page, run_page(stack, parent(stack)))
@@ -122,34 +122,33 @@ def test_lists_are_tables_and_the_report_is_a_page(stack: "Stack", page: "Page")
 def test_prefects_form_shows_the_fields_of_the_config(stack: "Stack", page: "Page") -> None:
     from playwright.sync_api import expect
 
-    found = stack.post(f"{stack.prefect}/deployments/filter", {"deployments": {"name": {"any_": ["quickstart"]}}})
-    visit(page, f"{stack.prefect.removesuffix('/api')}/deployments/deployment/{found[0]['id']}/run")
+    query = {"deployments": {"name": {"any_": ["quickstart"]}}}
+    (deployment,) = stack.post(f"{stack.prefect}/deployments/filter", query)
+    visit(page, f"{stack.prefect.removesuffix('/api')}/deployments/deployment/{deployment['id']}/run")
     for field in ("Dataset", "Preprocess", "Models", "Replicates", "Comparison", "Evaluation", "Execution"):
         expect(page.get_by_text(re.compile(rf"^{field}\b")).first).to_be_attached()
-    expect(
-        page.get_by_text("Independent seeds a model: what tells the model's effect from the seed's.")
-    ).to_be_attached()
+    replicates = "They separate the effect of the model from that of the random start."
+    expect(page.get_by_text(f"Number of independent seeds for each model. {replicates}")).to_be_attached()
     expect(page.get_by_text('"regularization"').first).to_be_attached()
     picture(page, "prefect_form")
 
 
-def test_the_flow_runs_page_shows_the_story_and_the_verdict(stack: "Stack", page: "Page") -> None:
+def test_the_flow_run_page_shows_tasks_and_verdict(stack: "Stack", page: "Page") -> None:
     from playwright.sync_api import expect
 
     runs = stack.flow_runs("quickstart")
     ui = stack.prefect.removesuffix("/api")
-    # the address in the tag prefect.flow_run_url
-    tagged = {tag["key"]: tag["value"] for tag in parent(stack)["data"]["tags"]}["prefect.flow_run_url"]
-    assert tagged.startswith(ui)
-    visit(page, tagged)
+    address = {tag["key"]: tag["value"] for tag in parent(stack)["data"]["tags"]}["prefect.flow_run_url"]
+    assert address.startswith(ui)
+    visit(page, address)
     expect(page.get_by_text("Completed").first).to_be_visible()
     picture(page, "prefect_run")
     page.get_by_role("tab", name="Task Runs").or_(page.get_by_text("Task Runs", exact=True)).first.click()
     expect(page.get_by_text("compare quickstart").first).to_be_visible()
     page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).first.click()
     expect(page.get_by_text("verdict", exact=True).first).to_be_visible()
-    asked = {"artifacts": {"flow_run_id": {"any_": [runs[-1]["id"]]}, "key": {"any_": ["verdict"]}}}
-    (verdict,) = stack.post(f"{stack.prefect}/artifacts/filter", asked)
+    query = {"artifacts": {"flow_run_id": {"any_": [runs[-1]["id"]]}, "key": {"any_": ["verdict"]}}}
+    (verdict,) = stack.post(f"{stack.prefect}/artifacts/filter", query)
     visit(page, f"{ui}/artifacts/artifact/{verdict['id']}")
     expect(page.get_by_text(re.compile("k50 and k500 differ")).first).to_be_visible()
     picture(page, "prefect_verdict")

@@ -28,7 +28,7 @@ def run_own_ratings(workspace: Workspace, rows: list[tuple[object, object, objec
         "dataset": {"name": "file", "path": "ratings.csv"},
         "preprocess": {"min_rating": None},
         "models": MODELS,
-        "replicates": 3,
+        "replicates": 2,
         "queries": QUERIES,
         "evaluation": None,
         "execution": {"system_metrics": False},
@@ -43,14 +43,14 @@ def run_own_ratings(workspace: Workspace, rows: list[tuple[object, object, objec
 
 
 def test_one_user_and_one_item(workspace: Workspace) -> None:
-    printed = run_own_ratings(workspace, [(1, 1, 5)], replicates=2)
+    printed = run_own_ratings(workspace, [(1, 1, 5)])
     assert (printed["summary"]["users"], printed["summary"]["items"]) == (1, 1)
     assert all(query["models"] == {"k2": [], "k3": []} for query in printed["queries"])
 
 
 def test_lists_longer_than_the_number_of_items(workspace: Workspace) -> None:
     rows = [(user, item, 5) for user in range(4) for item in range(user % 2, 3)]
-    printed = run_own_ratings(workspace, rows, replicates=2)
+    printed = run_own_ratings(workspace, rows)
     (recommended,) = [query for query in printed["queries"] if query["target"] == "recommendations"]
     assert len(recommended["models"]["k2"]) <= 3
     assert {row["depth"] for row in printed["comparison"]} >= {5, 100}

@@ -71,7 +71,7 @@ def killed_at(workspace: Workspace, step: str) -> bool:
     reached = STEPS[step](workspace)
     process = workspace.start(stdout=subprocess.DEVNULL)  # nobody reads a pipe, and a full one would block the command
     while process.poll() is None and not reached():
-        time.sleep(0.001)
+        time.sleep(0.004)
     if process.poll() is not None:
         assert process.returncode == 0, process.communicate()
         return False

@@ -41,14 +41,14 @@ def test_a_lasting_failure_is_reported_and_the_same_command_completes_later(
         distrusted = expired_server.at(f"/{ARCHIVE}", reply(GOOD))
         advice = "or set dataset.path to a copy that you have"
         faults: list[tuple[Callable[[], object], str]] = [
-            (lambda: workspace.set_urls(unreachable, seconds=3), "Connection refused"),
+            (lambda: workspace.set_urls(unreachable, seconds=2), "Connection refused"),
             (lambda: workspace.serve(status(404)), "HTTP 404"),
-            (lambda: workspace.serve(status(503), seconds=3), "HTTP 503"),
-            (lambda: workspace.serve(reply(GOOD[:500], length=len(GOOD)), seconds=3), "bytes read"),
-            (lambda: workspace.serve(cut_chunks, seconds=3), "IncompleteRead"),
+            (lambda: workspace.serve(status(503), seconds=2), "HTTP 503"),
+            (lambda: workspace.serve(reply(GOOD[:500], length=len(GOOD)), seconds=2), "bytes read"),
+            (lambda: workspace.serve(cut_chunks, seconds=2), "IncompleteRead"),
             (lambda: workspace.serve(reply(b"x" * len(GOOD))), "does not match the known hash"),
-            (lambda: workspace.serve(dripping(b"x", 1.0, 30), seconds=3), "too slow"),
-            (lambda: workspace.set_urls(distrusted, seconds=3), "its certificate is not accepted"),
+            (lambda: workspace.serve(dripping(b"x", 1.0, 30), seconds=2), "too slow"),
+            (lambda: workspace.set_urls(distrusted, seconds=2), "its certificate is not accepted"),
         ]
         for arrange, reason in faults:
             arrange()
@@ -85,7 +85,7 @@ def test_a_cached_archive_needs_no_network_unless_it_is_damaged(workspace: Works
     workspace.completes(expected)
     cached = workspace.home / "datasets" / ARCHIVE
     shutil.rmtree(workspace.home / "interactions")
-    workspace.set_urls(f"http://127.0.0.1:{refused_port()}/{ARCHIVE}", seconds=3)
+    workspace.set_urls(f"http://127.0.0.1:{refused_port()}/{ARCHIVE}", seconds=2)
     workspace.completes(expected)
     content = bytearray(cached.read_bytes())
     content[100] ^= 1

@@ -15,6 +15,7 @@ from tasks.tracking.search import our_runs
 from tests.faults.workspace import (
     CHECKPOINTS,
     CONFIG,
+    RECORDS,
     Digests,
     Workspace,
     ended,
@@ -63,9 +64,11 @@ def test_a_signal_stops_training_within_5_s_and_the_next_start_resumes_it(
     checkpoints = list(workspace.folder.glob(CHECKPOINTS_OF_LONG))
     assert len({path.parent for path in checkpoints}) == 1
     reached = max(int(path.stem) for path in checkpoints)
-    process = workspace.start()
-    (fit,) = wait_until(lambda: [run for run in our_runs(workspace.client) if is_open(run, "k8")], process)
-    wait_until(lambda: workspace.client.get_metric_history(fit.info.run_id, "factor_change"), process)
+    logged = workspace.increases("select count(distinct run_uuid) from metrics where key = 'factor_change'")
+    only_first = ("--set", "replicates=1", "--set", "evaluation=null")
+    process = workspace.start("run", "config.yaml", "--json", *only_first)
+    wait_until(logged, process)
+    (fit,) = [run for run in our_runs(workspace.client) if is_open(run, "k8")]
     history = workspace.client.get_metric_history(fit.info.run_id, "factor_change")
     process.kill()
     err = one_line(process.communicate()[1])
@@ -97,14 +100,13 @@ def test_a_crash_of_the_training_process_is_a_failed_run(
 def test_a_fit_that_runs_out_of_memory_is_a_failed_run(workspace: Workspace) -> None:
     """The kernel refuses further memory to the training process."""
     huge = {"k2": CONFIG["models"]["k2"], "huge": {"factors": 9000, "iterations": 2}}
-    workspace.configure(**(LONG | {"models": huge}))
-    one_complete = workspace.increases("select count(*) from tags where key = 'latentlab.complete'")
+    workspace.configure(**(LONG | {"models": huge, "replicates": 1, "evaluation": None}))
     process = workspace.start()
+    wait_until(workspace.appears(RECORDS), process)
     worker = worker_of(process)
-    wait_until(one_complete, process)
     worker.rlimit(psutil.RLIMIT_AS, (worker.memory_info().vms,) * 2)
     workspace.check_failure(ended(process, timeout=60), 4, "memory")
-    assert statuses(workspace)[:2] == ["FAILED", "FAILED"]
+    assert statuses(workspace) == ["FAILED", "FAILED", "FINISHED"]
 
 
 @pytest.mark.long

@@ -39,7 +39,7 @@ from tasks.tracking.runs import is_complete, run_ref
 from tasks.tracking.search import our_runs
 from tasks.tracking.store import open_store
 from tasks.tracking.verify import Problem, verify_runs
-from tests.serving import Answer, Server, reply
+from tests.serving import Answer, Server
 
 CONFIG: dict[str, Any] = {
     "name": "faults",
@@ -121,10 +121,6 @@ class Workspace:
     env: dict[str, str]
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.configure()
-        self.serve(reply(GOOD))
-
     @property
     def home(self) -> Path:
         return self.folder / "home"
@@ -186,8 +182,7 @@ class Workspace:
         """Return a condition: a number in the store has grown since. The database itself is asked, which is fast."""
 
         def number() -> int:
-            uri = f"file:{self.folder / 'mlflow.db'}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True, timeout=0.1)) as database:
+            with self._database() as database:
                 try:
                     return int(database.execute(query, parameters).fetchone()[0])
                 except sqlite3.OperationalError:  # locked
@@ -195,6 +190,9 @@ class Workspace:
 
         before = number()
         return lambda: number() > before
+
+    def _database(self) -> closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(f"file:{self.folder / 'mlflow.db'}?mode=ro", uri=True, timeout=0.1))
 
     # Checking
 
@@ -274,14 +272,19 @@ class Workspace:
 
     @contextmanager
     def reader(self) -> Iterator[None]:
-        """Verify all complete runs time and again during the block, as a reader that knows nothing of its writers."""
+        """Verify all complete runs during the block, as a reader that knows nothing of their writers.
+
+        It does so whenever a run has become complete, or a file of one has changed.
+        """
         ended, problems = threading.Event(), list[Problem]()
 
         def verify_repeatedly() -> None:
+            verified = None
             while not ended.wait(0.3):
-                if (self.folder / "mlflow.db").exists() and (self.folder / "mlartifacts").exists():
+                if (state := self._state()) != verified:
                     client = MlflowClient(self.store)
                     problems.extend(_problems(client, our_runs(client)))
+                    verified = state
 
         thread = threading.Thread(target=verify_repeatedly)
         thread.start()
@@ -291,6 +294,19 @@ class Workspace:
             ended.set()
             thread.join()
         assert problems == []
+
+    def _state(self) -> object:
+        """Return what a verification depends on: the complete runs, and size and time of every file in the store."""
+        if not (self.folder / "mlartifacts").exists():
+            return None
+        query = "select run_uuid, status, value from runs natural join tags where key = 'latentlab.complete'"
+        try:
+            with self._database() as database:
+                complete = database.execute(query).fetchall()
+            stats = [(path, path.stat()) for path in sorted((self.folder / "mlartifacts").rglob("*"))]
+        except (sqlite3.OperationalError, OSError):  # the database is locked, or a temporary file was renamed
+            return object()
+        return complete, [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
 
 def _problems(client: MlflowClient, runs: list[Run]) -> list[Problem]:
@@ -327,12 +343,12 @@ def worker_of(process: subprocess.Popen[str]) -> psutil.Process:
 
 
 def wait_until(condition: Callable[[], Any], process: subprocess.Popen[str], seconds: float = 120) -> Any:
-    """Return the first true value of a condition, which is polled as often as possible while the command runs."""
+    """Return the first true value of a condition, which is polled while the command runs."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
-        time.sleep(0.002)
+        time.sleep(0.005)
     return value
 
 

@@ -1,7 +1,7 @@
 """The `latentlab` command in a folder of its own: as a process, or within this process.
 
-A process takes seconds to import its libraries. A call within this process parses the same arguments, and gives the same
-exit code and output; the environment, the current folder and what the command changes globally are restored after it.
+A process takes seconds to import its libraries. A call within this process parses the same arguments, and gives the
+same exit code and output. The environment, the current folder and what the command changes globally are restored.
 """
 
 import contextlib

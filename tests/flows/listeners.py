@@ -1,11 +1,10 @@
-"""Listeners for progress that act at one step of a run."""
+"""A listener for progress that acts at steps of a run, an interrupt, and a wait with a limit."""
 
 import os
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from threading import Lock
 
 from tasks.core.errors import Stopped
@@ -15,35 +14,39 @@ SECONDS = 60
 """Limit of every wait, so that a test fails and does not hang."""
 
 
-@dataclass
-class AtStep:
-    """A listener that acts once, in the thread of the step: when a part has done at least `done`.
+class Recording:
+    """A listener that records which parts have begun.
+
+    Parameters
+    ----------
+    on_step : callable
+        Called at each step with the part's label and how far it has come, in the thread of the step.
 
     Attributes
     ----------
-    label : str
-        Of the part.
-    done : int
-    act : callable
-        What is done.
+    labels : list of str
+        Of the parts, in the order of their first step.
     """
 
-    label: str
-    done: int
-    act: Callable[[], object]
-    _acted: bool = field(default=False, init=False)
-    _lock: Lock = field(default_factory=Lock, init=False)
+    def __init__(self, on_step: Callable[[str, int], None] = lambda label, done: None) -> None:
+        self.labels: list[str] = []
+        self._on_step = on_step
+        self._lock = Lock()
+
+    @property
+    def trained(self) -> list[str]:
+        """The fits, in the order in which they trained."""
+        return [label.removeprefix("train ") for label in self.labels if label.startswith("train ")]
 
     def plan(self, title: str, work: dict[str, float]) -> None:
         """Ignore what is planned."""
 
     def step(self, label: str, done: int, total: int, unit: str) -> None:
-        """Act if it is the step."""
+        """Record the label."""
         with self._lock:
-            acts = not self._acted and label == self.label and done >= self.done
-            self._acted |= acts
-        if acts:
-            self.act()
+            if label not in self.labels:
+                self.labels.append(label)
+        self._on_step(label, done)
 
 
 def interrupt() -> None:

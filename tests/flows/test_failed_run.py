@@ -27,7 +27,6 @@ from tests.flows.command_line import CommandLine
             "execution={runner: dask, address: 'tcp://127.0.0.1:9'}",
             "the Dask cluster at tcp://127.0.0.1:9 cannot be",
         ),
-        (4, "models.k2={factors: 2, iterations: 2, alpha: 1e12, regularization: 1e38}", "regularization"),
         (5, "tracking.uri=sqlite:///ratings.csv", "file is not a database"),
     ],
 )

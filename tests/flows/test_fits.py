@@ -1,10 +1,12 @@
 """Fits of one experiment: which of them are under way at a time, what a failure or an interrupt does to the others."""
 
+import itertools
 import os
 import signal
 import time
 from collections.abc import Callable
-from threading import BoundedSemaphore, Event, Lock
+from functools import partial
+from threading import Event
 
 import pytest
 from mlflow import MlflowClient
@@ -13,37 +15,15 @@ from flows import fits
 from flows.experiment import experiment
 from flows.fits import in_threads
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.errors import DataError, Stopped, TrackingError, TrainingError
+from tasks.core.errors import Stopped, TrackingError, TrainingError
 from tasks.core.models import als
 from tasks.core.planning.runs import PlannedRun, planned_runs
 from tasks.reporting import progress
 from tasks.reporting.progress import listening
 from tasks.tracking.search import our_runs
 from tests.flows.finished_experiment import FinishedExperiment
-from tests.flows.listeners import SECONDS, interrupt
+from tests.flows.listeners import SECONDS, Recording, interrupt, wait_until
 from tests.flows.same_lists import check_same_lists
-
-
-class Recording:
-    """A listener that records the parts of which a step was reported, and calls a function at each step."""
-
-    def __init__(self, on_step: Callable[[str], None] = lambda label: None) -> None:
-        self.labels: list[str] = []
-        self._on_step = on_step
-        self._lock = Lock()
-
-    def plan(self, title: str, work: dict[str, float]) -> None:
-        pass
-
-    def step(self, label: str, done: int, total: int, unit: str) -> None:
-        with self._lock:
-            if label not in self.labels:
-                self.labels.append(label)
-        self._on_step(label)
-
-    def trained(self) -> list[str]:
-        """Return the labels of trainings, in the order in which they began."""
-        return [label for label in self.labels if label.startswith("train ")]
 
 
 @pytest.fixture
@@ -82,27 +62,28 @@ def test_fits_at_a_time_share_the_cores_and_give_the_same_lists(
 
 @pytest.mark.usefixtures("api_url", "client")
 def test_the_next_fit_trains_while_one_is_evaluated(one_worker: ExperimentConfig) -> None:
-    next_trains = Event()
+    training_steps: list[str] = []
+    evaluated: list[str] = []
 
-    def on_step(label: str) -> None:
-        if label == "train k2 #1":
-            next_trains.set()
-        if label == "lists of k2 #0":
-            assert next_trains.wait(SECONDS), "the next fit waits for the end of the evaluation"
+    def on_step(label: str, done: int) -> None:
+        if label.startswith("train "):
+            training_steps.append(label)
+        elif not evaluated:
+            evaluated.append(label)
+            before = len(training_steps)
+            wait_until(lambda: len(training_steps) > before)
 
-    with listening(recording := Recording(on_step)):
+    with listening(Recording(on_step)):
         experiment(one_worker)
-    assert recording.labels.index("train k2 #1") < recording.labels.index("lists of k2 #1")
+    assert len(evaluated) == 1
 
 
 @pytest.mark.usefixtures("api_url", "client")
 def test_one_fit_trains_at_a_time(one_worker: ExperimentConfig) -> None:
-    steps: list[str] = []
-    with listening(recording := Recording(lambda label: steps.append(label))):
+    trained: list[str] = []
+    with listening(Recording(lambda label, done: trained.append(label) if label.startswith("train ") else None)):
         experiment(one_worker)
-    trained = [label for label in steps if label.startswith("train ")]
-    changes = 1 + sum(label != before for before, label in zip(trained, trained[1:], strict=False))
-    assert changes == len(recording.trained()) == 4
+    assert len([label for label, _ in itertools.groupby(trained)]) == len(set(trained)) == 4
 
 
 def test_results_are_returned_in_the_order_in_which_the_fits_ended(planned: list[PlannedRun]) -> None:
@@ -125,23 +106,21 @@ def test_results_are_returned_in_the_order_in_which_the_fits_ended(planned: list
 
 
 def test_no_fit_begins_after_one_has_failed(planned: list[PlannedRun]) -> None:
-    slot = BoundedSemaphore(1)
     begun: list[str] = []
 
     def fit(run: PlannedRun, failed: Event) -> None:
-        with slot:
-            if not failed.is_set():
-                begun.append(run.label)
-                failed.set()
-                raise TrainingError(f"{run.label} failed")
+        if not failed.is_set():
+            begun.append(run.label)
+            raise TrainingError(f"{run.label} failed")
 
     with pytest.raises(TrainingError, match=f"{planned[0].label} failed"):
-        in_threads(fit, planned, 2)
+        in_threads(fit, planned, 1)
     assert begun == [planned[0].label]
 
 
 def test_fits_under_way_are_finished_after_one_has_failed(planned: list[PlannedRun]) -> None:
-    begun, both_run = [], Event()
+    both_run = Event()
+    begun: list[str] = []
     ended: list[str] = []
 
     def fit(run: PlannedRun, failed: Event) -> None:
@@ -166,43 +145,42 @@ def test_fits_under_way_are_finished_after_one_has_failed(planned: list[PlannedR
 def test_no_fit_begins_after_a_step_of_one_has_failed(
     one_worker: ExperimentConfig, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The first fit fails. The second one, which trains meanwhile, is finished; the others never begin."""
-    failure = {"train": TrainingError, "evaluate": DataError, "upload": TrackingError}[step]("the disk is full")
-    second_trains = Event()
+    """The first of four fits fails. One that trains meanwhile is finished; the others never begin."""
+    steps = {name: getattr(fits, name) for name in ("train", "evaluate", "upload")}
     failed: list[Event] = []
-    run_step = getattr(fits, step)
+    begun: list[str] = []
 
-    def failing(run: PlannedRun, **parameters: object) -> object:
-        if run.label != "k2 #0":
-            return run_step(run=run, **parameters)
-        assert step == "train" or second_trains.wait(SECONDS)
-        raise failure
+    def run_step(name: str, run: PlannedRun, **parameters: object) -> object:
+        if name == "train":
+            begun.append(run.label)
+            if len(begun) > 1:
+                assert failed[0].wait(SECONDS)
+        if name == step and run.label == begun[0]:
+            wait_until(lambda: step == "train" or len(begun) == 2)
+            raise TrackingError("the disk is full")
+        return steps[name](run=run, **parameters)
 
-    def on_step(label: str) -> None:
-        if label == "train k2 #1":
-            second_trains.set()
-            assert failed[0].wait(SECONDS)
-
-    def watched(
+    def watched_threads(
         fit: Callable[[PlannedRun, Event], object], runs: list[PlannedRun], threads: int, **more: object
     ) -> list[object]:
-        def remember(run: PlannedRun, event: Event) -> object:
+        def run_fit(run: PlannedRun, event: Event) -> object:
             failed.append(event)
             return fit(run, event)
 
-        return in_threads(remember, runs, threads, **more)  # type: ignore[arg-type]
+        return in_threads(run_fit, runs, threads, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fits, step, failing)
-    monkeypatch.setattr(fits, "in_threads", watched)
-    with pytest.raises(type(failure), match="the disk is full"), listening(recording := Recording(on_step)):
+    for name in steps:
+        monkeypatch.setattr(fits, name, partial(run_step, name))
+    monkeypatch.setattr(fits, "in_threads", watched_threads)
+    with pytest.raises(TrackingError, match="the disk is full"):
         experiment(one_worker)
     statuses = {run.info.run_name: run.info.status for run in our_runs(client)}
-    if step == "train":  # it failed before it opened a run, and before the second fit began
-        assert recording.trained() == []
+    if step == "train":  # before a run is opened
+        assert len(begun) == 1
         assert statuses == {"k2 vs k8": "FAILED"}
     else:
-        assert recording.trained() == ["train k2 #0", "train k2 #1"]
-        assert statuses == {"k2 vs k8": "FAILED", "k2 #0": "FAILED", "k2 #1": "FINISHED"}
+        first, second = begun
+        assert statuses == {"k2 vs k8": "FAILED", first: "FAILED", second: "FINISHED"}
 
 
 def test_an_interrupt_stops_the_fits_in_every_thread(planned: list[PlannedRun]) -> None:
@@ -210,6 +188,7 @@ def test_an_interrupt_stops_the_fits_in_every_thread(planned: list[PlannedRun]) 
     stopped: list[str] = []
 
     def fit(run: PlannedRun, failed: Event) -> None:
+        progress.check_stop(f"{run.label} was stopped before it began")
         begun.append(run.label)
         if len(begun) == 2:
             os.kill(os.getpid(), signal.SIGINT)
@@ -237,7 +216,7 @@ def test_an_interrupt_stops_fits_that_train_in_every_thread(
     monkeypatch.setattr("tasks.core.planning.capacity.cores", lambda: 2)
     interrupted: list[float] = []
 
-    def on_step(label: str) -> None:
+    def on_step(label: str, done: int) -> None:
         if len(recording.labels) == 2 and not interrupted:
             interrupted.append(time.monotonic())
             interrupt()
@@ -246,5 +225,5 @@ def test_an_interrupt_stops_fits_that_train_in_every_thread(
     with pytest.raises(KeyboardInterrupt), listening(recording):
         experiment(endless)
     assert time.monotonic() - interrupted[0] < 30
-    assert len(recording.trained()) == 2
+    assert len(recording.trained) == 2
     assert [run.info.status for run in our_runs(client)] == ["KILLED"] * 3

@@ -9,9 +9,9 @@ from flows.experiment import experiment
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.reporting.progress import listening
 from tasks.tracking.search import our_runs
-from tests.flows.listeners import AtStep, interrupt, wait_until
+from tests.flows.listeners import Recording, interrupt, wait_until
 
-pytestmark = pytest.mark.usefixtures("api_url")
+ONE_SEED = {"replicates": 1, "evaluation": None}
 
 
 def statuses(client: MlflowClient) -> Counter[str]:
@@ -20,31 +20,38 @@ def statuses(client: MlflowClient) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    ("label", "done", "changes", "finished", "killed"),
+    ("part", "fit", "done", "changes", "finished", "killed"),
     [
-        ("train k8 #0", 3, {}, 2, 2),
-        ("lists of k8 #0", 1, {"replicates": 1, "evaluation": None}, 1, 2),  # it is the last fit: no other one trains
-        ("lists of item-knn", 1, {}, 6, 1),
+        ("train {}", 2, 3, {}, 2, 2),
+        ("lists of {}", 1, 1, ONE_SEED, 1, 2),  # of the last fit: no other one trains meanwhile
+        ("lists of item-knn", 5, 1, {}, 6, 1),
     ],
     ids=["training", "lists", "references"],
 )
+@pytest.mark.usefixtures("api_url")
 def test_an_interrupt_kills_the_runs_under_way(
     config: ExperimentConfig,
     client: MlflowClient,
-    label: str,
+    part: str,
+    fit: int,
     done: int,
     changes: dict[str, object],
     finished: int,
     killed: int,
 ) -> None:
-    """One fit trains at a time, and those before the interrupted one are finished first."""
+    """One fit trains at a time. Those before the fit that is interrupted, counted from 0, are finished first."""
+    interrupted: list[str] = []
 
-    def act() -> None:
-        wait_until(lambda: statuses(client)["FINISHED"] == finished)
-        interrupt()
+    def on_step(label: str, done_now: int) -> None:
+        fits = recording.trained
+        if not interrupted and len(fits) > fit and label == part.format(fits[fit]) and done_now >= done:
+            interrupted.append(label)
+            wait_until(lambda: statuses(client)["FINISHED"] == finished)
+            interrupt()
 
+    recording = Recording(on_step)
     one_at_a_time = ExperimentConfig.model_validate({**config.model_dump(), "execution": {"workers": 1}, **changes})
-    with pytest.raises(BaseException) as raised, listening(AtStep(label, done, act)):  # noqa: PT011
+    with pytest.raises(BaseException) as raised, listening(recording):  # noqa: PT011
         experiment(one_at_a_time)
     assert raised.type is KeyboardInterrupt
     assert statuses(client) == {"FINISHED": finished, "KILLED": killed}

@@ -20,8 +20,8 @@ from mlflow.pyfunc import PyFuncModel
 
 from tasks.tracking.artifacts import MANIFEST, RunFiles
 from tasks.tracking.search import find_run
-from tests.conftest import free_port
 from tests.flows.finished_experiment import FinishedExperiment
+from tests.serving import refused_port
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def folder_of(client: MlflowClient, run: Run) -> Path:
 @pytest.fixture
 def address(environment: None, tmp_path: Path) -> Iterator[str]:
     """The address at which `mlflow models serve` serves the registered model."""
-    port = free_port()
+    port = refused_port()
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # MLflow starts uvicorn by name
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", "models:/served-k2/1"]
     with (tmp_path / "serve.log").open("w") as log:

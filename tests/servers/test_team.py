@@ -1,4 +1,4 @@
-"""docs/team.md, as it stands, on real servers: PostgreSQL, Prefect, MLflow, a worker."""
+"""The set-up of docs/team.md on real servers: PostgreSQL, Prefect, MLflow, a worker."""
 
 import json
 import re
@@ -31,12 +31,12 @@ LONG = {
 
 
 def eventually(check: Callable[[], Any], seconds: float) -> Any:
-    """What `check` gives once it gives something; fails after a while."""
+    """Return the first true value of `check`; fail after some seconds without one."""
     end = time.monotonic() + seconds
-    while not (found := check()):
+    while not (value := check()):
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.2)
-    return found
+    return value
 
 
 def tags(run: dict[str, Any]) -> dict[str, str]:
@@ -44,30 +44,30 @@ def tags(run: dict[str, Any]) -> dict[str, str]:
 
 
 def artifacts(stack: "Stack", flow_run_id: str) -> dict[str, dict[str, Any]]:
-    asked = {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}
-    return {each["key"]: each for each in stack.post(f"{stack.prefect}/artifacts/filter", asked)}
+    query = {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}
+    return {artifact["key"]: artifact for artifact in stack.post(f"{stack.prefect}/artifacts/filter", query)}
 
 
 def test_every_config_has_a_deployment(stack: "Stack") -> None:
-    found = {each["name"]: each for each in stack.post(f"{stack.prefect}/deployments/filter", {})}
-    assert sorted(found) == sorted(["experiment", *SHIPPED])
-    for name, each in found.items():
-        assert each["work_pool_name"] == "latentlab"
-        assert each["enforce_parameter_schema"]
-        assert "latentlab" in each["tags"]
-        assert each["description"]
-        (step,) = each["pull_steps"]
+    deployments = stack.post(f"{stack.prefect}/deployments/filter", {})
+    assert sorted(deployment["name"] for deployment in deployments) == sorted(["experiment", *SHIPPED])
+    for deployment in deployments:
+        assert deployment["work_pool_name"] == "latentlab"
+        assert deployment["enforce_parameter_schema"]
+        assert "latentlab" in deployment["tags"]
+        assert deployment["description"]
+        (step,) = deployment["pull_steps"]
         assert list(step.values()) == [{"directory": str(ROOT)}]
-        if name == "experiment":
-            assert each["parameters"] == {}
+        if deployment["name"] == "experiment":
+            assert deployment["parameters"] == {}
         else:
-            expected = load_config(ROOT / "configs" / f"{name}.yaml")
-            assert ExperimentConfig.model_validate(each["parameters"]["config"]).models == expected.models
+            expected = load_config(ROOT / "configs" / f"{deployment['name']}.yaml")
+            assert ExperimentConfig.model_validate(deployment["parameters"]["config"]).models == expected.models
     pool = requests.get(f"{stack.prefect}/work_pools/latentlab", timeout=60).json()
     assert (pool["type"], pool["concurrency_limit"], pool["status"]) == ("process", 1, "READY")
 
 
-def test_a_worker_shows_our_messages_as_the_command_line_does() -> None:
+def test_a_worker_logs_the_same_messages_as_the_command_line() -> None:
     deployment = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["common"]
     env = deployment["work_pool"]["job_variables"]["env"]
     assert env == {key: DEFAULTS[key] for key in env}
@@ -76,10 +76,14 @@ def test_a_worker_shows_our_messages_as_the_command_line_does() -> None:
 def test_the_quickstart_can_be_read_back_from_both_servers(stack: "Stack") -> None:
     (flow_run,) = stack.flow_runs("quickstart")
     assert flow_run["state"]["type"] == "COMPLETED"
-    asked = {"flow_runs": {"id": {"any_": [flow_run["id"]]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
-    names = [each["name"] for each in stack.post(f"{stack.prefect}/task_runs/filter", asked)]
-    story = ["download synthetic-100k", "preprocess synthetic-100k", "train k50 #0", "evaluate k50 #0", "upload k50 #0"]
-    assert names[:5] == story
+    query = {"flow_runs": {"id": {"any_": [flow_run["id"]]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
+    names = [task_run["name"] for task_run in stack.post(f"{stack.prefect}/task_runs/filter", query)]
+    assert names[:2] == ["download synthetic-100k", "preprocess synthetic-100k"]
+    fits = [name.removeprefix("upload ") for name in names if name.startswith("upload ")]
+    for fit in fits:
+        steps = [names.index(f"{step} {fit}") for step in ("train", "evaluate", "upload")]
+        assert steps == sorted(steps), fit
+    assert len(set(fits)) == 22
     assert names[-1] == "compare quickstart"
     assert len(names) == 2 + 3 * (2 * 6 + 2 * 5) + 1
 
@@ -89,31 +93,30 @@ def test_the_quickstart_can_be_read_back_from_both_servers(stack: "Stack") -> No
     assert tags(parent)["prefect.flow_run_id"] == flow_run["id"]
     assert len(stack.mlflow_runs("quickstart", f"tags.`mlflow.parentRunId` = '{parent['info']['run_id']}'")) == 22
 
-    found = artifacts(stack, flow_run["id"])
-    assert set(found) == {"training", "verdict", "comparison", "lists", "mlflow-run"}
+    published = artifacts(stack, flow_run["id"])
+    assert set(published) == {"training", "verdict", "comparison", "lists", "mlflow-run"}
     verdict = tags(parent)["latentlab.verdict"]
-    assert verdict in found["verdict"]["data"]
+    assert verdict in published["verdict"]["data"]
     address = f"{stack.mlflow}/#/experiments/{parent['info']['experiment_id']}/runs/{parent['info']['run_id']}"
-    assert address in found["mlflow-run"]["data"]
-    lists = json.loads(found["lists"]["data"])
+    assert address in published["mlflow-run"]["data"]
+    lists = json.loads(published["lists"]["data"])
     assert {row["list of"] for row in lists} == {"user_10", "item_100", "recommend_for_0"}
     assert {row["model"] for row in lists} == {"k50", "k500"}
-    assert found["training"]["data"] == 100
+    assert published["training"]["data"] == 100
 
-    asked = {"logs": {"flow_run_id": {"any_": [flow_run["id"]]}}, "limit": 200}
-    messages = [each["message"] for each in stack.post(f"{stack.prefect}/logs/filter", asked)]
-    assert sum(": 15 iterations in " in message for message in messages) == 11, "one line a fit"
-
-
-def test_the_documented_filters_find_what_they_say(stack: "Stack") -> None:
-    rows = re.findall(
-        r"^\| `+ ?((?:tags|params|metrics|attributes)\..*?) ?`+ \|", (ROOT / "docs" / "mlflow.md").read_text(), re.M
-    )
-    found = {row: len(stack.mlflow_runs("quickstart", row)) for row in rows}
-    assert list(found.values()) == [1, 6, 5, 1, 1, 1, 5, 0], found
+    query = {"logs": {"flow_run_id": {"any_": [flow_run["id"]]}}, "limit": 200}
+    messages = [record["message"] for record in stack.post(f"{stack.prefect}/logs/filter", query)]
+    assert sum(": 15 iterations in " in message for message in messages) == 11, "one line for each fit"
 
 
-def test_the_command_line_reads_it_through_the_server(stack: "Stack", tmp_path: Path) -> None:
+def test_the_documented_filters_match_the_documented_runs(stack: "Stack") -> None:
+    page = (ROOT / "docs" / "mlflow.md").read_text()
+    filters = re.findall(r"^\| `+ ?((?:tags|params|metrics|attributes)\..*?) ?`+ \|", page, re.MULTILINE)
+    counts = {condition: len(stack.mlflow_runs("quickstart", condition)) for condition in filters}
+    assert list(counts.values()) == [1, 6, 5, 1, 1, 1, 5, 0], counts
+
+
+def test_the_command_line_reads_the_quickstart_through_the_server(stack: "Stack", tmp_path: Path) -> None:
     done = stack.sh(stack.commands("Look"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "k50 and k500" in done.stdout
@@ -121,14 +124,14 @@ def test_the_command_line_reads_it_through_the_server(stack: "Stack", tmp_path: 
     assert Path(report).read_text().startswith("<!DOCTYPE html>")
 
 
-def test_a_run_from_the_command_line_finds_what_the_worker_trained(stack: "Stack", tmp_path: Path) -> None:
+def test_the_command_line_reuses_what_the_worker_trained(stack: "Stack", tmp_path: Path) -> None:
     done = stack.sh(f"latentlab run {ROOT}/configs/quickstart.yaml --register team --json", cwd=tmp_path, timeout=280)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert (printed["trained"], printed["reused"]) == (0, 22)
     assert printed["registered"] == {"team-k50": "1", "team-k500": "1"}
     parents = stack.mlflow_runs("quickstart", "tags.`latentlab.role` = 'parent'")
-    assert [run["info"]["run_id"] for run in parents] == [printed["parent_id"]], "the deployment's own parent"
+    assert [run["info"]["run_id"] for run in parents] == [printed["parent_id"]], "the parent of the deployment's run"
 
 
 @pytest.mark.parametrize(
@@ -139,15 +142,15 @@ def test_a_run_from_the_command_line_finds_what_the_worker_trained(stack: "Stack
         ({"name": "no-models"}, "models"),
     ],
 )
-def test_the_server_refuses_bad_values(stack: "Stack", config: dict[str, Any], message: str) -> None:
+def test_the_server_refuses_invalid_values(stack: "Stack", config: dict[str, Any], message: str) -> None:
     done = stack.sh(f"prefect deployment run experiment/experiment -p config='{json.dumps(config)}'")
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
 
 
 def test_cancelling_stops_training_within_five_seconds(stack: "Stack") -> None:
-    begun = stack.sh(f"prefect deployment run experiment/experiment -p config='{json.dumps(LONG)}'")
-    assert begun.returncode == 0, begun.stderr
+    started = stack.sh(f"prefect deployment run experiment/experiment -p config='{json.dumps(LONG)}'")
+    assert started.returncode == 0, started.stderr
 
     def training() -> bool:
         runs = stack.mlflow_runs("long", "attributes.run_name = 'k500 #0'")
@@ -166,11 +169,11 @@ def test_cancelling_stops_training_within_five_seconds(stack: "Stack") -> None:
     eventually(lambda: stack.flow_runs("long")[0]["state"]["type"] == "CANCELLED", 30)
 
 
-def test_a_tracking_server_that_dies_during_training_loses_nothing(stack: "Stack", tmp_path: Path) -> None:
+def test_a_tracking_server_that_stops_during_training_loses_nothing(stack: "Stack", tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         yaml.safe_dump(
             {
-                "name": "dies",
+                "name": "stops",
                 "models": {"k100": {"factors": 100, "iterations": 600}},
                 "replicates": 1,
                 "evaluation": None,
@@ -180,23 +183,23 @@ def test_a_tracking_server_that_dies_during_training_loses_nothing(stack: "Stack
     )
     command = "latentlab run config.yaml --json > out.json 2> err.txt"
     stack.start("command", command, cwd=tmp_path)
-    # it trains: the run is there a moment before, and a server that dies in that moment refuses the fit
+    # A run without metrics is not enough: a server that stops before training fails the fit.
     training = "attributes.run_name = 'k100 #0' and metrics.factor_change > 0"
-    eventually(lambda: stack.mlflow_runs("dies", training), 60)
+    eventually(lambda: stack.mlflow_runs("stops", training), 60)
     stack.stop("mlflow")
     try:
         code = stack.processes.pop("command").wait(200)
         assert code == 5, (tmp_path / "err.txt").read_text()
         assert "what is trained is kept" in (tmp_path / "err.txt").read_text()
         again = stack.sh(command, cwd=tmp_path)
-        assert again.returncode == 5, "found dead before anything is trained"
+        assert again.returncode == 5, "the server does not answer at the start"
         assert "cannot be used" in (tmp_path / "err.txt").read_text()
     finally:
         stack.start_mlflow()
     done = stack.sh("latentlab run config.yaml --json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "trained by an earlier run" in done.stderr
-    runs = stack.mlflow_runs("dies")
+    runs = stack.mlflow_runs("stops")
     assert sorted((run["info"]["run_name"], run["info"]["status"]) for run in runs) == [
         *(("k100", "FAILED"), ("k100", "FINISHED")),
         *(("k100 #0", "FAILED"), ("k100 #0", "FINISHED")),
@@ -210,10 +213,10 @@ def test_a_tracking_server_that_dies_during_training_loses_nothing(stack: "Stack
         timeout=60,
     ).json()["metrics"]
     assert [metric.get("step", 0) for metric in history] == list(range(1, 601)), "every iteration once"
-    assert not list((Path(stack.env["LATENTLAB_HOME"]) / "staging").glob("*"))
+    assert not list((Path(stack.env["LATENTLAB_HOME"]) / "work").glob("*"))
 
 
-def test_a_prefect_server_that_is_down(stack: "Stack", tmp_path: Path) -> None:
+def test_a_prefect_server_that_does_not_answer(stack: "Stack", tmp_path: Path) -> None:
     done = stack.sh(
         "PREFECT_CLIENT_MAX_RETRIES=0 PREFECT_API_URL=http://127.0.0.1:9/api "
         f"latentlab run {ROOT}/configs/quickstart.yaml",
@@ -224,12 +227,12 @@ def test_a_prefect_server_that_is_down(stack: "Stack", tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_mlflow_answers_only_to_the_names_it_was_told(stack: "Stack") -> None:
+def test_mlflow_answers_only_to_the_allowed_host_names(stack: "Stack") -> None:
     port = stack.mlflow.rpartition(":")[2]
     refused = requests.get(
         f"{stack.mlflow}/api/2.0/mlflow/experiments/search", headers={"Host": "evil.example"}, timeout=60
     )
     assert refused.status_code == 403
     done = stack.sh(f"MLFLOW_TRACKING_URI=http://127.0.0.1:{port} latentlab runs")
-    assert done.returncode == 5, "127.0.0.1 was not among --allowed-hosts"
+    assert done.returncode == 5, "127.0.0.1 is not among --allowed-hosts"
     assert "cannot be used" in done.stderr
