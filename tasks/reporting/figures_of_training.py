@@ -60,7 +60,7 @@ def draw_list_stability(overlaps: Mapping[str, Sequence[tuple[int, float]]]) -> 
         axes.xaxis.minorticks_off()
         axes.set_ylim(0, 1.03)
         axes.set_xlabel("iteration")
-        axes.set_ylabel("mean overlap, sample of users")
+        axes.set_ylabel("overlap, sampled users")
     values = "; ".join(
         f"{model}: " + ", ".join(f"{y:.2f} at {x}" for x, y in points) for model, points in overlaps.items()
     )
