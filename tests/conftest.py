@@ -18,11 +18,15 @@ import pytest
 import requests
 
 from tests.paths import ROOT
-from tests.serving import refused_port, wait_for
+from tests.serving import on_all_cores, refused_port, wait_for
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several pytest workers cores of its own, so that fits of two tests do not compete for one."""
+    """Give each of several pytest workers cores of its own, so that fits of two tests do not compete for one.
+
+    Processes may write bytecode: tests start the command more than a hundred times.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -110,7 +114,8 @@ class Stack:
                 continue
 
     def start_mlflow(self) -> None:
-        self.start("mlflow", self.commands("MLflow's server"))
+        with on_all_cores():
+            self.start("mlflow", self.commands("MLflow's server"))
         self.wait(f"{self.mlflow}/health", "mlflow")
 
     def wait(self, url: str, name: str) -> None:
@@ -175,15 +180,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     subprocess.run([*control, "init", "-o", initialise], check=True, capture_output=True, cwd="/tmp")
     options = f"-p {database_port} -c listen_addresses=localhost -c unix_socket_directories={data} -c fsync=off"
     start = [*control, "start", "--wait", "-l", str(data / "log"), "-o", options]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp")
+    with on_all_cores():
+        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp")
     try:
         for line in stack.commands("Databases").splitlines():
             created = stack.sh(line)
             assert created.returncode == 0, created.stderr
-        stack.start("prefect-server", stack.commands("Prefect's server"))
-        stack.start("mlflow", stack.commands("MLflow's server"))
+        with on_all_cores():
+            stack.start("prefect-server", stack.commands("Prefect's server"))
+        stack.start_mlflow()
         stack.wait(f"{stack.prefect}/health", "prefect-server")
-        stack.wait(f"{stack.mlflow}/health", "mlflow")
         for line in stack.commands("Environment of every client").splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
             stack.env[name] = value

@@ -19,6 +19,8 @@ import pytest
 import requests
 
 DATA = b"ratings!" * 25_000  # 200 kB: several reads of the transfer
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+"""All cores, as this is imported before a pytest worker gets cores of its own; None where there is no affinity."""
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -177,10 +179,27 @@ def wait_for(url: str, log: Path, seconds: float = 120) -> None:
     pytest.fail(f"{url} does not answer: {log.read_text()[-3000:]}")
 
 
+@contextmanager
+def on_all_cores() -> Iterator[None]:
+    """Let the processes that the block starts use all cores, and not those of this pytest worker alone.
+
+    This is for servers. Commands stay on the worker's cores, since the number of fits at a time depends on them.
+    """
+    if CORES is None:
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
 def start_server(command: list[str], folder: Path, env: dict[str, str], url: str) -> subprocess.Popen[bytes]:
     """Start a server as a process in a session of its own, and wait until it answers at `url`."""
     log = folder / "server.log"
-    with log.open("ab") as file:
+    with log.open("ab") as file, on_all_cores():
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=file, stderr=file, start_new_session=True)
     try:
         wait_for(url, log)

@@ -152,19 +152,19 @@ def test_cancelling_stops_training_within_five_seconds(stack: "Stack") -> None:
     started = stack.sh(f"prefect deployment run experiment/experiment -p config='{json.dumps(LONG)}'")
     assert started.returncode == 0, started.stderr
 
-    def training() -> bool:
-        runs = stack.mlflow_runs("long", "attributes.run_name = 'k500 #0'")
-        return bool(runs) and any(metric["key"] == "objective" for metric in runs[0]["data"].get("metrics", []))
-
-    eventually(training, 120)
-    (flow_run,) = stack.flow_runs("long")
-    done = stack.sh(stack.commands("Cancel").replace("FLOW_RUN_ID", flow_run["id"]))
-    assert done.returncode == 0, done.stdout
-
     def statuses() -> dict[str, str]:
         return {run["info"]["run_name"]: run["info"]["status"] for run in stack.mlflow_runs("long")}
 
-    expected = {"k2 #0": "FINISHED", "k500 #0": "KILLED", "k2 vs k500": "KILLED"}
+    def training() -> bool:
+        runs = stack.mlflow_runs("long", "attributes.run_name = 'k500 #0'")
+        logged = bool(runs) and any(metric["key"] == "objective" for metric in runs[0]["data"].get("metrics", []))
+        return logged and statuses().get("k2 #0", "FINISHED") == "FINISHED"  # either fit may be the first
+
+    eventually(training, 120)
+    expected = statuses() | {"k500 #0": "KILLED", "k2 vs k500": "KILLED"}
+    (flow_run,) = stack.flow_runs("long")
+    done = stack.sh(stack.commands("Cancel").replace("FLOW_RUN_ID", flow_run["id"]))
+    assert done.returncode == 0, done.stdout
     eventually(lambda: statuses() == expected, 5)
     eventually(lambda: stack.flow_runs("long")[0]["state"]["type"] == "CANCELLED", 30)
 
@@ -213,7 +213,8 @@ def test_a_tracking_server_that_stops_during_training_loses_nothing(stack: "Stac
         timeout=60,
     ).json()["metrics"]
     assert [metric.get("step", 0) for metric in history] == list(range(1, 601)), "every iteration once"
-    assert not list((Path(stack.env["LATENTLAB_HOME"]) / "work").glob("*"))
+    (identity,) = {tags(run)["latentlab.identity"] for run in runs if tags(run)["latentlab.role"] == "model"}
+    assert not (Path(stack.env["LATENTLAB_HOME"]) / "work" / identity).exists()
 
 
 def test_a_prefect_server_that_does_not_answer(stack: "Stack", tmp_path: Path) -> None:

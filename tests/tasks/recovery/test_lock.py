@@ -51,9 +51,7 @@ def test_a_free_lock_is_acquired_at_once_and_leaves_no_file(home: Path) -> None:
     assert list((home / "locks").iterdir()) == []
 
 
-def test_a_process_waits_and_says_who_holds_the_lock_since_when(
-    home: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_process_waits_and_says_who_holds_the_lock_since_when(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     process, begun = hold(1.5), time.monotonic()
     with lock("work", "the work") as waited:
