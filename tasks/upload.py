@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 
 from tasks.core.errors import TrackingError
-from tasks.core.files import writing
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.recovery.heartbeat import heartbeat
 from tasks.recovery.working_directory import TrainedFit
@@ -72,8 +71,7 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
     files = fit.files or []
     with heartbeat(client, run_id):
         log_metrics(client, run_id, fit.results or {})
-        with writing(fit.directory.model):
-            model_files = [] if run.is_evaluation else _log_model(client, run_id, fit)
+        model_files = [] if run.is_evaluation else _log_model(client, run_id, fit)
         artifacts.upload(
             client,
             run_id,

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -136,16 +136,11 @@ def upload(
     """
     sent = listing(folder) if files is None else files
     manifest = json.dumps({"files": [*sent, *model_files]}, indent=1)
-    try:
+    with writing_artifacts(run_id):
         for entry in sent:
             parent = PurePosixPath(entry["path"]).parent.as_posix()
             client.log_artifact(run_id, str(folder / entry["path"]), None if parent == "." else parent)
         client.log_text(run_id, manifest, MANIFEST)
-    except OSError as error:
-        raise TrackingError(
-            f"run {run_id}: its artifacts cannot be written: {first_line(error)}; "
-            "repair the place or its server, and run the same command again: what is trained is kept"
-        ) from None
     content = manifest.encode()
     check_arrived(
         f"run {run_id}",
@@ -155,6 +150,24 @@ def upload(
     tables_tag = json.dumps([{"path": path, "type": "table"} for path in tables])
     sha256 = hashlib.sha256(content).hexdigest()
     set_tags(client, run_id, {"mlflow.loggedArtifacts": tables_tag, "latentlab.complete": sha256})
+
+
+@contextmanager
+def writing_artifacts(run_id: str) -> Iterator[None]:
+    """Report an OSError of the block, which sends files to the store, as a TrackingError.
+
+    Raises
+    ------
+    TrackingError
+        If the artifacts cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TrackingError(
+            f"run {run_id}: its artifacts cannot be written: {first_line(error)}; "
+            "repair the place or its server, and run the same command again: what is trained is kept"
+        ) from None
 
 
 def check_arrived(what: str, sent: Sequence[Mapping[str, Any]], arrived: Mapping[str, int]) -> None:

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import ConfigError, TrackingError
-from tasks.core.files import listing
+from tasks.core.files import listing, writing
 from tasks.core.planning.runs import MODEL, RunRef
 from tasks.tracking import artifacts
 
@@ -50,7 +50,9 @@ def log_model(
     Raises
     ------
     TrackingError
-        If it did not arrive completely.
+        If it cannot be written to the store, or did not arrive completely.
+    DataError
+        If the folder cannot be written.
     """
     from mlflow.entities import LoggedModelOutput
 
@@ -69,9 +71,10 @@ def log_model(
         )
         model_id = str(model.model_id)
         client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
-    with _saving:
+    with _saving, writing(folder):
         _save(folder, run_id, model_id, lists, example)
-    client.log_model_artifacts(model_id, str(folder))
+    with artifacts.writing_artifacts(run_id):
+        client.log_model_artifacts(model_id, str(folder))
     entries = listing(folder)
     arrived = artifacts.list_files(lambda path: client.list_logged_model_artifacts(model_id, path))
     artifacts.check_arrived(f"model {model_id} of run {run_id}", entries, arrived)
