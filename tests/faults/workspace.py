@@ -39,6 +39,7 @@ from tasks.tracking.runs import is_complete, run_ref
 from tasks.tracking.search import our_runs
 from tasks.tracking.store import open_store
 from tasks.tracking.verify import Problem, verify_runs
+from tests.command_line import CommandLine, Done
 from tests.serving import Answer, Server
 
 CONFIG: dict[str, Any] = {
@@ -58,6 +59,8 @@ RECORDS = "home/work/*/fit.json"
 """Records of trained fits, whose factors are in the same working directory."""
 _PARENT_FILES = ("verdict.json", "comparison.json", "summary.json", "accuracy.json")
 """Those of the parent's files whose content does not name runs or times; its query tables are such, too."""
+
+_RUN = ("run", "config.yaml", "--json")
 
 Digests = dict[str, dict[str, str]]
 """Identity of a run -> path of a file -> its sha256."""
@@ -151,16 +154,16 @@ class Workspace:
     # Running
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start `latentlab`, by default `run config.yaml --json`."""
-        command = [sys.executable, "-m", "flows", *(arguments or ("run", "config.yaml", "--json"))]
+        """Start `latentlab`, by default `run config.yaml --json`, as a process that can be disturbed."""
+        command = [sys.executable, "-m", "flows", *(arguments or _RUN)]
         defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
         process = subprocess.Popen(command, cwd=self.folder, env=self.env, **(defaults | options))
         self.processes.append(process)
         return process
 
-    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run `latentlab` to its end."""
-        return ended(self.start(*arguments), timeout)
+    def run(self, *arguments: str) -> Done:
+        """Run `latentlab` to its end, by default `run config.yaml --json`, within this process."""
+        return CommandLine(self.folder, self.env).call(*(arguments or _RUN))
 
     def close(self) -> None:
         """Kill the commands that still run."""
@@ -200,7 +203,7 @@ class Workspace:
         """Run the command, check that it fails, and return its message."""
         return self.check_failure(self.run(*arguments), code, *words)
 
-    def check_failure(self, done: subprocess.CompletedProcess[str], code: int, *words: str) -> str:
+    def check_failure(self, done: Done, code: int, *words: str) -> str:
         """Check that a command failed with one short message that contains `words`, and return the message."""
         assert done.returncode == code, done.stderr
         assert done.stdout == ""
@@ -318,7 +321,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def ended(process: subprocess.Popen[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def ended(process: subprocess.Popen[str], timeout: float = 120) -> Done:
     """Wait for the end of a command."""
     out, err = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

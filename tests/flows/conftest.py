@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from flows import environment
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.tracking.store import open_store, resolve_uri
-from tests.flows.command_line import CommandLine, command_line
+from tests.command_line import CommandLine, command_line
 from tests.flows.finished_experiment import OWN_VARIABLES, FinishedExperiment
 from tests.flows.small_experiment import write_small_experiment
 

@@ -6,7 +6,7 @@ import pytest
 import tenacity
 import yaml
 
-from tests.flows.command_line import CommandLine
+from tests.command_line import CommandLine
 
 
 def catalogue_of(url: str) -> str:

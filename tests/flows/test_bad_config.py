@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.command_line import CommandLine
+from tests.command_line import CommandLine
 from tests.flows.small_experiment import CONFIG
 
 

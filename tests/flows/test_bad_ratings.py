@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.data.synthetic import write_ratings
-from tests.flows.command_line import CommandLine
+from tests.command_line import CommandLine
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from mlflow import MlflowClient
 
-from tests.flows.command_line import CommandLine
+from tests.command_line import CommandLine
 
 
 @pytest.mark.parametrize(

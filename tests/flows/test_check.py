@@ -1,6 +1,6 @@
 """`latentlab check`: the resolved config, the work that it implies, and the smallest p that it can reach."""
 
-from tests.flows.command_line import CommandLine, answer_of
+from tests.command_line import CommandLine, answer_of
 from tests.paths import ROOT
 
 CONFIG = str(ROOT / "configs/ml-100k.yaml")

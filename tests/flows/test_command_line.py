@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.tracking.store import open_store
-from tests.flows.command_line import CommandLine, answer_of, command_line
+from tests.command_line import CommandLine, answer_of, command_line
 from tests.paths import ROOT
 
 CONFIG = str(ROOT / "configs/quickstart.yaml")

@@ -10,7 +10,7 @@ import yaml
 
 from tasks.tracking.search import our_runs
 from tasks.tracking.store import open_store
-from tests.flows.command_line import CommandLine, command_line
+from tests.command_line import CommandLine, command_line
 from tests.flows.dated_ratings import SWEEP, write_dated_ratings
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.flows.command_line import CommandLine
+from tests.command_line import CommandLine
 
 
 @pytest.mark.parametrize(

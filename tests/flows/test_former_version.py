@@ -6,8 +6,6 @@ printed. Its artifacts were below /former; the paths in the store are rewritten 
 
 import json
 import sqlite3
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from tests.command_line import command_line
 from tests.paths import ROOT
 
 Command = Callable[..., Any]
 
 
 @pytest.fixture
-def latentlab(command_env: dict[str, str], workdir: Path) -> Command:
+def latentlab(workdir: Path, api_url: str) -> Command:
     """Runs a command on the unpacked store, and returns the JSON that it prints."""
     with tarfile.open(ROOT / "tests" / "data" / "former_version.tar.xz") as archive:
         archive.extractall(workdir, filter="data")
@@ -29,13 +28,7 @@ def latentlab(command_env: dict[str, str], workdir: Path) -> Command:
     with sqlite3.connect(workdir / "mlflow.db") as store:
         store.executescript(sql.replace("file:///former/", f"{workdir.as_uri()}/"))
 
-    def run(*arguments: str) -> Any:
-        command = [sys.executable, "-m", "flows", *arguments, "--json"]
-        done = subprocess.run(command, cwd=workdir, env=command_env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
+    return command_line(workdir, api_url).answer
 
 
 def test_nothing_is_trained_again_and_the_result_is_the_same(latentlab: Command, workdir: Path) -> None:

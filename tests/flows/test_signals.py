@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.tracking.search import our_runs
-from tests.flows.command_line import CommandLine
+from tests.command_line import CommandLine
 from tests.paths import ROOT
 
 

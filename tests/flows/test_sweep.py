@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.store import open_store
-from tests.flows.command_line import CommandLine, command_line
+from tests.command_line import CommandLine, command_line
 from tests.flows.dated_ratings import SWEEP, write_dated_ratings
 
 Result = dict[str, Any]

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from flows.cli.app import app
-from tests.flows.command_line import CommandLine
+from tests.command_line import CommandLine
 
 
 def commands() -> list[list[str]]:

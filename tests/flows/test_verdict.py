@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from tasks.tracking.search import our_runs
 from tasks.tracking.store import open_store
-from tests.flows.command_line import CommandLine, answer_of, command_line
+from tests.command_line import CommandLine, answer_of, command_line
 
 CONFIG = """
 name: small

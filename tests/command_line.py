@@ -118,16 +118,18 @@ class CommandLine:
 
     @contextlib.contextmanager
     def _as_in_its_process(self) -> Iterator[None]:
-        from prefect.settings import PREFECT_API_URL, temporary_settings
+        from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         from flows.cli.tables import err, out
 
+        # at the end of a flow run Prefect waits up to a second for its thread of heartbeats; processes keep theirs
+        no_heartbeats = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
         handler = signal.getsignal(signal.SIGTERM)
         out.width = err.width = int(self.env["COLUMNS"])  # consoles read the variable when they are made
         with (
             contextlib.chdir(self.folder),
             mock.patch.dict(os.environ, self.env, clear=True),
-            temporary_settings({PREFECT_API_URL: self.env["PREFECT_API_URL"]}),
+            temporary_settings({PREFECT_API_URL: self.env["PREFECT_API_URL"], **no_heartbeats}),
         ):
             try:
                 yield
