@@ -49,7 +49,7 @@ def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str |
 
     Args:
         config: What is run on what; the same keys as in a YAML file.
-        fresh: Train everything anew, and do not use what an earlier run of the same settings completed.
+        fresh: Train everything again, and do not use what an earlier run of the same settings completed.
         register_as: Register each model's first replicate in MLflow, as this name, a dash and the model's.
     """
     if register_as is not None:

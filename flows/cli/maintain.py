@@ -37,7 +37,7 @@ def verify(
         where = f"{verified.runs} complete runs" + (" and the local store" if run is None else "")
         print(f"{verified.files:,} files of {where} hashed, {len(verified.problems)} damaged, missing or extra")
     if verified.problems:
-        advice = "latentlab run CONFIG --fresh trains a run anew; what is damaged in the local store is made anew"
+        advice = "latentlab run CONFIG --fresh trains a run again; what is damaged in the local store is made again"
         typer.echo(f"latentlab: {len(verified.problems)} files are damaged, missing or extra; {advice}", err=True)
         raise typer.Exit(5)
 

@@ -24,7 +24,9 @@ commands = typer.Typer()
 def run(
     config: ConfigFile = DEFAULT_CONFIG,
     sets: Sets = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train everything anew; earlier runs are superseded.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Train everything again; earlier runs are superseded.")
+    ] = False,
     register: Annotated[
         str | None,
         typer.Option("--register", metavar="NAME", help="Register each model's first replicate as NAME-MODEL."),

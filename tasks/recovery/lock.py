@@ -61,7 +61,7 @@ def lock(name: str, what: str) -> Iterator[bool]:
     try:
         yield waited
     finally:
-        path.unlink(missing_ok=True)  # who waits opens the path anew
+        path.unlink(missing_ok=True)  # who waits opens the path again
         held.release()
 
 

@@ -56,7 +56,7 @@ class RunFiles:
         if (sha256 := self._sha256(file)) != expected:
             raise TrackingError(
                 f"run {self.run_id}: {path} has sha256 {sha256[:12]}… but {expected[:12]}… expected: "
-                "it was damaged or changed; train it anew with --fresh"
+                "it was damaged or changed; train it again with --fresh"
             )
         return file
 
@@ -74,7 +74,9 @@ class RunFiles:
             raise TrackingError(f"run {self.run_id} is not complete; run its config again")
         manifest = self._fetch(MANIFEST)
         if self._sha256(manifest) != complete:
-            raise TrackingError(f"run {self.run_id}: {MANIFEST} differs from the run's tag; train it anew with --fresh")
+            raise TrackingError(
+                f"run {self.run_id}: {MANIFEST} differs from the run's tag; train it again with --fresh"
+            )
         return {entry["path"]: entry for entry in json.loads(manifest.read_text(encoding="utf-8"))["files"]}
 
     @cached_property
@@ -99,7 +101,7 @@ class RunFiles:
             return file_sha256(path)
         except OSError as error:
             raise TrackingError(
-                f"run {self.run_id}: {path} cannot be read: {error.strerror}; train it anew with --fresh"
+                f"run {self.run_id}: {path} cannot be read: {error.strerror}; train it again with --fresh"
             ) from None
 
 

@@ -132,7 +132,7 @@ def register(client: "MlflowClient", runs: Sequence[RunRef], name: str) -> dict[
                 raise
         outputs = client.get_run(ref.run_id).outputs
         if outputs is None or not outputs.model_outputs:
-            raise TrackingError(f"run {ref.run_id} has no model to register; train it anew with --fresh")
+            raise TrackingError(f"run {ref.run_id} has no model to register; train it again with --fresh")
         # where the files are: MLflow would look for models:/ID in the store that the process has set globally
         model_id = outputs.model_outputs[0].model_id
         source = client.get_logged_model(model_id).artifact_location

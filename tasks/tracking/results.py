@@ -76,7 +76,7 @@ def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs
         try:
             result = result_of(client, parent)
         except TrackingError as error:
-            log.warning("%s; the models are compared anew", error)
+            log.warning("%s; the models are compared again", error)
             continue
         if result.runs == list(runs):
             return result

@@ -20,7 +20,7 @@ from tests.faults.workspace import CHECKPOINTS, CONFIG, RECORDS, Digests, Worksp
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
-    """Mount a small file system during the block; yields a function that mounts it anew with other options."""
+    """Mount a small file system during the block; yields a function that remounts it with other options."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
     if mount.returncode:

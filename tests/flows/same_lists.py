@@ -28,7 +28,7 @@ def check_same_lists(finished: FinishedExperiment, client: MlflowClient, **execu
     finished : FinishedExperiment
         The experiment, with its own settings.
     client : MlflowClient
-        Of a copy of its store, in which every fit is trained anew.
+        Of a copy of its store, in which every fit is trained again.
     **execution : Any
         The other settings.
     """

@@ -153,7 +153,7 @@ def test_only_an_added_model_is_trained(config: ExperimentConfig, finished: Fini
     assert {run.run_id for run in first.runs} < {run.run_id for run in more.result.runs}
 
 
-def test_fresh_trains_every_fit_anew_and_supersedes_the_old_runs(
+def test_fresh_trains_every_fit_again_and_supersedes_the_old_runs(
     config: ExperimentConfig, finished: FinishedExperiment, copy_of_finished: MlflowClient
 ) -> None:
     fresh = experiment(config, fresh=True)

@@ -63,7 +63,7 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
 def _check_archive(path: Path, entry: CatalogueEntry) -> None:
     """Check the digest of a local zip file if the catalogue pins no digest of the ratings in it.
 
-    Where it does, the ratings' own digest is enough, and a zip file that was packed anew is accepted.
+    Where it does, the ratings' own digest is enough, and a zip file that was repacked is accepted.
     """
     if entry.archive and not entry.ratings.sha256 and path.suffix == ".zip" and path.is_file():
         algorithm, expected = entry.archive.pin
@@ -71,5 +71,5 @@ def _check_archive(path: Path, entry: CatalogueEntry) -> None:
         if digest != expected:
             raise DataError(
                 f"{path}: its {algorithm} is {digest[:12]}… but {expected[:12]}… was published; it is truncated, "
-                "altered or packed anew: use another copy, or the folder that it unpacks to"
+                "altered or repacked: use another copy, or the folder that it unpacks to"
             )

@@ -92,7 +92,7 @@ def test_another_config_that_follows_other_lists_resumes_from_the_same_checkpoin
     assert set(result.overlaps[-1][1]) >= {"overlap_final.user_1_at_3", "overlap_final.user_2_at_3"}
 
 
-def test_without_an_intact_checkpoint_the_fit_starts_anew(
+def test_without_an_intact_checkpoint_the_fit_starts_from_the_beginning(
     fit_request: FitRequest, home: Path, interrupt: Interrupt, complete: Complete
 ) -> None:
     interrupt(fit_request, 4)

@@ -58,12 +58,17 @@ def test_files_of_complete_fits_are_removed_unless_a_process_trains_or_compares_
         client.set_tag(run_id, "mlflow.parentRunId", parent)
         client.set_terminated(run_id, "FINISHED")
     client.set_terminated(open_run(complete="x", identity="complete"), "FINISHED")
-    client.set_terminated(open_run(complete="x", identity="anew"), "FINISHED")
-    open_run(identity="anew")
+    client.set_terminated(open_run(complete="x", identity="retrained"), "FINISHED")
+    open_run(identity="retrained")
     client.set_terminated(open_run(identity="failed"), "FAILED")
-    for identity in ("complete", "anew", "failed", "elsewhere", "compared", "abandoned"):
+    for identity in ("complete", "retrained", "failed", "elsewhere", "compared", "abandoned"):
         directory = WorkingDirectory(identity)
         write_text(directory.factors, "factors")
         write_text(directory.checkpoints / "3.npz", "a checkpoint")
     reconcile(client)
-    assert {directory.identity for directory in working_directories()} == {"anew", "failed", "elsewhere", "compared"}
+    assert {directory.identity for directory in working_directories()} == {
+        "retrained",
+        "failed",
+        "elsewhere",
+        "compared",
+    }
