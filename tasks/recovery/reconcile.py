@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
     """Close as FAILED the open runs whose process has died, and remove leftover local files.
 
-    Removed are the working directories of complete fits, unless a process trains the fit again or still compares it, and
-    lock files that no process holds.
+    Removed are the working directories of complete fits, unless a process trains the fit again or still compares it,
+    and lock files that no process holds.
 
     Parameters
     ----------
