@@ -14,6 +14,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.prepared import PreparedData
 from tasks.core.files import listing, writing
+from tasks.core.formatting import decimals
 from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import PlannedRun
 from tasks.core.ranking.evaluation import evaluate as evaluate_scores
@@ -86,7 +87,9 @@ def evaluate(
 
 
 def query_table(lists: Lists, target: str, entity: int, *, n: int, interactions: Interactions) -> "pd.DataFrame":
-    """Return one entity's list as a table for the MLflow UI.
+    """Return one entity's list as a table for the MLflow UI, which compares the tables of several runs.
+
+    The UI groups by the first column, and shows the second one of each run side by side.
 
     Parameters
     ----------
@@ -104,17 +107,23 @@ def query_table(lists: Lists, target: str, entity: int, *, n: int, interactions:
     Returns
     -------
     DataFrame
-        `rank`, `index`, `raw_id`, `title` if items with titles are listed, and `score`.
+        `rank`, `neighbour` or `item` (index, title or else raw id, and score in one text), `index`, `raw_id`, `title`
+        if items with titles are listed, and `score`.
     """
     import pandas as pd
 
     ids = lists.ids[entity, :n]
     ids = ids[ids >= 0]
-    raw_ids = interactions.user_ids if target == "users" else interactions.item_ids
-    columns = {"rank": np.arange(1, len(ids) + 1), "index": ids, "raw_id": raw_ids[ids]}
-    if target != "users" and interactions.item_titles is not None:
-        columns["title"] = interactions.item_titles[ids]
-    return pd.DataFrame({**columns, "score": lists.scores[entity, : len(ids)]})
+    scores = lists.scores[entity, : len(ids)]
+    raw_ids = (interactions.user_ids if target == "users" else interactions.item_ids)[ids]
+    titles = interactions.item_titles[ids] if target != "users" and interactions.item_titles is not None else None
+    names = [f"(id {raw_id})" for raw_id in raw_ids] if titles is None else titles
+    entries = [f"{index} {name}, {decimals(score)}" for index, name, score in zip(ids, names, scores, strict=True)]
+    column = "item" if target == "recommendations" else "neighbour"
+    table = pd.DataFrame({"rank": np.arange(1, len(ids) + 1), column: entries, "index": ids, "raw_id": raw_ids})
+    if titles is not None:
+        table["title"] = titles
+    return table.assign(score=scores)
 
 
 def _write_lists(

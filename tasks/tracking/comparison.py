@@ -96,10 +96,13 @@ def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
 
 
 def _tables(result: Result) -> "dict[str, pd.DataFrame]":
-    """Return the tables that the MLflow UI shows, by path."""
+    """Return the tables that the MLflow UI shows, by path.
+
+    No path is that of a fit's table: the UI compares the tables of one path by the columns that all of them have.
+    """
     import pandas as pd
 
-    tables = {"summary.json": pd.DataFrame([asdict(result.summary)])}
+    tables: dict[str, pd.DataFrame] = {}
     if result.answers:
         tables["verdict.json"] = pd.DataFrame([asdict(answer) for answer in result.answers])
     tables["comparison.json"] = pd.DataFrame([asdict(row) for row in result.comparison])
@@ -113,5 +116,5 @@ def _tables(result: Result) -> "dict[str, pd.DataFrame]":
         columns = ["model", *(column.name for column in fields(Entry))]
         if all(not row["title"] for row in rows):
             columns.remove("title")
-        tables[f"queries/{query.name}.json"] = pd.DataFrame(rows, columns=columns)
+        tables[f"lists/{query.name}.json"] = pd.DataFrame(rows, columns=columns)
     return tables

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -103,7 +104,40 @@ def test_the_compare_view_shows_the_differing_params(stack: "Stack", page: "Page
         expect(row).to_be_visible()
         for value in values:
             expect(row.get_by_text(value, exact=True)).to_be_visible()
-    picture(page, "mlflow_compare")
+
+
+def first_neighbour(stack: "Stack", model: str) -> str:
+    """Return the first neighbour of user 10, as MLflow shows it."""
+    query = {"run_uuid": model_run(stack, model)["info"]["run_id"], "path": "queries/user_10.json"}
+    table = requests.get(f"{stack.mlflow}/get-artifact", query, timeout=60).json()
+    return str(table["data"][0][table["columns"].index("neighbour")])
+
+
+def test_the_lists_of_two_models_stand_side_by_side(stack: "Stack", page: "Page") -> None:
+    """The clicks of docs/mlflow.md."""
+    from playwright.sync_api import expect
+
+    neighbours = [first_neighbour(stack, model) for model in ("k50", "k500")]
+    experiment_id = parent(stack)["info"]["experiment_id"]
+    visit(page, f"{stack.mlflow}/#/experiments/{experiment_id}/runs?workflowType=machine_learning")
+    search = page.get_by_test_id("search-box")
+    search.fill('tags.latentlab.role = "model"')
+    search.press("Enter")
+    page.get_by_role("button", name="Sort:").click()
+    page.get_by_test_id("sort-select-asc").click()
+    page.get_by_role("button", name="Sort:").click()
+    page.keyboard.type("replicate")
+    page.get_by_test_id("sort-select-replicate").click()
+    page.locator("label").filter(has=page.locator("input[value=ARTIFACT]")).click()
+    page.get_by_test_id("dropdown-tables").click()
+    for path in ("queries/user_10.json", "queries/item_100.json"):  # the second one was chosen by MLflow
+        page.get_by_role("option", name=path).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("combobox").filter(has_text="Group by:")).to_contain_text("rank")
+    expect(page.get_by_role("combobox").filter(has_text="Compare:")).to_contain_text("neighbour")
+    first_rank = page.get_by_role("row").filter(has_text=neighbours[0])
+    expect(first_rank.get_by_text(neighbours[1], exact=True).first).to_be_visible()
+    picture(page, "mlflow_lists")
 
 
 def test_lists_are_tables_and_the_report_is_a_page(stack: "Stack", page: "Page") -> None:

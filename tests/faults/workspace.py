@@ -57,7 +57,7 @@ ARCHIVE, MEMBER = "tiny.zip", "tiny/ratings.tsv"
 CHECKPOINTS = "home/work/*/checkpoints/[0-9]*.npz"
 RECORDS = "home/work/*/fit.json"
 """Records of trained fits, whose factors are in the same working directory."""
-_PARENT_FILES = ("verdict.json", "comparison.json", "summary.json", "accuracy.json")
+_PARENT_FILES = ("verdict.json", "comparison.json", "accuracy.json")
 """Those of the parent's files whose content does not name runs or times; its query tables are such, too."""
 
 _RUN = ("run", "config.yaml", "--json")
@@ -259,7 +259,7 @@ class Workspace:
                 path: entry["sha256"]
                 for path, entry in files.entries.items()
                 if not path.startswith("models/")
-                and (ref.role != PARENT or path in _PARENT_FILES or path.startswith("queries/"))
+                and (ref.role != PARENT or path in _PARENT_FILES or path.startswith("lists/"))
             }
         return digests
 
