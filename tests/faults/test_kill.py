@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tasks.tracking.runs import run_ref
-from tests.faults.workspace import CHECKPOINTS, RECORDS, Digests, Workspace, ends, kill, wait_until
+from tests.faults.workspace import CHECKPOINTS, RECORDS, Digests, Workspace, ended, ends, kill, wait_until
 
 ROUNDS = int(os.environ.get("LATENTLAB_ROUNDS", "3"))
 """Random moments that are tried: make test-faults ROUNDS=100."""
@@ -98,22 +98,34 @@ def test_kill_before_the_comparison_leaves_a_working_directory_which_the_next_st
 @pytest.mark.long
 @pytest.mark.timeout(200 * ROUNDS)
 def test_kill_9_at_random_moments(new_workspace: Callable[[], Workspace], expected: Digests) -> None:
-    """In each round a new home and store, a kill, and the same command again."""
+    """In each round a new home and store, a kill, and the same command again.
+
+    In every third round a second process runs the same config from the start, and is not killed.
+    """
     seed = int(os.environ.get("LATENTLAB_SEED", str(random.SystemRandom().randrange(10**6))))
     print(f"LATENTLAB_SEED={seed}")  # noqa: T201
     moments = random.Random(seed)
     begun = time.monotonic()
-    new_workspace().completes(expected)
+    undisturbed = new_workspace()
+    assert ended(undisturbed.start()).returncode == 0
+    undisturbed.check_results(expected)
     duration = time.monotonic() - begun
+    kills = 0
     for number in range(ROUNDS):
         workspace = new_workspace()
         with workspace.reader():
             process = workspace.start()
+            second = workspace.start() if number % 3 == 2 else None
             moment = moments.uniform(0, duration)
             try:
                 process.wait(moment)
             except subprocess.TimeoutExpired:
                 kill(process)
+                kills += 1
             complete = workspace.complete_files()
+            if second:
+                done = ended(second)
+                assert done.returncode == 0, f"round {number}, {moment:.3f} s: {done.stderr}"
             workspace.completes(expected)
             assert complete.items() <= workspace.complete_files().items(), f"round {number}, {moment:.3f} s"
+    print(f"{kills} kills in {ROUNDS} rounds")  # noqa: T201
