@@ -11,8 +11,8 @@ from tasks.recovery.heartbeat import heartbeat
 from tasks.recovery.working_directory import TrainedFit
 from tasks.tracking import artifacts, registry
 from tasks.tracking.metrics import log_metrics
-from tasks.tracking.runs import ParentRun, end_run, supersede
-from tasks.tracking.search import complete_runs
+from tasks.tracking.runs import ParentRun
+from tasks.tracking.search import finish_run
 from tasks.tracking.store import is_store_error, open_store
 from tasks.train import OpenFit
 
@@ -80,10 +80,7 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
             tables=[entry["path"] for entry in files if entry["path"].startswith("queries/")],
             model_files=model_files,
         )
-        end_run(client, run_id, "FINISHED")
-        if replaces is not None:
-            supersede(client, [replaces], run_id)
-    return complete_runs(client, parent.experiment_id, run.identity)[run.identity]
+        return finish_run(client, run_id, [replaces] if replaces is not None else [])
 
 
 def _log_model(client: "MlflowClient", run_id: str, fit: TrainedFit) -> list[dict[str, object]]:

@@ -14,8 +14,8 @@ from tasks.core.planning.runs import PARENT
 from tasks.recovery.heartbeat import heartbeat
 from tasks.reporting.markdown import describe_experiment
 from tasks.tracking.experiments import open_experiment
-from tasks.tracking.runs import ParentRun, end_run, log_dataset, start_run, supersede
-from tasks.tracking.search import close_open_runs, complete_parents, complete_runs
+from tasks.tracking.runs import ParentRun, log_dataset, start_run
+from tasks.tracking.search import close_open_runs, complete_parents, finish_run
 from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ def parent_run(comparison: Comparison, tags: dict[str, str]) -> Iterator[ParentR
         run_id = _start(client, comparison, tags)
         with heartbeat(client, run_id):
             yield ParentRun(comparison.uri, experiment_id, run_id, tags)
-            end_run(client, run_id, "FINISHED")
-            supersede(client, earlier, run_id)
-            complete_runs(client, experiment_id, comparison.identity)
+            finish_run(client, run_id, earlier)
     except BaseException as error:
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         try:

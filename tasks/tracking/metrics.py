@@ -102,7 +102,8 @@ def send_metrics(client: "MlflowClient", run_id: str, metrics: Sequence[tuple[st
     from mlflow.entities import Metric
 
     for start in range(0, len(metrics), _BATCH):
-        client.log_batch(run_id, metrics=[Metric(*metric) for metric in metrics[start : start + _BATCH]])
+        batch = [Metric(*metric) for metric in metrics[start : start + _BATCH]]
+        client.log_batch(run_id, metrics=batch, synchronous=True)
 
 
 def send_missing_metrics(client: "MlflowClient", run_id: str, metrics: Sequence[tuple[str, float, int, int]]) -> None:

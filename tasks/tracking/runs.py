@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ENDED = {"FINISHED", "FAILED", "KILLED"}
 """Statuses of runs that are not open."""
 _HEARTBEAT, _PROCESS, _USED = "latentlab.heartbeat", "latentlab.process", "latentlab.used"
+_GENERATION = "latentlab.generation"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def start_run(
     run = client.create_run(experiment_id, run_name=name, tags={**common, **tags})
     run_id = str(run.info.run_id)
     if params:
-        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
+        parameters = [Param(key, str(value)) for key, value in params.items()]
+        client.log_batch(run_id, params=parameters, synchronous=True)
     return run_id
 
 
@@ -173,7 +175,7 @@ def log_dataset(client: "MlflowClient", run_id: str, dataset: DatasetConfig, dat
 
 
 def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
-    """Set several tags in one call.
+    """Set several tags in one call, which returns once they are stored, whatever MLFLOW_ENABLE_ASYNC_LOGGING says.
 
     Parameters
     ----------
@@ -186,7 +188,7 @@ def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> No
     """
     from mlflow.entities import RunTag
 
-    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()], synchronous=True)
 
 
 def end_run(client: "MlflowClient", run_id: str, status: str, reason: str = "") -> None:
@@ -204,7 +206,7 @@ def end_run(client: "MlflowClient", run_id: str, status: str, reason: str = "") 
         Why, for people.
     """
     if reason:
-        client.set_tag(run_id, "latentlab.reason", without_logins(reason)[:500])
+        set_tags(client, run_id, {"latentlab.reason": without_logins(reason)[:500]})
     client.set_terminated(run_id, status)
 
 
@@ -221,7 +223,38 @@ def supersede(client: "MlflowClient", run_ids: Sequence[str], by: str) -> None:
         The id of the run that takes their place.
     """
     for run_id in run_ids:
-        client.set_tag(run_id, "latentlab.superseded", by)
+        set_tags(client, run_id, {"latentlab.superseded": by})
+
+
+def log_generation(client: "MlflowClient", run_id: str, replaces: Sequence[str]) -> None:
+    """Tag an open run as one generation later than the complete runs of its identity that it replaces.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    run_id : str
+        Id of the run.
+    replaces : sequence of str
+        Ids of the complete runs.
+    """
+    if replaces:
+        latest = max(_generation(client.get_run(replaced)) for replaced in replaces)
+        set_tags(client, run_id, {_GENERATION: str(latest + 1)})
+
+
+def precedence(run: "Run") -> tuple[int, int, str]:
+    """Return a sort key of complete runs of one identity: of several, readers take the first.
+
+    The latest generation precedes, and in it the run that ended first. What decides is stored before a run is FINISHED
+    and never changes. Hence processes that see different runs still agree on which of two precedes, and the first of
+    all is superseded by none of them.
+    """
+    return -_generation(run), run.info.end_time, str(run.info.run_id)
+
+
+def _generation(run: "Run") -> int:
+    return int(run.data.tags.get(_GENERATION, 0))
 
 
 def log_use(client: "MlflowClient", run_id: str) -> None:
@@ -234,7 +267,7 @@ def log_use(client: "MlflowClient", run_id: str) -> None:
     run_id : str
         Id of the run.
     """
-    client.set_tag(run_id, _USED, str(time.time_ns() // 1_000_000))
+    set_tags(client, run_id, {_USED: str(time.time_ns() // 1_000_000)})
 
 
 def last_use(run: "Run") -> int:
@@ -252,7 +285,7 @@ def send_heartbeat(client: "MlflowClient", run_id: str) -> None:
     run_id : str
         Id of the run.
     """
-    client.set_tag(run_id, _HEARTBEAT, f"{time.time():.0f}")
+    set_tags(client, run_id, {_HEARTBEAT: f"{time.time():.0f}"})
 
 
 def last_heartbeat(run: "Run") -> float:

@@ -2,7 +2,7 @@
 
 A run is *complete* once its files are uploaded, listed again and found to agree with `manifest.json`, whose sha256 then
 becomes the tag `latentlab.complete`. FINISHED comes last. Readers take only runs that are FINISHED, complete and not
-superseded. Where two runs have one identity, they take the one that ended first.
+superseded. Where two runs have one identity, they take the one that replaced the other, else the one that ended first.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.tracking.experiments import find_experiment
-from tasks.tracking.runs import ENDED, end_run, is_complete, last_use, run_ref, supersede
+from tasks.tracking.runs import ENDED, end_run, is_complete, last_use, log_generation, precedence, run_ref, supersede
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,8 +41,8 @@ def our_runs(client: "MlflowClient", experiment_ids: Sequence[str] | None = None
 def complete_runs(client: "MlflowClient", experiment_id: str, identity: str = "") -> dict[str, RunRef]:
     """Return the complete runs of an experiment by identity, and resolve duplicates.
 
-    MLflow has no compare-and-swap: two processes may complete one identity. Readers agree on the run that ended first,
-    and the others are tagged as superseded.
+    MLflow has no compare-and-swap: two processes may complete one identity. Readers agree on which run precedes
+    (`tasks.tracking.runs.precedence`), and the others are tagged as superseded.
 
     Parameters
     ----------
@@ -60,11 +60,43 @@ def complete_runs(client: "MlflowClient", experiment_id: str, identity: str = ""
     condition = f"attributes.status = 'FINISHED'{_and_identity(identity)}"
     complete = filter(is_complete, _search(client, [experiment_id], condition))
     runs: dict[str, RunRef] = {}
-    for run in sorted(complete, key=lambda run: (run.info.end_time, run.info.run_id)):
+    for run in sorted(complete, key=precedence):
         ref = run_ref(run)
         if runs.setdefault(ref.identity, ref) != ref:
             supersede(client, [ref.run_id], runs[ref.identity].run_id)
     return runs
+
+
+def finish_run(client: "MlflowClient", run_id: str, replaces: Sequence[str] = ()) -> RunRef:
+    """End a run whose files are complete as FINISHED, and resolve duplicates.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    run_id : str
+        Id of the run.
+    replaces : sequence of str
+        Ids of complete runs of the same identity, which the new one supersedes.
+
+    Returns
+    -------
+    RunRef
+        The run, or the one of the same identity that another process completed before.
+
+    Raises
+    ------
+    TrackingError
+        If the store has no complete run of the identity: somebody deleted it just now.
+    """
+    log_generation(client, run_id, replaces)
+    end_run(client, run_id, "FINISHED")
+    run = client.get_run(run_id)
+    identity = run_ref(run).identity
+    complete = complete_runs(client, str(run.info.experiment_id), identity)
+    if identity not in complete:
+        raise TrackingError(f"run {run_id} was deleted in MLflow before it could be read; run the same command again")
+    return complete[identity]
 
 
 def complete_parents(client: "MlflowClient", experiment_id: str, identity: str = "") -> "list[Run]":

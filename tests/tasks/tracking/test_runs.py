@@ -1,14 +1,26 @@
 """MLflow runs: their parameters and tags, and how they end."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from mlflow import MlflowClient
 
 from tasks.core.config.als import AlsConfig
 from tasks.core.data.prepared import HeldOut, PreparedData
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, RunRef
-from tasks.tracking.runs import ParentRun, end_run, run_ref, start_fit
+from tasks.tracking.metrics import log_metrics
+from tasks.tracking.runs import (
+    ParentRun,
+    end_run,
+    is_complete,
+    log_use,
+    run_ref,
+    send_heartbeat,
+    start_fit,
+    supersede,
+)
 from tests.tasks.tracking.helpers import Fit
 
 
@@ -56,3 +68,26 @@ def test_a_long_reason_is_truncated(client: MlflowClient, fit: Fit) -> None:
     run = client.get_run(run_id)
     assert run.info.status == "FAILED"
     assert len(run.data.tags["latentlab.reason"]) == 500
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda client, run_id: supersede(client, [run_id], by="another"),
+        lambda client, run_id: log_use(client, run_id),
+        lambda client, run_id: send_heartbeat(client, run_id),
+        lambda client, run_id: end_run(client, run_id, "FAILED", "why"),
+        lambda client, run_id: log_metrics(client, run_id, {"fit_seconds": 1.0}),
+    ],
+    ids=["superseded", "used", "heartbeat", "reason", "metrics"],
+)
+def test_what_decides_is_stored_at_once_although_mlflow_logs_asynchronously(
+    client: MlflowClient, fit: Fit, monkeypatch: pytest.MonkeyPatch, write: Callable[[MlflowClient, str], None]
+) -> None:
+    """Params, tags and metrics of a new run, and each later tag. MLflow's queue is not started."""
+    monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_LOGGING", "true")
+    run_id = fit()
+    assert is_complete(client.get_run(run_id))
+    write(client, run_id)
+    assert client.get_run(run_id).data.params["model"] == "k2"
+    assert not client._tracking_client.store._async_logging_queue.is_active()
