@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from tasks.core.errors import TrackingError
 from tasks.core.files import file_sha256, home, listing
+from tasks.tracking.local_store import file_path
 from tasks.tracking.runs import set_tags
 from tasks.tracking.store import first_line
 
@@ -100,9 +100,14 @@ class RunFiles:
         try:
             return file_sha256(path)
         except OSError as error:
-            raise TrackingError(
-                f"run {self.run_id}: {path} cannot be read: {error.strerror}; train it again with --fresh"
-            ) from None
+            advice = "train it again with --fresh"
+            folder = file_path(self._run.info.artifact_uri)
+            if folder and not folder.exists():
+                advice = (
+                    "the folder of the run's files does not exist: if the project was moved, put mlartifacts beside "
+                    f"the store, where it is found; else {advice}"
+                )
+            raise TrackingError(f"run {self.run_id}: {path} cannot be read: {error.strerror}; {advice}") from None
 
 
 def upload(
@@ -230,8 +235,8 @@ def local_path(root: str, path: str) -> Path | None:
     Path or None
         None if the store is not a folder of this machine.
     """
-    parts = urlsplit(root)
-    return Path(unquote(parts.path)) / path if parts.scheme in {"", "file"} else None
+    folder = file_path(root)
+    return folder / path if folder else None
 
 
 def write_table(folder: Path, path: str, frame: "pd.DataFrame") -> None:

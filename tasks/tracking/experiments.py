@@ -1,9 +1,9 @@
 """MLflow experiments, by name."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import TrackingError
+from tasks.tracking.local_store import artifact_folder, is_lost, sqlite_path
 from tasks.tracking.store import store_errors
 
 if TYPE_CHECKING:
@@ -39,12 +39,11 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
+    database = sqlite_path(uri)
     with store_errors(uri):
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            location = None
-            if uri.startswith("sqlite:///"):
-                location = (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts" / name).as_uri()
+            location = artifact_folder(database, name).as_uri() if database else None
             tags = {
                 "mlflow.note.content": _NOTE,
                 "mlflow.experimentKind": "custom_model_development",  # the UI opens on training runs
@@ -58,6 +57,12 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
                 f"the MLflow experiment {name!r} was deleted; restore it "
                 f"(mlflow experiments restore --experiment-id {experiment.experiment_id if experiment else '?'}), "
                 "or give the config another name"
+            )
+        if database and is_lost(database, name, str(experiment.artifact_location)):
+            raise TrackingError(
+                f"the files of the MLflow experiment {name!r} are expected in {experiment.artifact_location}, which "
+                f"does not exist: the store was moved; move them to {artifact_folder(database, name)}, beside the "
+                "store, where they are found, or give the config another name"
             )
     return str(experiment.experiment_id)
 

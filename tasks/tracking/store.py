@@ -5,6 +5,7 @@ Every call names its run: there is no active run anywhere.
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version as package_version
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from tasks.core.errors import TrackingError, without_logins
 from tasks.core.files import TEMPORARY
+from tasks.tracking.local_store import follow_move, sqlite_path, sqlite_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,17 +29,15 @@ def resolve_uri(configured: str | None = None) -> str:
     if uri and uri.startswith(("http://", "https://")):
         return _login_as_variables(uri)
     if not uri:
-        return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    path = uri.removeprefix("sqlite:///")
-    if path != uri and not Path(path).is_absolute():
-        return f"sqlite:///{Path(path).absolute()}"
-    return uri
+        return sqlite_uri(Path.cwd() / "mlflow.db")
+    path = sqlite_path(uri)
+    return sqlite_uri(path.absolute(), uri.partition("?")[2]) if path else uri
 
 
 def is_new(uri: str) -> bool:
     """Return whether the store is a local file that does not exist yet, in a folder that can be written."""
-    path = Path(uri.removeprefix("sqlite:///"))
-    return uri.startswith("sqlite:///") and not path.exists() and os.access(path.parent, os.W_OK)
+    path = sqlite_path(uri)
+    return path is not None and not path.exists() and os.access(path.parent, os.W_OK)
 
 
 def open_store(uri: str) -> "MlflowClient":
@@ -53,11 +53,10 @@ def open_store(uri: str) -> "MlflowClient":
     os.environ.pop("MLFLOW_RUN_ID", None)  # an inherited run is not ours
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri  # else it is what the process has set globally
     with store_errors(uri):
-        if uri.startswith("sqlite"):
+        if database := sqlite_path(uri):
             # several processes that make one sqlite store at once fail in its migrations
             from filelock import FileLock
 
-            database = Path(uri.removeprefix("sqlite:///"))
             if database.is_dir():  # MLflow would retry for 100 s
                 raise IsADirectoryError("it is a folder; expected a database file")
             database.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +67,8 @@ def open_store(uri: str) -> "MlflowClient":
             _check_answers(uri)
         client = MlflowClient(uri, registry)
         client.search_experiments(max_results=1)
+        if database:
+            follow_move(database)
     return client
 
 
@@ -84,7 +85,7 @@ def store_errors(uri: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         reason = first_line(error)
         if schema := re.search(r"database schema \((.*?)\)", reason):
             reason = (
@@ -154,7 +155,7 @@ def _make_database(database: Path) -> None:
 
     unfinished = database.with_name(f"{TEMPORARY}{database.name}")
     unfinished.unlink(missing_ok=True)
-    MlflowClient(f"sqlite:///{unfinished}", f"sqlite:///{unfinished}").search_experiments(max_results=1)
+    MlflowClient(sqlite_uri(unfinished), sqlite_uri(unfinished)).search_experiments(max_results=1)
     unfinished.replace(database)
 
 
