@@ -165,7 +165,7 @@ def _save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], e
         str(folder),
         mlflow_model=Model(run_id=run_id, model_id=model_id),
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={name: str(path) for name, path in lists.items()},
+        artifacts={name: path.absolute().as_uri() for name, path in lists.items()},  # MLflow takes them for addresses
         signature=ModelSignature(inputs, outputs),
         input_example=pd.DataFrame(
             [("recommend", user, 10), ("similar_users", user, 5), ("similar_items", item, 5)],
