@@ -37,7 +37,10 @@ def verify(
         where = f"{verified.runs} complete runs" + (" and the local store" if run is None else "")
         print(f"{verified.files:,} files of {where} hashed, {len(verified.problems)} damaged, missing or extra")
     if verified.problems:
-        advice = "latentlab run CONFIG --fresh trains a run again; what is damaged in the local store is made again"
+        advice = (
+            "latentlab run CONFIG trains a run again that was deleted, and with --fresh one that lacks files or its "
+            "model; what is damaged in the local store is made again"
+        )
         typer.echo(f"latentlab: {len(verified.problems)} files are damaged, missing or extra; {advice}", err=True)
         raise typer.Exit(5)
 

@@ -12,7 +12,7 @@ from tasks.core.errors import TrackingError
 from tasks.core.files import file_sha256, home, listing
 from tasks.tracking.local_store import file_path
 from tasks.tracking.runs import set_tags
-from tasks.tracking.store import first_line
+from tasks.tracking.store import first_line, is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,17 @@ class RunFiles:
 
     @cached_property
     def _run(self) -> Any:
-        return self._client.get_run(self.run_id)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_run(self.run_id)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            raise TrackingError(
+                f"run {self.run_id} does not exist: it was deleted in MLflow; run its config again, which trains what "
+                "is missing"
+            ) from None
 
     def _fetch(self, path: str) -> Path:
         """Return a file on this machine: where the store keeps it, or a copy under the home."""

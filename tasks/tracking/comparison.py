@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
+USED_FITS = "runs.json"
+"""Artifact that lists the fits that were compared, wherever in the store they are."""
+
 
 def log_comparison(
     client: "MlflowClient", config: ExperimentConfig, result: Result, drawings: Sequence[Drawing], report: str
@@ -51,7 +54,7 @@ def log_comparison(
         (folder / "figures").mkdir()
         texts = {
             "config.yaml": config.to_yaml(),
-            "runs.json": json.dumps([asdict(run) for run in result.runs], indent=1),
+            USED_FITS: json.dumps([asdict(run) for run in result.runs], indent=1),
             RESULT: result.to_json(),
             REPORT: report,
             **{f"figures/{drawing.name}.svg": drawing.svg for drawing in drawings},

@@ -13,6 +13,7 @@ from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.tracking.experiments import find_experiment
 from tasks.tracking.runs import ENDED, end_run, is_complete, last_use, log_generation, precedence, run_ref, supersede
+from tasks.tracking.store import is_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -200,7 +201,9 @@ def _by_id(client: "MlflowClient", run_id: str) -> "Run":
 
     try:
         return client.get_run(run_id)
-    except MlflowException:
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
         raise TrackingError(f"there is no run {run_id}; `latentlab runs` lists them") from None
 
 

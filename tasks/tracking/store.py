@@ -105,6 +105,11 @@ def is_store_error(error: object) -> bool:
     return isinstance(error, TrackingError | MlflowException)
 
 
+def is_missing(error: object) -> bool:
+    """Return whether MLflow reports that what was asked for does not exist, or was deleted."""
+    return getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error, without the user name and password of an address in it."""
     lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result of")]

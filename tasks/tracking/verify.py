@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.core.errors import TrackingError
 from tasks.core.files import file_digest
+from tasks.core.planning.runs import PARENT
 from tasks.reporting import progress
-from tasks.tracking.artifacts import MANIFEST, list_files, local_path
-from tasks.tracking.runs import is_complete
+from tasks.tracking.artifacts import MANIFEST, RunFiles, list_files, local_path
+from tasks.tracking.comparison import USED_FITS
+from tasks.tracking.runs import is_complete, run_ref
+from tasks.tracking.store import is_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is not what was written.
+    """A file, a logged model or a run that is not what was written.
 
     Attributes
     ----------
@@ -124,7 +128,7 @@ class FileCheck:
 
 
 def verify_runs(client: "MlflowClient", runs: "Sequence[Run]") -> Iterator[FileCheck]:
-    """Hash every file of the runs that are, or were, complete.
+    """Hash every file of the runs that are, or were, complete, and of the fits that the comparisons among them used.
 
     Parameters
     ----------
@@ -136,18 +140,53 @@ def verify_runs(client: "MlflowClient", runs: "Sequence[Run]") -> Iterator[FileC
     Yields
     ------
     FileCheck
-        Of each run.
+        Of each run. A fit that was deleted in MLflow is a missing `run`.
     """
-    complete = [run for run in runs if is_complete(run) or "latentlab.superseded" in run.data.tags]
-    for number, run in enumerate(complete, start=1):
+    complete = {
+        str(run.info.run_id): run for run in runs if is_complete(run) or "latentlab.superseded" in run.data.tags
+    }
+    used = {run_id for run in runs if is_complete(run) for run_id in _used_fits(client, run)}
+    for run_id in sorted(used - complete.keys()):
+        if run := _active_run(client, run_id):
+            complete[run_id] = run
+        else:
+            check = FileCheck(run_id)
+            check.add_problem("run", "missing")
+            yield check
+    for number, run in enumerate(complete.values(), start=1):
         with tempfile.TemporaryDirectory() as folder:
             yield _verify_run(client, run, Path(folder))
         progress.step("verify", number, len(complete), "runs")
 
 
+def _used_fits(client: "MlflowClient", run: "Run") -> list[str]:
+    """Return the ids of the fits that a comparison used, wherever in the store they are; none if it cannot be read."""
+    if run_ref(run).role != PARENT:
+        return []
+    try:
+        used = json.loads(RunFiles(client, run.info.run_id).read(USED_FITS).read_text(encoding="utf-8"))
+    except (TrackingError, OSError):  # the file itself is reported
+        return []
+    return [str(fit["run_id"]) for fit in used]
+
+
+def _active_run(client: "MlflowClient", run_id: str) -> "Run | None":
+    """Return a run; None if it was deleted."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
+        return None
+    return run if run.info.lifecycle_stage == "active" else None
+
+
 def _verify_run(client: "MlflowClient", run: "Run", folder: Path) -> FileCheck:
     """Compare a run's artifacts and its logged model with the manifest, and that with the run's tag."""
     from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
 
     check = FileCheck(str(run.info.run_id))
 
@@ -168,15 +207,24 @@ def _verify_run(client: "MlflowClient", run: "Run", folder: Path) -> FileCheck:
         return check
     entries: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["files"]
     listed = {path for path in list_files(lambda path: client.list_artifacts(run.info.run_id, path))} - {MANIFEST}
-    model_roots = {}
+    model_roots, deleted = {}, set()
     for output in run.outputs.model_outputs if run.outputs else []:
         model_id = str(output.model_id)
-        model_roots[model_id] = str(client.get_logged_model(model_id).artifact_location)
+        try:
+            model_roots[model_id] = str(client.get_logged_model(model_id).artifact_location)
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            deleted.add(model_id)
+            check.add_problem(f"models/{model_id}", "missing")
+            continue
         listed |= {f"models/{model_id}/{path}" for path in list_files(_files_of_model(client, model_id))}
     for entry in entries:
         path = str(entry["path"])
         folder_name, _, rest = path.partition("/")
         model_id, _, path_in_model = rest.partition("/")
+        if folder_name == "models" and model_id in deleted:
+            continue
         if not _stays_within(path):
             check.add_problem(path, "damaged")
         elif path not in listed:

@@ -1,14 +1,21 @@
 """Verification of runs: which files are reported, and which runs are verified."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 
+from tasks.core.errors import TrackingError
 from tasks.core.files import file_sha256
-from tasks.tracking.runs import supersede
+from tasks.core.planning.runs import MODEL, PARENT, RunRef
+from tasks.tracking.artifacts import RunFiles, upload
+from tasks.tracking.comparison import USED_FITS
+from tasks.tracking.registry import register
+from tasks.tracking.runs import start_run, supersede
 from tasks.tracking.search import our_runs
 from tasks.tracking.verify import FileCheck, Problem, Verified, verify_runs
 from tests.tasks.tracking.helpers import TABLE, Fit, artifact_folder, cut, delete, empty, flip
@@ -98,3 +105,46 @@ def test_the_checks_of_home_and_runs_are_added_up(tmp_path: Path) -> None:
     assert Verified.of([home], [run]) == Verified(
         1, 3, [Problem("home", "absent", "missing"), Problem("run", "folder", "damaged")]
     )
+
+
+def test_fits_that_hang_under_another_parent_are_verified_with_the_comparison_that_used_them(
+    client: MlflowClient, fit: Fit, experiment_id: str, tmp_path: Path
+) -> None:
+    """A fit that was deleted in MLflow is named, and the others are verified all the same."""
+    damaged, deleted, gone = fit("damaged"), fit("deleted"), "f" * 32
+    flip(artifact_folder(client, damaged) / "factors.npz")
+    client.delete_run(deleted)
+    parent = start_run(client, experiment_id, "k2 vs k8", tags={"latentlab.role": PARENT})
+    (tmp_path / "parent").mkdir()
+    used = [{"run_id": run_id} for run_id in (damaged, deleted, gone)]
+    (tmp_path / "parent" / USED_FITS).write_text(json.dumps(used))
+    upload(client, parent, tmp_path / "parent")
+    client.set_terminated(parent)
+    problems = [problem for check in verify_runs(client, [client.get_run(parent)]) for problem in check.problems]
+    assert sorted(problems, key=lambda problem: problem.path) == [
+        Problem(damaged, "factors.npz", "damaged"),
+        *(Problem(run_id, "run", "missing") for run_id in sorted([deleted, gone])),
+    ]
+
+
+def test_a_logged_model_that_was_deleted_is_named_and_the_files_of_the_run_are_verified(
+    client: MlflowClient, fit: Fit, experiment_id: str, folder: Path
+) -> None:
+    run_id = fit(uploaded=False, status=None)
+    model_id = client.create_logged_model(experiment_id, "model", source_run_id=run_id).model_id
+    client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+    upload(client, run_id, folder, model_files=[{"path": f"models/{model_id}/MLmodel", "size": 1, "sha256": "0"}])
+    client.set_terminated(run_id)
+    flip(artifact_folder(client, run_id) / "factors.npz")
+    client.delete_logged_model(model_id)
+    assert verified(client).problems == [
+        Problem(run_id, f"models/{model_id}", "missing"),
+        Problem(run_id, "factors.npz", "damaged"),
+    ]
+    with pytest.raises(TrackingError, match=f"its model {model_id} was deleted in MLflow; train it again with --fresh"):
+        register(client, [RunRef(run_id, "k2", 0, MODEL, "same")], "lab")
+
+
+def test_reading_a_run_that_was_deleted_says_how_it_is_trained_again(client: MlflowClient) -> None:
+    with pytest.raises(TrackingError, match="it was deleted in MLflow; run its config again"):
+        RunFiles(client, "f" * 32).read("factors.npz")
