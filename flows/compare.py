@@ -69,6 +69,7 @@ def compare(a: str, b: str, uri: str) -> Result:
     data = preprocess(config, download(config.dataset))
     runs = [replace(run, model=label) for label, model in models.items() for run in model.runs]
     runs = [run for run in runs if run.role == MODEL or config.evaluation is not None]
+    runs.sort(key=lambda run: run.role == EVALUATION)  # as `planned_runs` orders them
     _check_unchanged(client, models, runs, data)
     comparison = Comparison.of(client, uri, config, data)
     with lock(f"comparison-{comparison.identity}", f"comparison {config.name}"):

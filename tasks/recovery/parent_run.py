@@ -34,7 +34,8 @@ class Comparison:
         Of the store.
     experiment_id : str
     identity : str
-        Digest of the config and of the data, wherever it runs.
+        Digest of the config and of the data, wherever it runs: the one under which the comparison is stored, where the
+        same config can be written in two ways.
     config : ExperimentConfig
     data : PreparedData
     """
@@ -64,8 +65,10 @@ class Comparison:
         -------
         Comparison
         """
-        identity = combined_sha256(config.digest(), data.sha256)
-        return cls(uri, open_experiment(client, uri, config.name), identity, config, data)
+        experiment_id = open_experiment(client, uri, config.name)
+        identities = [combined_sha256(digest, data.sha256) for digest in config.digests()]
+        stored = (identity for identity in identities if complete_parents(client, experiment_id, identity))
+        return cls(uri, experiment_id, next(stored, identities[0]), config, data)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs
     identity : str
         Of the comparison.
     runs : sequence of RunRef
-        In the order in which they are compared.
+        The runs that are compared, in any order of models and roles.
 
     Returns
     -------
@@ -78,9 +78,13 @@ def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs
         except TrackingError as error:
             log.warning("%s; the models are compared again", error)
             continue
-        if result.runs == list(runs):
+        if sorted(result.runs, key=_order) == sorted(runs, key=_order):
             return result
     return None
+
+
+def _order(run: RunRef) -> tuple[str, str, int]:
+    return run.role, run.model, run.replicate
 
 
 def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:

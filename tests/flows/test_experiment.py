@@ -14,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from scipy.sparse import csr_array
 
+from flows.compare import compare
 from flows.experiment import experiment
 from tasks.core.config.experiment import ExecutionConfig, ExperimentConfig
 from tasks.core.errors import TrackingError, TrainingError
@@ -21,8 +22,10 @@ from tasks.core.models import als
 from tasks.core.models.factors import Factors
 from tasks.reporting.progress import listening
 from tasks.tracking.artifacts import MANIFEST, RunFiles
+from tasks.tracking.results import known_result
 from tasks.tracking.runs import is_complete
 from tasks.tracking.search import find_run, our_runs
+from tasks.tracking.store import resolve_uri
 from tests.flows.finished_experiment import FinishedExperiment
 
 pytestmark = pytest.mark.usefixtures("api_url")
@@ -144,6 +147,24 @@ def test_the_comparison_that_was_asked_for_last_is_the_latest(
 
 
 @pytest.mark.usefixtures("copy_of_finished")
+def test_compare_and_a_written_baseline_find_the_comparison_that_exists(
+    copy_of_finished: MlflowClient, finished: FinishedExperiment
+) -> None:
+    """A deployment writes the default baseline, and `compare` names its models by experiment."""
+    first = finished.outcome.result
+    assert compare("blocks/k2", "blocks/k8", resolve_uri()).parent_id == first.parent_id
+    comparison = finished.config.comparison.model_copy(update={"baseline": "k2"})
+    again = experiment(finished.config.model_copy(update={"comparison": comparison}))
+    assert (again.trained, again.result.parent_id) == (0, first.parent_id)
+    parent = copy_of_finished.get_run(first.parent_id)
+    identity, experiment_id = parent.data.tags["latentlab.identity"], parent.info.experiment_id
+    known = known_result(copy_of_finished, experiment_id, identity, first.runs[::-1])
+    assert known is not None
+    assert known.parent_id == first.parent_id
+    assert known_result(copy_of_finished, experiment_id, identity, first.runs[1:]) is None
+    assert not [run for run in our_runs(copy_of_finished) if "latentlab.superseded" in run.data.tags]
+
+
 def test_only_an_added_model_is_trained(config: ExperimentConfig, finished: FinishedExperiment) -> None:
     first = finished.outcome.result
     models = {**config.models, "k3": config.models["k2"].model_copy(update={"factors": 3})}

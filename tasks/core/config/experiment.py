@@ -148,6 +148,17 @@ class ExperimentConfig(Section):
             settings["dataset"].pop("path")
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
+    def digests(self) -> list[str]:
+        """Return the digest, then that of the same experiment written otherwise, under which it may be stored.
+
+        The first model as baseline is the same experiment whether it is written or left out. Their digests differ, and
+        stay: comparisons are stored under both.
+        """
+        first = next(iter(self.models))
+        other = {None: first, first: None}.get(self.comparison.baseline, self.comparison.baseline)
+        comparison = self.comparison.model_copy(update={"baseline": other})
+        return list(dict.fromkeys([self.digest(), self.model_copy(update={"comparison": comparison}).digest()]))
+
     def to_yaml(self) -> str:
         """Return the resolved config as YAML: every key, including those with default values."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110)

@@ -71,6 +71,14 @@ class TestDigest:
     def test_ignores_written_defaults_and_storage(self, load: Load, addition: str) -> None:
         assert load(f"{SMALL}{addition}\n").digest() == load(SMALL).digest()
 
+    def test_finds_the_default_baseline_written_or_left_out(self, load: Load) -> None:
+        two = f"{SMALL}  k3: {{factors: 3, iterations: 3}}\n"
+        left_out, written = load(two), load(two, "comparison.baseline=k2")
+        assert left_out.digests() == [left_out.digest(), written.digest()]
+        assert written.digests() == [written.digest(), left_out.digest()]
+        other = load(two, "comparison.baseline=k3")
+        assert other.digests() == [other.digest()]
+
     def test_ignores_how_a_number_is_written(self, load: Load) -> None:
         digests = {load(SMALL, f"models.k2.regularization={text}").digest() for text in ("1e-2", "0.01", "1.0E-2")}
         assert len(digests) == 1
