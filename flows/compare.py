@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
+from flows import environment
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
 from tasks.core.config.experiment import ExperimentConfig
@@ -23,6 +24,8 @@ from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+environment.set_defaults()  # as in flows/experiment.py
 
 
 @dataclass(frozen=True)

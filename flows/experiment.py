@@ -21,7 +21,7 @@ from tasks.tracking.results import known_result
 from tasks.tracking.search import complete_runs
 from tasks.tracking.store import open_store, resolve_uri
 
-environment.set_defaults()  # a worker starts this module without the command line
+environment.set_defaults()  # a worker imports this module without the command line
 
 
 @dataclass(frozen=True)

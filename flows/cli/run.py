@@ -49,9 +49,11 @@ def run(
         Thread(target=_make_store, args=(uri,), daemon=True).start()
     else:
         store.open_store(uri)
+    from flows.embedded_server import start_embedded_server
     from flows.experiment import experiment
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    start_embedded_server()
     with progress_bars(hidden=as_json):
         outcome = experiment(settings, fresh=fresh, register_as=register)
     result = outcome.result
@@ -115,8 +117,10 @@ def compare(
     from flows.cli.progress_bars import progress_bars
     from flows.cli.result_tables import show_result
     from flows.compare import compare as compare_flow
+    from flows.embedded_server import start_embedded_server
     from tasks.tracking.store import resolve_uri
 
+    start_embedded_server()
     with progress_bars(hidden=as_json):
         result = compare_flow(a, b, resolve_uri())
     print_json(asdict(result)) if as_json else show_result(result)

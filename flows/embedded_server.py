@@ -1,0 +1,124 @@
+"""Prefect's embedded server: without PREFECT_API_URL, flow runs use a server that lasts as long as the command.
+
+Prefect would start it at its first request, start it again whenever it fails, and report nothing but a time-out.
+"""
+
+import atexit
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from threading import Thread
+
+import prefect
+from prefect.settings import (
+    PREFECT_API_DATABASE_CONNECTION_URL,
+    PREFECT_API_URL,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    get_current_settings,
+)
+
+from tasks.core.errors import OrchestrationError
+
+_STARTS = 3
+"""Processes started in turn while others take their ports."""
+_POLL_SECONDS = 0.1
+
+
+def start_embedded_server() -> None:
+    """Start the embedded server and wait until it answers, unless PREFECT_API_URL names another one.
+
+    Raises
+    ------
+    OrchestrationError
+        If Prefect's settings allow no embedded server, or if it does not start; with its own error.
+    """
+    if PREFECT_API_URL.value():
+        return
+    if not PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
+        raise OrchestrationError(
+            "PREFECT_API_URL is not set, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE is false; set PREFECT_API_URL to the "
+            "address of a Prefect server, or allow the embedded one"
+        )
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()  # the one instance that Prefect's clients use as well
+    if server.running:
+        return
+    atexit.register(server.stop)
+    for _ in range(_STARTS):
+        server.port = server.find_available_port()
+        server.server_process = process = _start_process(server.port)
+        output: deque[str] = deque(maxlen=500)
+        reader = Thread(target=output.extend, args=(process.stdout,), daemon=True)
+        reader.start()
+        failure = _wait_until_it_answers(process, server.port)
+        if failure is None:
+            server.running = True
+            return
+        process.kill()
+        process.wait()
+        server.server_process = None
+        reader.join()
+        if not any("address already in use" in line for line in output):
+            break
+    atexit.unregister(server.stop)
+    raise OrchestrationError(
+        f"Prefect's embedded server does not start: {failure}{_cause(output)}; its database is "
+        f"{PREFECT_API_DATABASE_CONNECTION_URL.value()}: check that this version of Prefect can use it, set "
+        "PREFECT_HOME to another folder, or set PREFECT_API_URL to the address of a running server"
+    ) from RuntimeError("".join(output))
+
+
+def _start_process(port: int) -> "subprocess.Popen[str]":
+    """Start the server's process with Prefect's own command. It prints its errors to `stdout`."""
+    packages = Path(str(prefect.__file__)).parents[1]
+    command = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(packages)]
+    command += ["--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", str(port)]
+    return subprocess.Popen(
+        [*command, "--log-level", "error", "--lifespan", "on"],
+        env={
+            **os.environ,
+            "PREFECT_UI_ENABLED": "0",
+            "PREFECT__SERVER_EPHEMERAL": "1",
+            "PREFECT__SERVER_FINAL": "1",
+            **get_current_settings().to_environment_variables(exclude_unset=True),
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[str]", port: int) -> str | None:
+    """Return why the server cannot be used; None once it can."""
+    seconds = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            return f"its process ended with exit code {process.returncode}"
+        connection = HTTPConnection("127.0.0.1", port, timeout=seconds)  # never through a proxy
+        try:
+            connection.request("GET", "/api/health")
+            status = connection.getresponse().status
+            return None if status == 200 else f"it answered with status {status}"
+        except (OSError, HTTPException):
+            time.sleep(_POLL_SECONDS)
+        finally:
+            connection.close()
+    return f"it did not answer within {seconds} s"
+
+
+def _cause(output: Iterable[str]) -> str:
+    """Return the last exception that the server printed, after a colon; empty if there is none."""
+    exceptions = [line.strip() for line in output if re.match(r"[A-Za-z_][\w.]*(Error|Exception)\b", line)]
+    return f": {exceptions[-1]}" if exceptions else ""
