@@ -10,9 +10,9 @@ from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 
-from tasks.core.comparison.overlap import Pair, chance_neighbours, chance_recommendations
+from tasks.core.comparison.overlap import Agreement, Pair, chance_neighbours, chance_recommendations
 from tasks.core.ranking.lists import Lists
-from tasks.core.types import Counts, Ids
+from tasks.core.types import Counts, Ids, Values
 
 TARGETS = ("users", "items", "recommendations")
 """The kinds of lists of a run: neighbours of users, neighbours of items, recommendations for users."""
@@ -133,17 +133,22 @@ def compare(
         chance_curve = [_chance(lists, target, n, None, candidates) for n in range(1, longest + 1)]
         for a, b in combinations_with_replacement(runs, 2):
             run_pairs = combinations(lists[a], 2) if a == b else product(lists[a], lists[b])
-            pairs = [Pair.of(left, right) for left, right in run_pairs]
-            means = np.mean([pair.overlaps(longest) for pair in pairs], axis=0).tolist() if pairs else []
+            overlaps: list[Values] = []
+            agreements: dict[tuple[str, int], list[Agreement]] = {(name, n): [] for name, _ in subjects for n in depths}
+            for left, right in run_pairs:  # a pair takes some 800 bytes an entity: one at a time is in memory
+                pair = Pair.of(left, right)
+                overlaps.append(pair.overlaps(longest))
+                for (name, entity), n in product(subjects, depths):
+                    agreements[name, n].append((pair if entity is None else pair.of_entity(entity)).at(n))
+            means = np.mean(overlaps, axis=0).tolist() if overlaps else []
             curves.append(Curve(target, a, b, means, chance_curve))
-            for name, entity in subjects:
-                compared = pairs if entity is None else [pair.of_entity(entity) for pair in pairs]
+            for name, _ in subjects:
                 for n, chance in zip(depths, chances[name], strict=True):
-                    agreements = [pair.at(n) for pair in compared]
-                    overlap = _mean([agreement.overlap for agreement in agreements])
-                    jaccard = _mean([agreement.jaccard for agreement in agreements])
-                    rbo = _mean([agreement.rbo for agreement in agreements])
-                    rows.append(Row(name, n, a, b, len(agreements), overlap, jaccard, rbo, chance))
+                    of_pairs = agreements[name, n]
+                    overlap = _mean([agreement.overlap for agreement in of_pairs])
+                    jaccard = _mean([agreement.jaccard for agreement in of_pairs])
+                    rbo = _mean([agreement.rbo for agreement in of_pairs])
+                    rows.append(Row(name, n, a, b, len(of_pairs), overlap, jaccard, rbo, chance))
     return rows, curves
 
 

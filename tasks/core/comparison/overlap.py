@@ -4,6 +4,7 @@ Two runs each give a list to every entity (a user or an item). Agreement at dept
 lists that are both shorter than n is compared over the length that they have.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,10 +74,13 @@ class Pair:
     def overlaps(self, depth: int) -> Values:
         """Return the mean overlap at every depth from 1 to `depth`, as `at` defines it: (depth,) float64."""
         depths = np.arange(1, depth + 1)
-        columns = np.minimum(depths, max(self.shared.shape[1], 1)) - 1
-        longer = np.minimum(np.maximum(self.lengths_a, self.lengths_b)[:, None], depths)  # (R, depth)
-        shared = self.shared[:, columns] if self.shared.shape[1] else np.zeros((len(longer), depth), dtype=np.int64)
-        overlap: Values = np.where(longer > 0, shared / np.maximum(longer, 1), 1.0)
+        overlap = np.empty((len(self.shared), depth))
+        for rows in _blocks(len(overlap), depth):
+            longer = np.minimum(np.maximum(self.lengths_a[rows], self.lengths_b[rows])[:, None], depths)  # (B, depth)
+            shared = np.zeros_like(longer)
+            if self.shared.shape[1]:
+                shared = self.shared[rows, np.minimum(depths, self.shared.shape[1]) - 1]
+            overlap[rows] = np.where(longer > 0, shared / np.maximum(longer, 1), 1.0)
         return np.asarray(overlap.mean(axis=0))
 
     def at(self, n: int) -> Agreement:
@@ -114,10 +118,9 @@ def shared_by_depth(a: Ids, b: Ids) -> Counts:
     bits = (2 * depth - 1).bit_length()
     size = 1 << bits
     positions = np.arange(2 * depth)
-    step = max(1, _BLOCK_BYTES // (16 * depth))
-    blocks = []
-    for start in range(0, len(a), step):
-        left, right = a[start : start + step], b[start : start + step]
+    all_counts = np.empty((len(a), depth), dtype=np.int64)
+    for block in _blocks(len(a), depth):
+        left, right = a[block], b[block]
         keys = np.full((len(left), 2 * depth), -1, dtype=np.int64)
         keys[:, : left.shape[1]], keys[:, depth : depth + right.shape[1]] = left, right
         keys <<= bits
@@ -129,8 +132,8 @@ def shared_by_depth(a: Ids, b: Ids) -> Counts:
         rows, columns = np.divmod(shared, 2 * depth - 1)
         ranks = first[rows, columns] & (size - 1), (second[rows, columns] & (size - 1)) - depth
         counts = np.bincount(rows * depth + np.maximum(*ranks), minlength=len(left) * depth)
-        blocks.append(np.cumsum(counts.reshape(len(left), depth), axis=1))
-    return np.concatenate(blocks)
+        np.cumsum(counts.reshape(len(left), depth), axis=1, out=all_counts[block])
+    return all_counts
 
 
 def rbo(shared: Counts, lengths: Counts, p: float = RBO_P) -> Values:
@@ -157,12 +160,22 @@ def rbo(shared: Counts, lengths: Counts, p: float = RBO_P) -> Values:
     if not shared.shape[1]:
         return np.ones(len(shared))
     depths = np.arange(1, shared.shape[1] + 1)
-    weights = p**depths * (depths <= lengths[:, None])
-    proportions = shared / depths
-    summed = (1 - p) / p * (proportions * weights).sum(axis=1)
-    last = np.maximum(lengths, 1)
-    final = np.take_along_axis(proportions, last[:, None] - 1, axis=1)[:, 0]
-    return np.where(lengths > 0, summed + final * p ** last.astype(np.float64), 1.0)
+    weights = p**depths
+    values = np.empty(len(shared))
+    for rows in _blocks(*shared.shape):
+        proportions, sizes = shared[rows] / depths, lengths[rows]  # (B, n), (B,)
+        summed = (1 - p) / p * (proportions * (weights * (depths <= sizes[:, None]))).sum(axis=1)
+        last = np.maximum(sizes, 1)
+        final = np.take_along_axis(proportions, last[:, None] - 1, axis=1)[:, 0]
+        values[rows] = np.where(sizes > 0, summed + final * p ** last.astype(np.float64), 1.0)
+    return values
+
+
+def _blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Yield slices of consecutive rows; eight arrays (B, columns) of 64-bit numbers take about `_BLOCK_BYTES`."""
+    step = max(1, _BLOCK_BYTES // (64 * max(columns, 1)))
+    for start in range(0, rows, step):
+        yield slice(start, start + step)
 
 
 def chance_neighbours(n: int, entities: int) -> float:

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from tasks.core.comparison.accuracy_tests import TESTED
+from tasks.core.comparison.per_user import MOST_USERS
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
@@ -183,8 +184,20 @@ def _memory_bytes(config: ExperimentConfig, size: tuple[int, int, int], *, n_mod
     return max(
         _READ_BYTES * n_interactions,
         workers * (fit + making_lists) + matrix,
-        2 * matrix + (n_model_runs + 2) * lists,
+        2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, users, items, n_model_runs)),
         32 * items**2 if has_ease else 0,  # four (I, I) arrays of float64
+    )
+
+
+def _comparison_bytes(config: ExperimentConfig, users: int, items: int, n_model_runs: int) -> int:
+    """Return the memory that comparing the lists of all runs takes besides the lists: the most of three steps."""
+    entities = max(users, items)
+    n = max(config.queries.n, config.queries.recommend_n)
+    runs_of_pair = min(2 * config.replicates, n_model_runs)
+    return max(
+        16 * LIST_LENGTH * entities,  # two runs: entries shared and overlap, at each depth (`comparison.agreement`)
+        n_model_runs * entities * (9 * n + 24),  # all runs: the first n entries, twice (`inference.overlap_counts`)
+        16 * runs_of_pair**2 * min(users, MOST_USERS),  # two models, user by user, twice (`comparison.per_user`)
     )
 
 

@@ -1,11 +1,14 @@
 """Agreement of lists within a model and between two models."""
 
+import tracemalloc
 from collections.abc import Sequence
+from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 import pytest
 
-from tasks.core.comparison.agreement import Row, RunLists, compare
+from tasks.core.comparison.agreement import TARGETS, Row, RunLists, compare
+from tasks.core.ranking.lists import Lists
 from tests.core.comparison.examples import NO_LISTS, lists
 
 SAME_ITEMS = lists([1, 2], [0, 2], [0, 1])
@@ -110,3 +113,67 @@ def test_chance_of_queried_recommendations_is_that_of_the_user() -> None:
 )
 def test_metric_names_are_stable(a: str, b: str, expected: str) -> None:
     assert Row("users", 5, a, b, 1, 1.0, 1.0, 1.0, 0.1).metric == expected
+
+
+def ragged_lists(rng: np.random.Generator, entities: int, candidates: int, n: int = 100) -> Lists:
+    """Random lists, a fifth of them shorter than n."""
+    ids = rng.permuted(np.tile(np.arange(candidates, dtype=np.int32), (entities, 1)), axis=1)[:, :n]
+    lengths = np.where(rng.random(entities) < 0.2, rng.integers(0, n, entities), n)
+    return Lists(np.where(np.arange(n) < lengths[:, None], ids, -1), np.empty((entities, 0), dtype=np.float32))
+
+
+def at_once(a: np.ndarray, b: np.ndarray, longest: int) -> tuple[np.ndarray, dict[int, tuple[float, float, float]]]:
+    """Return the curve, and overlap, Jaccard and RBO by depth, of all lists of two runs in one array expression."""
+    in_b = a[:, :, None] == b[:, None, :]
+    first_shared = np.maximum(np.arange(100)[:, None], np.arange(100)) + 1
+    shared = np.stack([(in_b & (a >= 0)[:, :, None] & (first_shared <= n)).sum(axis=(1, 2)) for n in range(1, 101)], 1)
+    lengths = (a >= 0).sum(axis=1), (b >= 0).sum(axis=1)
+    depths = np.arange(1, longest + 1)
+    longer = np.minimum(np.maximum(*lengths)[:, None], depths)
+    curve = np.where(longer > 0, shared[:, :longest] / np.maximum(longer, 1), 1.0).mean(axis=0)
+    measures = {}
+    for n in (1, 10, 100):
+        of_a, of_b = (np.minimum(length, n) for length in lengths)
+        longer, last = np.maximum(of_a, of_b), np.maximum(np.maximum(of_a, of_b), 1)
+        union, common = of_a + of_b - shared[:, n - 1], shared[:, n - 1]
+        proportions = shared[:, :n] / np.arange(1, n + 1)
+        weights = 0.8 ** np.arange(1, n + 1) * (np.arange(1, n + 1) <= longer[:, None])
+        summed = (1 - 0.8) / 0.8 * (proportions * weights).sum(axis=1)
+        final = np.take_along_axis(proportions, last[:, None] - 1, axis=1)[:, 0]
+        rbo = np.where(longer > 0, summed + final * 0.8 ** last.astype(np.float64), 1.0)
+        overlap = np.where(longer > 0, common / last, 1.0)
+        jaccard = np.where(union > 0, common / np.maximum(union, 1), 1.0)
+        measures[n] = (float(overlap.mean()), float(jaccard.mean()), float(rbo.mean()))
+    return curve, measures
+
+
+def test_pairs_one_at_a_time_and_in_blocks_give_the_values_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.core.comparison.overlap._BLOCK_BYTES", 64 * 100 * 7)  # 7 lists in a block
+    rng = np.random.default_rng(4)
+    runs = {
+        model: [RunLists(*(ragged_lists(rng, 40, 130) for _ in TARGETS)) for _ in range(replicates)]
+        for model, replicates in (("a", 3), ("b", 2), ("c", 1))
+    }
+    rows, curves = compare(runs, depths=(1, 10, 100), query=(), candidates=np.full(40, 130), longest=100)
+    expected_rows, expected_curves = {}, {}
+    for target, (a, b) in product(TARGETS, combinations_with_replacement(runs, 2)):
+        of_a, of_b = ([getattr(run, target).ids for run in runs[model]] for model in (a, b))
+        pairs = [at_once(*pair, 100) for pair in (combinations(of_a, 2) if a == b else product(of_a, of_b))]
+        expected_curves[target, a, b] = np.mean([curve for curve, _ in pairs], axis=0).tolist() if pairs else []
+        for n in (1, 10, 100):
+            measures = zip(*(of_pair[n] for _, of_pair in pairs), strict=True)
+            expected_rows[target, n, a, b] = [float(np.mean(values)) for values in measures] or [None] * 3
+    assert {(row.target, row.depth, row.a, row.b): [row.overlap, row.jaccard, row.rbo] for row in rows} == expected_rows
+    assert {(curve.target, curve.a, curve.b): curve.overlap for curve in curves} == expected_curves
+
+
+def test_memory_of_a_comparison_does_not_grow_with_the_number_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.core.comparison.overlap._BLOCK_BYTES", 1 << 20)
+    rng, users = np.random.default_rng(4), 2000
+    one = [RunLists(ragged_lists(rng, users, 130), NO_LISTS, NO_LISTS) for _ in range(2)]
+    tracemalloc.start()
+    compare({"a": one * 4}, depths=(10,), query=(), candidates=np.full(2, 130), longest=100)  # 28 pairs
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # two arrays of 100 numbers for each user, and the temporary arrays of a block; all pairs at once took 52 MB
+    assert peak < 16 * 100 * users + (3 << 20)

@@ -1,5 +1,6 @@
 """Coverage, novelty and diversity, by hand and by their definitions."""
 
+import tracemalloc
 from itertools import combinations
 from math import log2
 
@@ -98,6 +99,20 @@ class TestIntraListSimilarity:
                 pairs = list(combinations([item for item in entries if item >= 0], 2))
                 cosines = [dense[:, a] @ dense[:, b] / max(norms[a] * norms[b], 1) for a, b in pairs]
                 assert similarity[row] == pytest.approx(np.mean(cosines), abs=1e-6)
+
+    def test_memory_is_bounded_for_long_lists_and_the_values_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rng = np.random.default_rng(1)
+        train = csr_array((rng.random((30, 400)) < 0.3).astype(np.float32))
+        lists = np.argsort(rng.random((100, 400)), axis=1)[:, :300].astype(np.int32)
+        lists[7, 120:] = -1
+        at_once = intra_list_similarity(lists, train, 300)  # 100 · 300² cosines: 36 MB
+        monkeypatch.setattr(beyond_accuracy, "_BLOCK_BYTES", 1 << 20)
+        tracemalloc.start()
+        in_blocks = intra_list_similarity(lists, train, 300)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        np.testing.assert_array_equal(in_blocks, at_once)
+        assert peak < 10e6
 
     def test_for_many_distinct_items_it_is_computed_for_a_sample(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(beyond_accuracy, "MAX_DISTINCT_ITEMS", 10)
