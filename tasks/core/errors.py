@@ -10,8 +10,11 @@ OUT_OF_MEMORY = "out of memory; lower factors or execution.workers, or use a mac
 
 
 def without_logins(text: str) -> str:
-    """Return a text without the user names and passwords of the URLs in it."""
-    return re.sub(r"(?<=://)[^/\s]*@", "", text)
+    """Return a text without the user names and passwords of the addresses in it.
+
+    A password may contain slashes. A path on which an address was written has one slash after the colon.
+    """
+    return re.sub(r"(:/{1,2})(?:[^/\s]*|[^/\s:]*:\S*)@", r"\1", text)
 
 
 class LatentlabError(Exception):

@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tasks.core.errors import without_logins
+
 SUMMARY_LABELS = {
     "users": "users",
     "items": "items",
@@ -124,6 +126,6 @@ def did_you_mean(name: str, candidates: Iterable[Any]) -> str:
 
 
 def shortened(value: Any) -> str:
-    """Return the representation of a value, cut to at most 80 characters."""
-    text = repr(value)
+    """Return the representation of a value without logins, cut to at most 80 characters."""
+    text = without_logins(repr(value))
     return text if len(text) <= 80 else text[:77] + "..."

@@ -86,7 +86,7 @@ def store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
-        reason = first_line(error)
+        reason = first_line(error).replace(uri, without_secrets(uri))
         if schema := re.search(r"database schema \((.*?)\)", reason):
             reason = (
                 f"it was made by another MLflow than the {package_version('mlflow')} here ({schema[1]}): "
@@ -118,8 +118,7 @@ def first_line(error: Exception) -> str:
 
 def without_secrets(uri: str) -> str:
     """Return a URI as it may be printed, without user name and password."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else uri
+    return without_logins(uri) if "://" in uri else re.sub("^[^/@]*:.*@", "", uri)
 
 
 def run_url(uri: str, experiment_id: str, run_id: str) -> str | None:

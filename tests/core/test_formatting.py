@@ -5,6 +5,7 @@ from dataclasses import fields
 import pytest
 
 from tasks.core.data.interactions import Summary
+from tasks.core.errors import without_logins
 from tasks.core.formatting import (
     SUMMARY_LABELS,
     decimals,
@@ -79,3 +80,22 @@ def test_long_values_are_cut_to_80_characters() -> None:
     cut = shortened("x" * 100)
     assert len(cut) == 80
     assert cut.endswith("...")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://me:secret@host:5000/x", "http://host:5000/x"),
+        ("postgresql+psycopg://me:sec/ret#?1@host/db", "postgresql+psycopg://host/db"),
+        ("found http://token@host, expected text", "found http://host, expected text"),
+        ("http:/me:secret@host: there is no such file", "http:/host: there is no such file"),
+        ("https://host/a@b.zip", "https://host/a@b.zip"),
+        ("sqlite:////data/me@home/my.db", "sqlite:////data/me@home/my.db"),
+    ],
+)
+def test_logins_are_left_out_of_addresses(text: str, shown: str) -> None:
+    assert without_logins(text) == shown
+
+
+def test_a_value_is_shortened_after_its_logins_are_left_out() -> None:
+    assert shortened("http://me:" + "secret" * 20 + "@host") == "'http://host'"

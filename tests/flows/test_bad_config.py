@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from tasks.core.config.experiment import ExperimentConfig
 from tests.command_line import CommandLine
 from tests.flows.small_experiment import CONFIG
 
@@ -115,3 +117,27 @@ def test_a_fault_in_an_override_is_reported_with_the_override(
     offline: CommandLine, override: str, message: str
 ) -> None:
     assert message in offline.failure(2, "run", "config.yaml", "--set", override)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "config.yaml", "--set", "tracking.uri=http://me:secret@host"],
+        ["check", "config.yaml", "--set", "tracking.uri=http://me:a/secret@host"],
+        ["check", "config.yaml", "--set", "tracking.uri='http://me:a secret@host'"],
+        ["check", "config.yaml", "--set", 'tracking.uri="http://me:secret@host'],
+        ["check", "config.yaml", "--set", "tracking.uri=[http://me:secret@host]"],
+        ["check", "config.yaml", "--set", f"replicates=http://me:{'secret' * 20}@host"],
+        ["check", "http://me:secret@host/config.yaml"],
+    ],
+    ids=lambda arguments: arguments[-1],
+)
+def test_no_message_repeats_the_password_of_an_address(offline: CommandLine, arguments: list[str]) -> None:
+    assert "secret" not in offline.failure(2, *arguments)
+
+
+def test_the_errors_of_parameters_which_prefect_logs_repeat_no_value() -> None:
+    config = {"name": "x", "models": {}, "tracking": {"uri": "http://me:secret@host"}}
+    with pytest.raises(ValidationError) as raised:
+        ExperimentConfig.model_validate(config)
+    assert "secret" not in str(raised.value)

@@ -21,6 +21,7 @@ from tests.command_line import CommandLine
             "the MLflow store postgresql://127.0.0.1/db cannot be used",
         ),
         ("http://me:hunter2@{closed}", "the MLflow store http://{closed} cannot be used"),
+        pytest.param("me:hunter2@host:5000", "the MLflow store host:5000 cannot be used", id="without a scheme"),
         ("http://me:hunter2@nowhere.invalid:5000", "the MLflow store http://nowhere.invalid:5000 cannot be used"),
     ],
 )

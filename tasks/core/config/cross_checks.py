@@ -114,7 +114,7 @@ def _check_layouts(config: _Config) -> _Disagreements:
 
 def _check_tracking(config: _Config) -> _Disagreements:
     uri = _value_at(config, ("tracking", "uri"))
-    if isinstance(uri, str) and re.search(r"://[^/@]*:[^/]*@", uri):
+    if isinstance(uri, str) and re.search(r"://[^/@]*:.*@", uri):
         message = "contains a password, but configs are printed and logged; set MLFLOW_TRACKING_URI instead"
         yield ("tracking", "uri"), message
 

@@ -81,7 +81,7 @@ def _read(path: Path) -> Source:
 def _apply_override(source: Source, override: str) -> None:
     """Replace or add one key of a config, in place. Faults of the override become problems of the source."""
     key, equals, text = override.partition("=")
-    position = f"--set {override}"
+    position = f"--set {key if '@' in override else override}"  # it may be the address of a server, with a password
     path: KeyPath = tuple(key.split("."))
     if not equals or not all(path):
         source.problems.append(Problem(position, (), "expected a.b.c=value"))
