@@ -18,11 +18,12 @@ commands = typer.Typer()
 @commands.command()
 def runs(as_json: Json = False) -> None:
     """List experiments, their comparisons, and every model's runs with their status."""
+    from tasks.tracking.experiments import all_experiments
     from tasks.tracking.runs import is_complete, run_ref
     from tasks.tracking.search import our_runs
 
     client = open_default_store()
-    experiments = {str(experiment.experiment_id): experiment.name for experiment in client.search_experiments()}
+    experiments = {str(experiment.experiment_id): experiment.name for experiment in all_experiments(client)}
     listed = sorted(our_runs(client), key=lambda run: (experiments[run.info.experiment_id], run.info.start_time))
     rows = []
     for run in listed:

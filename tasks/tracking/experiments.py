@@ -8,6 +8,7 @@ from tasks.tracking.store import store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 _NOTE = """ALS models compared by their neighbour lists.
 
@@ -65,6 +66,17 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
                 "store, where they are found, or give the config another name"
             )
     return str(experiment.experiment_id)
+
+
+def all_experiments(client: "MlflowClient") -> "list[Experiment]":
+    """Return every experiment of a store that is not deleted. MLflow returns at most 1,000 at a time."""
+    experiments: list[Experiment] = []
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        experiments += page
+        if not (token := page.token):
+            return experiments
 
 
 def find_experiment(client: "MlflowClient", name: str) -> str | None:

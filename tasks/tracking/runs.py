@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+USED = "latentlab.used"
+"""Tag of a comparison: when it was last asked for."""
 ENDED = {"FINISHED", "FAILED", "KILLED"}
 """Statuses of runs that are not open."""
-_HEARTBEAT, _PROCESS, _USED = "latentlab.heartbeat", "latentlab.process", "latentlab.used"
+_HEARTBEAT, _PROCESS = "latentlab.heartbeat", "latentlab.process"
 _GENERATION = "latentlab.generation"
 
 
@@ -267,12 +269,12 @@ def log_use(client: "MlflowClient", run_id: str) -> None:
     run_id : str
         Id of the run.
     """
-    set_tags(client, run_id, {_USED: str(time.time_ns() // 1_000_000)})
+    set_tags(client, run_id, {USED: str(time.time_ns() // 1_000_000)})
 
 
 def last_use(run: "Run") -> int:
     """Return when a comparison was completed or last asked for, in milliseconds since 1970."""
-    return max(int(run.info.end_time), int(run.data.tags.get(_USED, 0)))
+    return max(int(run.info.end_time), int(run.data.tags.get(USED, 0)))
 
 
 def send_heartbeat(client: "MlflowClient", run_id: str) -> None:

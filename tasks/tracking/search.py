@@ -7,17 +7,31 @@ superseded. Where two runs have one identity, they take the one that replaced th
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
-from tasks.tracking.experiments import find_experiment
-from tasks.tracking.runs import ENDED, end_run, is_complete, last_use, log_generation, precedence, run_ref, supersede
+from tasks.tracking.experiments import all_experiments, find_experiment
+from tasks.tracking.runs import (
+    ENDED,
+    USED,
+    end_run,
+    is_complete,
+    last_use,
+    log_generation,
+    precedence,
+    run_ref,
+    supersede,
+)
 from tasks.tracking.store import is_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+_MAX_NAMES = 20
+"""Experiments in one message."""
 
 
 def our_runs(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
@@ -35,7 +49,7 @@ def our_runs(client: "MlflowClient", experiment_ids: Sequence[str] | None = None
     list of Run
     """
     if experiment_ids is None:
-        experiment_ids = [str(experiment.experiment_id) for experiment in client.search_experiments()]
+        experiment_ids = _all_ids(client)
     return [run for run in _search(client, experiment_ids) if "latentlab.role" in run.data.tags]
 
 
@@ -177,16 +191,15 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
         If there is none; the message says which runs there are.
     """
     if text == "latest":
-        parents = [run for run in our_runs(client) if run_ref(run).role == PARENT and is_complete(run)]
-        if not parents:
-            raise TrackingError("there is no finished experiment yet; start one with `latentlab run`")
-        return max(parents, key=last_use)
+        return _latest(client)
     if re.fullmatch("[0-9a-f]{32}", text):
         return _by_id(client, text)
     name, _, rest = text.partition("/")
     experiment_id = find_experiment(client, name)
     if experiment_id is None:
-        names = ", ".join(sorted({e.name for e in client.search_experiments()} - {"Default"})) or "none yet"
+        names = (
+            ", ".join(sorted({experiment.name for experiment in all_experiments(client)} - {"Default"})) or "none yet"
+        )
         raise TrackingError(f"there is no experiment {name!r}; experiments here: {names}")
     if rest:
         return _fit(client, experiment_id, name, rest)
@@ -194,6 +207,22 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     if not parents:
         raise TrackingError(f"{name} has no finished comparison; run its config")
     return parents[0]
+
+
+def _latest(client: "MlflowClient") -> "Run":
+    """Return the comparison that was completed or last asked for last, of all experiments."""
+    condition = f"attributes.status = 'FINISHED' and tags.`latentlab.role` = '{PARENT}'"
+    latest = []
+    for order in ("attributes.end_time DESC", f"tags.`{USED}` DESC"):  # `last_use` is the later of the two
+        parents = _search(client, _all_ids(client), condition, order, page_size=20)
+        latest += [run for run in islice(filter(is_complete, parents), 1)]
+    if not latest:
+        raise TrackingError("there is no finished experiment yet; start one with `latentlab run`")
+    return max(latest, key=last_use)
+
+
+def _all_ids(client: "MlflowClient") -> list[str]:
+    return [str(experiment.experiment_id) for experiment in all_experiments(client)]
 
 
 def _by_id(client: "MlflowClient", run_id: str) -> "Run":
@@ -220,11 +249,19 @@ def _fit(client: "MlflowClient", experiment_id: str, name: str, rest: str) -> "R
     return max(matching, key=lambda run: run.info.end_time)
 
 
-def _search(client: "MlflowClient", experiment_ids: Sequence[str], condition: str = "") -> "Iterator[Run]":
+def _search(
+    client: "MlflowClient",
+    experiment_ids: Sequence[str],
+    condition: str = "",
+    order: str = "attributes.start_time DESC",
+    page_size: int = 1000,
+) -> "Iterator[Run]":
     """Yield all runs that fulfil a condition, page by page."""
     token = None
     while experiment_ids:
-        page = client.search_runs(list(experiment_ids), condition, max_results=1000, page_token=token)
+        page = client.search_runs(
+            list(experiment_ids), condition, max_results=page_size, order_by=[order], page_token=token
+        )
         yield from page
         if not (token := page.token):
             return

@@ -1,5 +1,10 @@
 """Which runs are read, which run a name means, and which runs are closed at the end of a flow run."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
 import pytest
 from mlflow import MlflowClient
 
@@ -7,7 +12,7 @@ from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import EVALUATION, PARENT
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.experiments import open_experiment
-from tasks.tracking.runs import start_run, supersede
+from tasks.tracking.runs import log_use, start_run, supersede
 from tasks.tracking.search import close_open_runs, complete_runs, find_run, our_runs
 from tests.tasks.tracking.helpers import Fit
 
@@ -128,6 +133,45 @@ def test_latest_is_the_comparison_that_finished_last_in_any_experiment(
     fit(end=3000)
     run = find_run(client, "latest")
     assert (run.info.run_id, run.data.tags["latentlab.role"]) == (latest, PARENT)
+
+
+def test_the_latest_is_chosen_without_reading_every_run(
+    client: MlflowClient, uri: str, experiment_id: str, fit: Fit
+) -> None:
+    """Superseded comparisons are passed over; one that was asked for again is the latest."""
+
+    class Counting(MlflowClient):
+        runs = 0
+
+        def search_runs(self, *args: Any, **options: Any) -> Any:
+            page = super().search_runs(*args, **options)
+            self.runs += len(page)
+            return page
+
+    for number in range(5):
+        fit(str(number))
+    ids = [ended_parent(client, experiment_id, end=1000 * number) for number in range(1, 5)]
+    supersede(client, ids[3:], by=ids[2])
+    counting = Counting(uri, uri)
+    assert find_run(counting, "latest").info.run_id == ids[2]
+    log_use(client, ids[0])
+    assert find_run(counting, "latest").info.run_id == ids[0]
+    assert counting.runs <= 16
+
+
+def test_experiments_beyond_mlflows_page_are_read(
+    client: MlflowClient, experiment_id: str, fit: Fit, tmp_path: Path
+) -> None:
+    """A page has 1,000 experiments, the latest first."""
+    run_id, parent = fit(), ended_parent(client, experiment_id, end=1000)
+    rows = [(f"later {number}", "", "active", 2**43, 2**43, "default") for number in range(1001)]
+    columns = "name, artifact_location, lifecycle_stage, creation_time, last_update_time, workspace"
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store, store:
+        store.executemany(f"INSERT INTO experiments ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+    assert {run.info.run_id for run in our_runs(client)} == {run_id, parent}
+    assert find_run(client, "latest").info.run_id == parent
+    with pytest.raises(TrackingError, match="blocks, later 0, .*, and 982 more"):
+        find_run(client, "bloks")
 
 
 @pytest.mark.parametrize(
