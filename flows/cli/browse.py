@@ -147,7 +147,8 @@ def _tables(client: "MlflowClient", run: "Run") -> dict[str, list[dict[str, Any]
     files = RunFiles(client, run.info.run_id)
     tables = {}
     for logged in json.loads(run.data.tags.get("mlflow.loggedArtifacts", "[]")):
-        table = json.loads(files.read(logged["path"]).read_text(encoding="utf-8"))
+        with files.reading(logged["path"]) as file:
+            table = json.loads(file.read_text(encoding="utf-8"))
         tables[logged["path"]] = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     return tables
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import TrackingError
-from tasks.core.files import file_sha256, home, listing
+from tasks.core.files import file_sha256, home, listing, writing
 from tasks.tracking.local_store import file_path
 from tasks.tracking.runs import set_tags
 from tasks.tracking.store import first_line, is_missing
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow.entities import FileInfo
 
 MANIFEST = "manifest.json"
+_DOWNLOADS = "downloads"
 
 
 class RunFiles:
@@ -38,13 +40,33 @@ class RunFiles:
         self._client, self.run_id, self._local = client, run_id, local
 
     def read(self, path: str) -> Path:
-        """Return a copy of a file on this machine, checked against the manifest.
+        """Return a file on this machine, checked against the manifest. One that was downloaded is kept under the home.
 
         Raises
         ------
         TrackingError
             If the run is not complete, has no such file, or the file is not what was written.
         """
+        return self._read(path, home() / _DOWNLOADS / self.run_id)
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[Path]:
+        """Yield a file on this machine, checked against the manifest. One that was downloaded is removed again.
+
+        Raises
+        ------
+        TrackingError
+            As `read` does, or if the block cannot read the file.
+        """
+        with self._temporary_folder() as folder:
+            file = self._read(path, folder)
+            try:
+                yield file
+            except OSError as error:
+                raise TrackingError(self._unreadable(path, error)) from None
+
+    def _read(self, path: str, folder: Path) -> Path:
+        """Return a file where it is on this machine, or a copy in `folder`."""
         if path not in self.entries:
             raise TrackingError(f"run {self.run_id} has no {path}; it has {', '.join(self.entries)}")
         expected = self.entries[path]["sha256"]
@@ -52,7 +74,7 @@ class RunFiles:
             with suppress(OSError):  # it was removed
                 if file_sha256(self._local / path) == expected:
                     return self._local / path
-        file = self._fetch(path)
+        file = self._fetch(path, folder)
         if (sha256 := self._sha256(file)) != expected:
             raise TrackingError(
                 f"run {self.run_id}: {path} has sha256 {sha256[:12]}… but {expected[:12]}… expected: "
@@ -72,12 +94,13 @@ class RunFiles:
         complete = self._run.data.tags.get("latentlab.complete")
         if complete is None:
             raise TrackingError(f"run {self.run_id} is not complete; run its config again")
-        manifest = self._fetch(MANIFEST)
-        if self._sha256(manifest) != complete:
-            raise TrackingError(
-                f"run {self.run_id}: {MANIFEST} differs from the run's tag; train it again with --fresh"
-            )
-        return {entry["path"]: entry for entry in json.loads(manifest.read_text(encoding="utf-8"))["files"]}
+        with self._temporary_folder() as folder:
+            manifest = self._fetch(MANIFEST, folder)
+            if self._sha256(manifest) != complete:
+                raise TrackingError(
+                    f"run {self.run_id}: {MANIFEST} differs from the run's tag; train it again with --fresh"
+                )
+            return {entry["path"]: entry for entry in json.loads(manifest.read_text(encoding="utf-8"))["files"]}
 
     @cached_property
     def _run(self) -> Any:
@@ -93,15 +116,26 @@ class RunFiles:
                 "is missing"
             ) from None
 
-    def _fetch(self, path: str) -> Path:
-        """Return a file on this machine: where the store keeps it, or a copy under the home."""
+    @contextmanager
+    def _temporary_folder(self) -> Iterator[Path]:
+        """Yield a folder for downloads under the home; it is removed after the block."""
+        if local_path(self._run.info.artifact_uri, "") is not None:
+            yield Path()  # nothing is downloaded
+            return
+        downloads = home() / _DOWNLOADS
+        with writing(downloads):
+            folder = tempfile.TemporaryDirectory(dir=downloads)
+        with folder as name:
+            yield Path(name)
+
+    def _fetch(self, path: str, folder: Path) -> Path:
+        """Return a file on this machine: where the store keeps it, or a copy in `folder`."""
         from mlflow.exceptions import MlflowException
 
         if (stored := local_path(self._run.info.artifact_uri, path)) is not None:
             return stored
-        folder = home() / "downloads" / self.run_id
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             return Path(self._client.download_artifacts(self.run_id, path, str(folder)))
         except (MlflowException, OSError) as error:
             raise TrackingError(f"run {self.run_id}: {path} cannot be read: {error}") from None
@@ -110,14 +144,20 @@ class RunFiles:
         try:
             return file_sha256(path)
         except OSError as error:
-            advice = "train it again with --fresh"
-            folder = file_path(self._run.info.artifact_uri)
-            if folder and not folder.exists():
-                advice = (
-                    "the folder of the run's files does not exist: if the project was moved, put mlartifacts beside "
-                    f"the store, where it is found; else {advice}"
-                )
-            raise TrackingError(f"run {self.run_id}: {path} cannot be read: {error.strerror}; {advice}") from None
+            raise TrackingError(self._unreadable(str(path), error)) from None
+
+    def _unreadable(self, path: str, error: OSError) -> str:
+        """Return the message for a file that cannot be read."""
+        advice = "train it again with --fresh"
+        if isinstance(error, PermissionError):
+            advice = "give the user who runs latentlab the right to read it"
+        folder = file_path(self._run.info.artifact_uri)
+        if folder and not folder.exists():
+            advice = (
+                "the folder of the run's files does not exist: if the project was moved, put mlartifacts beside "
+                f"the store, where it is found; else {advice}"
+            )
+        return f"run {self.run_id}: {path} cannot be read: {error.strerror or error}; {advice}"
 
 
 def upload(

@@ -68,7 +68,8 @@ def read_target(files: RunFiles, target: str, n_entities: int) -> Lists:
     import pandas as pd
 
     path, column = ARTIFACTS[target]
-    return Lists.from_frame(pd.read_parquet(files.read(path)), column, n_entities)
+    with files.reading(path) as file:
+        return Lists.from_frame(pd.read_parquet(file), column, n_entities)
 
 
 def read_accuracy(files: RunFiles, metrics: Sequence[str]) -> "pd.DataFrame":
@@ -88,7 +89,8 @@ def read_accuracy(files: RunFiles, metrics: Sequence[str]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.read_parquet(files.read(ACCURACY), columns=["index", *metrics])
+    with files.reading(ACCURACY) as file:
+        return pd.read_parquet(file, columns=["index", *metrics])
 
 
 def look_up(client: "MlflowClient", run: "Run", target: str, entity: str, *, n: int, raw: bool) -> QueryLists:
@@ -147,7 +149,8 @@ def _names(files: RunFiles) -> Names:
     """Return the users and items that a run's indexes mean."""
     import pandas as pd
 
-    users, items = (pd.read_parquet(files.read(f"{side}.parquet")) for side in ("users", "items"))
+    with files.reading("users.parquet") as users_file, files.reading("items.parquet") as items_file:
+        users, items = pd.read_parquet(users_file), pd.read_parquet(items_file)
     titles = items["title"].to_numpy(dtype=np.str_)
     return Names(_raw_ids(users), _raw_ids(items), titles if titles.astype(bool).any() else None)
 

@@ -41,7 +41,8 @@ def result_of(client: "MlflowClient", parent: "Run") -> Result:
     """
     from pydantic import ValidationError
 
-    text = RunFiles(client, parent.info.run_id).read(RESULT).read_text(encoding="utf-8")
+    with RunFiles(client, parent.info.run_id).reading(RESULT) as file:
+        text = file.read_text(encoding="utf-8")
     try:
         return Result.from_json(text)
     except ValidationError:
@@ -101,4 +102,5 @@ def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:
     -------
     ExperimentConfig
     """
-    return load_config(RunFiles(client, parent.info.run_id).read("config.yaml"))
+    with RunFiles(client, parent.info.run_id).reading("config.yaml") as file:
+        return load_config(file)

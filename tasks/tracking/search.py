@@ -197,10 +197,10 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     name, _, rest = text.partition("/")
     experiment_id = find_experiment(client, name)
     if experiment_id is None:
-        names = (
-            ", ".join(sorted({experiment.name for experiment in all_experiments(client)} - {"Default"})) or "none yet"
-        )
-        raise TrackingError(f"there is no experiment {name!r}; experiments here: {names}")
+        names = sorted({experiment.name for experiment in all_experiments(client)} - {"Default"})
+        more = [f"and {len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
+        listed = ", ".join([*names[:_MAX_NAMES], *more]) or "none yet"
+        raise TrackingError(f"there is no experiment {name!r}; experiments here: {listed}")
     if rest:
         return _fit(client, experiment_id, name, rest)
     parents = complete_parents(client, experiment_id)

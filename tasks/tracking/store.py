@@ -156,10 +156,13 @@ def _login_as_variables(uri: str) -> str:
 def _make_database(database: Path) -> None:
     """Make a sqlite store elsewhere and rename it: migrations that are interrupted cannot be continued."""
     from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     unfinished = database.with_name(f"{TEMPORARY}{database.name}")
     unfinished.unlink(missing_ok=True)
-    MlflowClient(sqlite_uri(unfinished), sqlite_uri(unfinished)).search_experiments(max_results=1)
+    uri = sqlite_uri(unfinished)
+    MlflowClient(uri, uri).search_experiments(max_results=1)
+    SqlAlchemyStore._engine_map.pop(uri).dispose()  # MLflow keeps an engine for each address, with open connections
     unfinished.replace(database)
 
 
@@ -172,4 +175,8 @@ def _check_answers(uri: str) -> None:
     elif uri.startswith(("postgresql", "mysql", "mssql")):
         import sqlalchemy
 
-        sqlalchemy.create_engine(uri).connect().close()
+        engine = sqlalchemy.create_engine(uri)
+        try:
+            engine.connect().close()
+        finally:
+            engine.dispose()

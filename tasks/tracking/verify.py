@@ -164,8 +164,9 @@ def _used_fits(client: "MlflowClient", run: "Run") -> list[str]:
     if run_ref(run).role != PARENT:
         return []
     try:
-        used = json.loads(RunFiles(client, run.info.run_id).read(USED_FITS).read_text(encoding="utf-8"))
-    except (TrackingError, OSError):  # the file itself is reported
+        with RunFiles(client, run.info.run_id).reading(USED_FITS) as file:
+            used = json.loads(file.read_text(encoding="utf-8"))
+    except TrackingError:  # the file itself is reported
         return []
     return [str(fit["run_id"]) for fit in used]
 
@@ -206,7 +207,16 @@ def _verify_run(client: "MlflowClient", run: "Run", folder: Path) -> FileCheck:
     if check.problems or manifest is None:
         return check
     entries: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    listed = {path for path in list_files(lambda path: client.list_artifacts(run.info.run_id, path))} - {MANIFEST}
+    recorded = {str(entry["path"]) for entry in entries}
+
+    def listed_in(prefix: str, children: "Callable[[str | None], Any]") -> set[str]:
+        """Return the paths that a store lists; those of the manifest if it cannot: each is reported as it is read."""
+        try:
+            return {f"{prefix}{path}" for path in list_files(children)}
+        except OSError:
+            return recorded
+
+    listed = listed_in("", lambda path: client.list_artifacts(run.info.run_id, path)) - {MANIFEST}
     model_roots, deleted = {}, set()
     for output in run.outputs.model_outputs if run.outputs else []:
         model_id = str(output.model_id)
@@ -218,7 +228,7 @@ def _verify_run(client: "MlflowClient", run: "Run", folder: Path) -> FileCheck:
             deleted.add(model_id)
             check.add_problem(f"models/{model_id}", "missing")
             continue
-        listed |= {f"models/{model_id}/{path}" for path in list_files(_files_of_model(client, model_id))}
+        listed |= listed_in(f"models/{model_id}/", _files_of_model(client, model_id))
     for entry in entries:
         path = str(entry["path"])
         folder_name, _, rest = path.partition("/")
@@ -233,7 +243,7 @@ def _verify_run(client: "MlflowClient", run: "Run", folder: Path) -> FileCheck:
             check.compare(path, fetch(model_roots[model_id], path_in_model), entry["sha256"])
         else:
             check.compare(path, fetch(root, path), entry["sha256"])
-    for path in sorted(listed - {str(entry["path"]) for entry in entries}):
+    for path in sorted(listed - recorded):
         check.add_problem(path, "extra")
     return check
 

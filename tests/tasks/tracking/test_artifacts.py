@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tasks.core.errors import TrackingError
+from tasks.core.errors import DataError, TrackingError
 from tasks.core.files import file_sha256
 from tasks.tracking import artifacts
 from tasks.tracking.artifacts import RunFiles, upload
@@ -181,3 +181,43 @@ def test_local_files_of_an_incomplete_run_are_not_read(client: MlflowClient, fit
     run_id = fit(uploaded=False)
     with pytest.raises(TrackingError, match=f"run {run_id} is not complete"):
         RunFiles(client, run_id, local=folder).read("factors.npz")
+
+
+def test_what_was_downloaded_is_removed_once_it_is_read(fit: Fit, remote: CountingClient, tmp_path: Path) -> None:
+    files = RunFiles(remote, fit())
+    with files.reading(TABLE) as file:
+        assert json.loads(file.read_text())["data"] == [[1, 7], [2, 4]]
+        assert file.is_relative_to(tmp_path / "home" / "downloads")
+    assert [*(tmp_path / "home" / "downloads").iterdir()] == []
+
+
+def test_two_readers_of_one_file_have_a_copy_each(fit: Fit, remote: CountingClient) -> None:
+    run_id = fit()
+    with RunFiles(remote, run_id).reading(TABLE) as first:
+        with RunFiles(remote, run_id).reading(TABLE) as second:
+            assert first != second
+        assert first.exists()
+
+
+def test_a_home_that_cannot_be_written_is_reported(fit: Fit, remote: CountingClient, tmp_path: Path) -> None:
+    run_id = fit()
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home" / "downloads").write_text("a file where a folder is needed")
+    with pytest.raises(DataError), RunFiles(remote, run_id).reading(TABLE):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (PermissionError(13, "Permission denied"), "the right to read it"),
+        (OSError(5, "Input/output error"), "train it again with --fresh"),
+    ],
+)
+def test_a_file_that_cannot_be_read_after_it_was_located_is_reported(
+    client: MlflowClient, fit: Fit, error: OSError, advice: str
+) -> None:
+    run_id = fit()
+    expected = f"run {run_id}: {TABLE} cannot be read: {error.strerror}; .*{advice}"
+    with pytest.raises(TrackingError, match=expected), RunFiles(client, run_id).reading(TABLE):
+        raise error

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import mlflow.store.db.utils
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from tasks.core.errors import TrackingError
 from tasks.tracking.experiments import open_experiment
@@ -39,6 +40,11 @@ def test_a_store_whose_creation_was_interrupted_is_made_again(tmp_path: Path, ta
     assert not database.exists()
     assert open_store(f"sqlite:///{database}").search_experiments()
     assert not unfinished.exists()
+
+
+def test_no_connection_to_the_unfinished_store_stays_open(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/made.db")
+    assert not [uri for uri in SqlAlchemyStore._engine_map if ".tmp-made.db" in uri]
 
 
 def test_an_inherited_run_id_is_removed(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput
+from mlflow.entities import FileInfo, LoggedModelOutput
 
 from tasks.core.errors import TrackingError
 from tasks.core.files import file_sha256
@@ -148,3 +148,15 @@ def test_a_logged_model_that_was_deleted_is_named_and_the_files_of_the_run_are_v
 def test_reading_a_run_that_was_deleted_says_how_it_is_trained_again(client: MlflowClient) -> None:
     with pytest.raises(TrackingError, match="it was deleted in MLflow; run its config again"):
         RunFiles(client, "f" * 32).read("factors.npz")
+
+
+def test_a_folder_that_cannot_be_listed_does_not_end_the_verification(client: MlflowClient, uri: str, fit: Fit) -> None:
+    class Forbidden(MlflowClient):
+        """A client of a store on a disk whose folders cannot be listed."""
+
+        def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
+            raise PermissionError(13, "Permission denied")
+
+    run_id = fit()
+    (artifact_folder(client, run_id) / TABLE).unlink()
+    assert verified(Forbidden(uri, uri)) == Verified(1, 3, [Problem(run_id, TABLE, "missing")])
