@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,9 +48,33 @@ def load(path: Path, sets: list[str] | None) -> "ExperimentConfig":
 
 def open_default_store() -> "MlflowClient":
     """Return a client of the store that MLFLOW_TRACKING_URI names, or of ./mlflow.db."""
-    from tasks.tracking.store import open_store, resolve_uri
+    from tasks.tracking.store import resolve_uri
 
     return open_store(resolve_uri())
+
+
+def open_store(uri: str) -> "MlflowClient":
+    """Return a client of a store; one of an earlier MLflow is upgraded if the user, who is asked in a terminal, agrees.
+
+    Raises
+    ------
+    OldStoreError
+        If stdin is no terminal.
+    Exit
+        If the user does not agree.
+    """
+    from tasks.tracking import store
+
+    try:
+        return store.open_store(uri)
+    except store.OldStoreError as error:
+        if not sys.stdin.isatty():
+            raise
+        typer.echo(f"latentlab: {error}", err=True)
+        if not typer.confirm("Upgrade it now?", err=True):
+            raise typer.Exit(error.exit_code) from None
+        store.upgrade(uri)
+        return store.open_store(uri)
 
 
 def store_name(config: "ExperimentConfig | None" = None) -> str:

@@ -62,12 +62,12 @@ def ui(
     port: Annotated[int, typer.Option("--port", help="Where to listen, on this machine alone.")] = 5000,
     as_json: Json = False,
 ) -> None:
-    """Start the MLflow UI on this project's store; Ctrl-C ends it."""
-    from tasks.tracking.store import open_store, resolve_uri
+    """Start the MLflow UI on this project's store, and print the address of its runs; Ctrl-C ends it."""
+    from tasks.tracking.search import latest_experiment
+    from tasks.tracking.store import resolve_uri, training_view
 
     uri = resolve_uri()
-    open_store(uri)
-    address = f"http://127.0.0.1:{port}"
+    address = training_view(f"http://127.0.0.1:{port}", latest_experiment(open_default_store()))
     print(
         json.dumps({"store": store_name(), "url": address}) if as_json else f"{store_name()} at {address}", flush=True
     )

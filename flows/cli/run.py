@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.common import ConfigFile, Json, Sets, load, log_to_stderr, print_json, store_name
+from flows.cli.common import (
+    ConfigFile,
+    Json,
+    Sets,
+    load,
+    log_to_stderr,
+    open_default_store,
+    open_store,
+    print_json,
+    store_name,
+)
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
@@ -48,7 +58,7 @@ def run(
     if store.is_new(uri):  # making it takes seconds, during which an embedded Prefect server starts
         Thread(target=_make_store, args=(uri,), daemon=True).start()
     else:
-        store.open_store(uri)
+        open_store(uri)
     from flows.embedded_server import start_embedded_server
     from flows.experiment import experiment
 
@@ -120,6 +130,7 @@ def compare(
     from flows.embedded_server import start_embedded_server
     from tasks.tracking.store import resolve_uri
 
+    open_default_store()  # here an old store can be asked about
     start_embedded_server()
     with progress_bars(hidden=as_json):
         result = compare_flow(a, b, resolve_uri())

@@ -191,7 +191,10 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
         If there is none; the message says which runs there are.
     """
     if text == "latest":
-        return _latest(client)
+        latest = _latest(client)
+        if latest is None:
+            raise TrackingError("there is no finished experiment yet; start one with `latentlab run`")
+        return latest
     if re.fullmatch("[0-9a-f]{32}", text):
         return _by_id(client, text)
     name, _, rest = text.partition("/")
@@ -209,16 +212,20 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     return parents[0]
 
 
-def _latest(client: "MlflowClient") -> "Run":
+def latest_experiment(client: "MlflowClient") -> str | None:
+    """Return the id of the experiment of the latest comparison; None if there is none."""
+    latest = _latest(client)
+    return str(latest.info.experiment_id) if latest else None
+
+
+def _latest(client: "MlflowClient") -> "Run | None":
     """Return the comparison that was completed or last asked for last, of all experiments."""
     condition = f"attributes.status = 'FINISHED' and tags.`latentlab.role` = '{PARENT}'"
     latest = []
     for order in ("attributes.end_time DESC", f"tags.`{USED}` DESC"):  # `last_use` is the later of the two
         parents = _search(client, _all_ids(client), condition, order, page_size=20)
         latest += [run for run in islice(filter(is_complete, parents), 1)]
-    if not latest:
-        raise TrackingError("there is no finished experiment yet; start one with `latentlab run`")
-    return max(latest, key=last_use)
+    return max(latest, key=last_use, default=None)
 
 
 def _all_ids(client: "MlflowClient") -> list[str]:

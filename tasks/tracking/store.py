@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,13 @@ from tasks.tracking.local_store import follow_move, sqlite_path, sqlite_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from sqlalchemy.engine import Engine
 
 _PREFLIGHT_SECONDS = 10
+
+
+class OldStoreError(TrackingError):
+    """The store was made by an earlier MLflow, and has to be upgraded before it can be used."""
 
 
 def resolve_uri(configured: str | None = None) -> str:
@@ -45,6 +51,8 @@ def open_store(uri: str) -> "MlflowClient":
 
     Raises
     ------
+    OldStoreError
+        If it was made by an earlier MLflow: MLflow itself would upgrade it without a word.
     TrackingError
         If the store cannot be opened.
     """
@@ -63,8 +71,10 @@ def open_store(uri: str) -> "MlflowClient":
             with FileLock(f"{database}.lock", timeout=120):
                 if not database.exists():
                     _make_database(database)
-        else:
+        elif uri.startswith(("http://", "https://")):
             _check_answers(uri)
+        if uri.startswith(("sqlite", "postgresql", "mysql", "mssql")):
+            _refuse_old_schema(uri)
         client = MlflowClient(uri, registry)
         client.search_experiments(max_results=1)
         if database:
@@ -141,6 +151,24 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str | None:
     return f"{without_secrets(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
+def training_view(address: str, experiment_id: str | None) -> str:
+    """Return the address at which MLflow's UI shows training runs; without this parameter it opens on GenAI pages.
+
+    Parameters
+    ----------
+    address : str
+        Of the UI.
+    experiment_id : str or None
+        Id of the experiment; None for the list of experiments.
+
+    Returns
+    -------
+    str
+    """
+    page = f"experiments/{experiment_id}/runs" if experiment_id else "experiments"
+    return f"{address}/#/{page}?workflowType=machine_learning"
+
+
 def _login_as_variables(uri: str) -> str:
     """Return a server's address without user name and password, which become MLflow's own variables.
 
@@ -166,17 +194,66 @@ def _make_database(database: Path) -> None:
     unfinished.replace(database)
 
 
+def upgrade(uri: str) -> None:
+    """Upgrade the store's database to the form of the MLflow that is installed, as `mlflow db upgrade` does.
+
+    Raises
+    ------
+    TrackingError
+        If that fails.
+    """
+    from mlflow.store.db.utils import _upgrade_db
+
+    with store_errors(uri), _engine(uri) as engine:
+        _upgrade_db(engine)  # type: ignore[no-untyped-call]
+
+
 def _check_answers(uri: str) -> None:
-    """Ask a server or a database once: MLflow itself would retry for minutes."""
-    if uri.startswith(("http://", "https://")):
-        import requests
+    """Ask a server once: MLflow itself would retry for minutes."""
+    import requests
 
-        requests.get(f"{uri.rstrip('/')}/health", timeout=_PREFLIGHT_SECONDS)
-    elif uri.startswith(("postgresql", "mysql", "mssql")):
-        import sqlalchemy
+    requests.get(f"{uri.rstrip('/')}/health", timeout=_PREFLIGHT_SECONDS)
 
-        engine = sqlalchemy.create_engine(uri)
-        try:
-            engine.connect().close()
-        finally:
-            engine.dispose()
+
+def _refuse_old_schema(uri: str) -> None:
+    """Ask a database for its revision once, and refuse an earlier one.
+
+    Raises
+    ------
+    OldStoreError
+        If the installed MLflow has later revisions. A later store is reported by MLflow.
+    """
+    from mlflow.store.db.utils import _get_schema_version
+
+    with _engine(uri) as engine:
+        found = _get_schema_version(engine)  # type: ignore[no-untyped-call]
+    *earlier, expected = _revisions()
+    if found in earlier:
+        shown = without_secrets(uri)
+        raise OldStoreError(
+            f"the MLflow store {shown} was made by an earlier MLflow (schema {found}; MLflow "
+            f"{package_version('mlflow')} here needs {expected}). An upgrade cannot be undone, and the earlier MLflow "
+            f"cannot read the store afterwards: keep a copy, then run `mlflow db upgrade {shown}`"
+        )
+
+
+@contextmanager
+def _engine(uri: str) -> "Iterator[Engine]":
+    """Yield an engine of a database, whose connections are closed after the block."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@cache
+def _revisions() -> list[str]:
+    """Return the revisions of the database that the installed MLflow knows, the earliest first."""
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db.utils import _get_alembic_config
+
+    scripts = ScriptDirectory.from_config(_get_alembic_config(""))  # type: ignore[no-untyped-call]
+    return [script.revision for script in scripts.walk_revisions()][::-1]
