@@ -36,7 +36,8 @@ def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = Non
     runs = our_runs(client, experiment_ids)
     open_runs = [run for run in runs if run.info.status not in ENDED]
     alive = [run for run in open_runs if is_alive(run)]
-    dead = [run for run in open_runs if run not in alive]
+    # read again: the process may have ended a run as FINISHED, and then itself, since all runs were read
+    dead = [run for run in open_runs if run not in alive and client.get_run(run.info.run_id).info.status not in ENDED]
     for run in dead:
         host = process_of(run).get("host", "an unknown host")
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(last_heartbeat(run)))

@@ -112,7 +112,7 @@ def follow_move(database: Path) -> None:
         moved = {}
         for name, location in store.execute("SELECT name, artifact_location FROM experiments"):
             folder, here = file_path(location or ""), artifact_folder(database, name)
-            if folder and folder != here and folder.parts[-2:] == here.parts[-2:] and here.is_dir():
+            if folder and folder.parts[-2:] == here.parts[-2:] and here.is_dir() and not _are_same(folder, here):
                 moved[location] = here
         if not moved:
             return
@@ -126,3 +126,8 @@ def follow_move(database: Path) -> None:
                 )
             log.warning("the files of %s were moved; the store now names them in %s", file_path(location), here)
         store.execute("COMMIT")
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one folder: a link may be on the way."""
+    return one == other or (one.exists() and one.samefile(other))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
 
@@ -41,6 +42,24 @@ def test_a_run_that_has_ended_keeps_its_status(
     client.set_terminated(run_id, "KILLED")
     assert closed(client) == []
     assert status(client, run_id) == "KILLED"
+
+
+def test_a_run_that_its_process_finished_after_it_was_listed_stays_finished(
+    client: MlflowClient, uri: str, open_run: Callable[..., str], ended_process: str
+) -> None:
+    """The process has ended, too, when it is looked for: the run would become FAILED, and be read by nobody."""
+    run_id = open_run(process=ended_process, complete="x")
+
+    class Late(MlflowClient):
+        """A client whose list of runs is old when it arrives."""
+
+        def search_runs(self, *args: Any, **options: Any) -> Any:
+            runs = super().search_runs(*args, **options)
+            super().set_terminated(run_id, "FINISHED")
+            return runs
+
+    assert reconcile(Late(uri, uri)) == []
+    assert status(client, run_id) == "FINISHED"
 
 
 def test_runs_of_other_programs_are_left_alone(client: MlflowClient, uri: str, tmp_path: Path) -> None:

@@ -120,3 +120,13 @@ def test_an_experiment_whose_files_are_elsewhere_by_choice_stays(
     follow_move(tmp_path / "mlflow.db")
     assert client.get_experiment(experiment_id).artifact_location == location
     assert open_experiment(client, uri, "mine") == experiment_id
+
+
+def test_a_store_that_is_reached_by_a_link_stays_as_it_is(
+    client: MlflowClient, fit: Fit, experiment_id: str, tmp_path: Path
+) -> None:
+    fit()
+    location = client.get_experiment(experiment_id).artifact_location
+    (tmp_path / "link").symlink_to(tmp_path)
+    linked = open_store(f"sqlite:///{tmp_path}/link/mlflow.db")
+    assert linked.get_experiment(experiment_id).artifact_location == location
