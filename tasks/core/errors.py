@@ -14,7 +14,7 @@ def without_logins(text: str) -> str:
 
     A password may contain slashes. A path on which an address was written has one slash after the colon.
     """
-    return re.sub(r"(:/{1,2})(?:[^/\s]*|[^/\s:]*:\S*)@", r"\1", text)
+    return re.sub(r"(://|\bhttps?:/)(?:[^/\s]*|[^/\s:]*:\S*)@", r"\1", text)
 
 
 class LatentlabError(Exception):

@@ -90,6 +90,7 @@ def test_long_values_are_cut_to_80_characters() -> None:
         ("found http://token@host, expected text", "found http://host, expected text"),
         ("http:/me:secret@host: there is no such file", "http:/host: there is no such file"),
         ("https://host/a@b.zip", "https://host/a@b.zip"),
+        ("models:/lab-k50@best", "models:/lab-k50@best"),
         ("sqlite:////data/me@home/my.db", "sqlite:////data/me@home/my.db"),
     ],
 )
