@@ -64,12 +64,12 @@ def test_a_signal_stops_training_within_5_s_and_the_next_start_resumes_it(
     checkpoints = list(workspace.folder.glob(CHECKPOINTS_OF_LONG))
     assert len({path.parent for path in checkpoints}) == 1
     reached = max(int(path.stem) for path in checkpoints)
-    logged = workspace.increases("select count(distinct run_uuid) from metrics where key = 'factor_change'")
+    logged = workspace.increases("select count(distinct run_uuid) from metrics where key = 'elapsed_seconds'")
     only_first = ("--set", "replicates=1", "--set", "evaluation=null")
     process = workspace.start("run", "config.yaml", "--json", *only_first)
     wait_until(logged, process)
     (fit,) = [run for run in our_runs(workspace.client) if is_open(run, "k8")]
-    history = workspace.client.get_metric_history(fit.info.run_id, "factor_change")
+    history = workspace.client.get_metric_history(fit.info.run_id, "elapsed_seconds")
     process.kill()
     err = one_line(process.communicate()[1])
     steps = [metric.step for metric in history]

@@ -184,7 +184,7 @@ def test_a_tracking_server_that_stops_during_training_loses_nothing(stack: "Stac
     command = "latentlab run config.yaml --json > out.json 2> err.txt"
     stack.start("command", command, cwd=tmp_path)
     # A run without metrics is not enough: a server that stops before training fails the fit.
-    training = "attributes.run_name = 'k100 #0' and metrics.factor_change > 0"
+    training = "attributes.run_name = 'k100 #0' and metrics.elapsed_seconds > 0"
     eventually(lambda: stack.mlflow_runs("stops", training), 60)
     stack.stop("mlflow")
     try:

@@ -6,6 +6,8 @@ that an old one holds. Letters in shapes: U users, I items, k factors.
 
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +41,9 @@ class Iteration:
         From 1.
     seconds : float
         Duration of the sweep, including the balancing step that follows it, if any.
-    factor_change : float
-        Frobenius norm of the change of all factors by the sweep, relative to their norm. Not a number after the first
-        sweep, because the random start is not kept.
+    factor_change : float or None
+        Frobenius norm of the change of all factors by the sweep, relative to their norm. Computed at the snapshots
+        only, and not after the first sweep, because the random start is not kept.
     objective, imbalance : float or None
         Computed at the snapshots only. See `objective` and `tasks.core.models.balance.imbalance`.
     factors : Factors
@@ -50,7 +52,7 @@ class Iteration:
 
     iteration: int
     seconds: float
-    factor_change: float
+    factor_change: float | None
     objective: float | None
     imbalance: float | None
     factors: Factors
@@ -104,8 +106,8 @@ def fit(
     seed : int
         Seed of the random start. Equal seeds give bit-identical factors.
     snapshots : collection of int
-        Iterations after which the objective and the imbalance are computed, in addition to the last iteration and to
-        the one at nine tenths.
+        Iterations after which the change of the factors, the objective and the imbalance are computed, in addition to
+        the last iteration and to the one at nine tenths.
     on_iteration : callable, optional
         Called after each sweep. Training ends there if it returns True or raises an exception.
     threads : int, optional
@@ -121,7 +123,7 @@ def fit(
     ------
     TrainingError
         If the matrix has no interactions or an invalid confidence, `start` is of another fit, the factors are no
-        longer finite, the solver fails, or memory runs out.
+        longer finite, the solver fails, or memory runs out. An error of `on_iteration` is raised as it is.
     """
     from implicit.cpu.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
@@ -153,9 +155,13 @@ def fit(
                 model.fit(oriented, show_progress=False, callback=watch)
         except _StopRequested:
             pass
-        except MemoryError as error:
-            raise TrainingError(f"iteration {watch.iteration + 1} of {config.iterations}: {OUT_OF_MEMORY}") from error
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        except (MemoryError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            if error is watch.callback_error:
+                raise
+            if isinstance(error, MemoryError):
+                raise TrainingError(
+                    f"iteration {watch.iteration + 1} of {config.iterations}: {OUT_OF_MEMORY}"
+                ) from error
             raise TrainingError(
                 f"iteration {watch.iteration + 1} of {config.iterations} failed: {error or type(error).__name__}; "
                 "raise regularization, or lower factors or alpha"
@@ -229,11 +235,12 @@ class _Watch:
         self.resumed_from = self.iteration = 0
         self.previous: list[Floats] = []
         self.weighted: csr_array | csr_matrix | None = None
+        self.callback_error: Exception | None = None
 
     def resume(self, iteration: int) -> None:
         """Continue counting after an iteration whose factors the model already holds."""
         self.resumed_from = self.iteration = iteration
-        self.previous = [array.copy() for array in self._current()]
+        self._keep_previous()
 
     def _current(self) -> list[Floats]:
         return [self.model.user_factors, self.model.item_factors]
@@ -241,48 +248,48 @@ class _Watch:
     def __call__(self, index: int, seconds: float, _: object) -> None:
         self.iteration = self.resumed_from + index + 1
         current = self._current()
-        if not self.previous:
-            self.previous = [np.zeros_like(array) for array in current]
-        squares = [_update_previous(previous, new) for previous, new in zip(self.previous, current, strict=True)]
-        norm, change = (float(np.sqrt(sum(of_sides))) for of_sides in zip(*squares, strict=True))
-        if not np.isfinite(norm):
+        # a sum takes a thousandth of a sweep, and is not finite if one of the factors is not
+        if not all(np.isfinite(side.sum()) for side in current):
             raise TrainingError(
                 f"the factors are no longer finite after iteration {self.iteration} of {self.config.iterations} "
                 f"(alpha {self.config.alpha:g}, regularization {self.config.regularization:g}); "
                 "lower alpha or raise regularization"
             )
+        change = _relative_change(self.previous, current) if self.previous else None
         if self._balances():
             begun = time.perf_counter()
             balance(*current)
             seconds += time.perf_counter() - begun
-            # the next change is that of a sweep alone, without the balancing step
-            for previous, new in zip(self.previous, current, strict=True):
-                np.copyto(previous, new)
         if not self.on_iteration:
             return
-        at_snapshot = self.iteration in self.snapshots
-        stop = self.on_iteration(
-            Iteration(
-                self.iteration,
-                seconds,
-                float("nan") if self.iteration == 1 else change / norm if norm else 0.0,
-                self._objective(*current) if at_snapshot else None,
-                imbalance(*current) if at_snapshot else None,
-                Factors(*(reversed(current) if self.transposed else current)),
-            )
-        )
+        self._keep_previous()  # the next change is that of a sweep alone, without the balancing step
+        loss, out_of_balance = self._measure(*current) if self.iteration in self.snapshots else (None, None)
+        factors = Factors(*(reversed(current) if self.transposed else current))
+        try:
+            stop = self.on_iteration(Iteration(self.iteration, seconds, change, loss, out_of_balance, factors))
+        except Exception as error:
+            self.callback_error = error
+            raise
         if stop:
             raise _StopRequested
+
+    def _keep_previous(self) -> None:
+        """Keep a copy of the factors if the change by the next sweep is to be computed."""
+        self.previous = [side.copy() for side in self._current()] if self.iteration + 1 in self.snapshots else []
 
     def _balances(self) -> bool:
         """Return whether a balancing step follows the current sweep."""
         accelerated = self.config.acceleration == "balanced"
         return accelerated and (self.iteration % BALANCE_EVERY == 0 or self.iteration == self.config.iterations)
 
-    def _objective(self, rows: Floats, columns: Floats) -> float:
+    def _measure(self, rows: Floats, columns: Floats) -> tuple[float, float]:
+        """Return the objective and the imbalance. Each takes one thread, so both are computed at once."""
         if self.weighted is None:
             self.weighted = _weighted(self.oriented, self.config.alpha)
-        return _loss_sum(self.weighted, rows, columns, self.config.regularization)
+        with ThreadPoolExecutor(1) as pool:
+            out_of_balance = pool.submit(copy_context().run, imbalance, rows, columns)
+            loss = _loss_sum(self.weighted, rows, columns, self.config.regularization)
+            return loss, out_of_balance.result()
 
 
 def _check(matrix: "csr_array", config: AlsConfig, start: Start | None) -> None:
@@ -321,14 +328,14 @@ def _loss_sum(weighted: "Matrix", rows: Floats, columns: Floats, regularization:
     return float(calculate_loss(weighted, rows, columns, regularization, num_threads=1)) * cells
 
 
-def _update_previous(previous: Floats, current: Floats) -> tuple[float, float]:
-    """Copy `current` to `previous`; return the squared norms of `current` and of its change. Works block by block."""
-    all_old, all_new = previous.reshape(-1), current.reshape(-1)
+def _relative_change(previous: list[Floats], current: list[Floats]) -> float:
+    """Return the norm of the change of all factors, relative to their norm. The differences overwrite `previous`."""
     size = change = 0.0
-    for start in range(0, len(all_new), _BLOCK):
-        old, new = all_old[start : start + _BLOCK], all_new[start : start + _BLOCK]
-        np.subtract(new, old, out=old)  # the difference needs no array of its own
-        change += float(old @ old)
-        size += float(new @ new)
-        old[:] = new
-    return size, change
+    for before, after in zip(previous, current, strict=True):
+        all_old, all_new = before.reshape(-1), after.reshape(-1)
+        for start in range(0, len(all_new), _BLOCK):
+            old, new = all_old[start : start + _BLOCK], all_new[start : start + _BLOCK]
+            np.subtract(new, old, out=old)  # the difference needs no array of its own
+            change += float(old @ old)
+            size += float(new @ new)
+    return (change / size) ** 0.5 if size else 0.0

@@ -43,7 +43,7 @@ class FitRequest:
     settings : AlsConfig
     seed : int
     snapshots : tuple of int
-        Iterations at which the objective, the imbalance and the lists are computed.
+        Iterations at which the change of the factors, the objective, the imbalance and the lists are computed.
     queries : tuple of int
         Users whose lists are followed.
     n : int
@@ -159,9 +159,9 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
             Step(
                 iteration.iteration,
                 elapsed,
-                iteration.factor_change,
-                np.nan if iteration.objective is None else iteration.objective,
-                np.nan if iteration.imbalance is None else iteration.imbalance,
+                _or_nan(iteration.factor_change),
+                _or_nan(iteration.objective),
+                _or_nan(iteration.imbalance),
                 time.time_ns() // 1_000_000,
                 previous.overlap(iteration.factors) if previous and checks else np.nan,
             )
@@ -193,6 +193,10 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
         factors.save(temporary)
     stored = StoredFile(str(request.target), file_sha256(request.target))
     return FitResult(stored, elapsed, len(steps), list(followed.metrics()))
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 @lru_cache(maxsize=1)  # fits of one process follow each other on the same data

@@ -129,15 +129,38 @@ def test_every_iteration_is_reported_and_snapshots_are_measured() -> None:
     assert [iteration.iteration for iteration in iterations] == [1, 2, 3, 4]
     assert [iteration.objective is not None for iteration in iterations] == [False, True, False, True]
     assert [iteration.imbalance is not None for iteration in iterations] == [False, True, False, True]
+    assert [iteration.factor_change is not None for iteration in iterations] == [False, True, False, True]
     assert all(iteration.seconds > 0 for iteration in iterations)
 
 
-def test_factor_change_is_relative_to_the_norm_of_the_factors() -> None:
+@pytest.mark.parametrize("resumed", [False, True])
+def test_factor_change_is_relative_to_the_norm_of_the_factors(resumed: bool) -> None:
     fits = [fit(confidences(), settings(iterations=n), seed=1) for n in (2, 3)]
     old, new = (np.concatenate([factors.users, factors.items]).astype(np.float64) for factors in fits)
-    iterations = reported(settings(iterations=3))
-    assert np.isnan(iterations[0].factor_change)
-    assert iterations[2].factor_change == pytest.approx(np.linalg.norm(new - old) / np.linalg.norm(new), rel=1e-4)
+    start = Start(2, fits[0]) if resumed else None
+    iterations: list[Iteration] = []
+    fit(confidences(), settings(iterations=3), seed=1, start=start, on_iteration=iterations.append, snapshots=(1,))
+    assert iterations[-1].factor_change == pytest.approx(np.linalg.norm(new - old) / np.linalg.norm(new), rel=1e-4)
+    assert resumed or iterations[0].factor_change is None, "the random start is not kept"
+
+
+def test_factor_change_is_that_of_the_sweep_without_the_balancing_step() -> None:
+    fits = [fit(confidences(), settings(iterations=n, acceleration="balanced"), seed=1) for n in (5, 6)]
+    plain = fit(confidences(), settings(iterations=6), seed=1, start=Start(5, fits[0]))
+    old, new = (np.concatenate([factors.users, factors.items]).astype(np.float64) for factors in (fits[0], plain))
+    iterations = reported(settings(iterations=6, acceleration="balanced"))
+    assert iterations[-1].factor_change == pytest.approx(np.linalg.norm(new - old) / np.linalg.norm(new), rel=1e-4)
+
+
+@pytest.mark.parametrize("side", ["users", "items"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_factor_that_is_not_finite_is_seen_at_its_iteration(side: str, value: float) -> None:
+    def spoil(iteration: Iteration) -> None:
+        if iteration.iteration == 2:  # the next sweep spreads it
+            getattr(iteration.factors, side)[:] = value
+
+    with pytest.raises(TrainingError, match=r"no longer finite after iteration 3 of 9|iteration 3 of 9 failed"):
+        fit(confidences(), settings(iterations=9), seed=1, on_iteration=spoil)
 
 
 def test_a_callback_that_returns_true_ends_the_fit_with_the_factors_of_that_iteration() -> None:
@@ -159,6 +182,16 @@ def test_an_exception_in_the_callback_ends_the_fit() -> None:
     with pytest.raises(Interrupted):
         fit(confidences(), settings(iterations=1000), seed=1, on_iteration=interrupt)
     assert iterations == [1, 2, 3]
+
+
+@pytest.mark.parametrize("error", [ValueError("of the caller"), ZeroDivisionError("of the caller"), MemoryError()])
+def test_an_error_of_the_callback_is_not_one_of_the_solver(error: Exception) -> None:
+    def fail(_: Iteration) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        fit(confidences(), settings(), seed=1, on_iteration=fail)
+    assert raised.value is error
 
 
 @pytest.mark.parametrize("solver", ["cg", "cholesky"])
