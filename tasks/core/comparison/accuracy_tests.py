@@ -18,6 +18,10 @@ TESTED = ("ndcg", "recall", "precision", "map")
 """Metrics whose differences are tested, at one cutoff. Sentences name the first."""
 EQUIVALENCE = 0.02
 """Two models are equally accurate if they differ by less than this share of the first model's mean."""
+_ROUNDING = 1e-12
+"""Differences count as equal if they vary by no more than this share of the largest value."""
+_SMALLEST = float(np.finfo(np.float64).tiny)
+"""Smallest p of a t test, in place of 0, which is what smaller ones are rounded to."""
 DRAWS = 9_999
 """Random draws of each randomization test."""
 FEWEST_SEEDS = 5
@@ -40,12 +44,15 @@ class AccuracyTest:
         b - a.
     low_95, high_95 : float
         Bootstrap interval of the difference, over users and seeds at once.
-    p_users_t, p_users_flip : float
-        Over users: paired t test, and randomization of signs.
+    p_users_t : float or None
+        Over users: paired t test; None if the difference is the same for all users and not 0: the test needs variance.
+    p_users_flip : float
+        Over users: randomization of signs.
     p_seeds : float or None
         Over seeds: permutation of run labels, two-sided; None with fewer than five seeds of a model.
     p_equivalent : float
-        Two one-sided t tests over users against ±2% of a's mean. A small p shows that the models are equally accurate.
+        Two one-sided t tests over users against ±2% of a's mean, or sign tests if the difference is the same for all
+        users. A small p shows that the models are equally accurate.
     users, seeds : int
         Number of users, and seeds of the model that has fewer.
     p_holm : float or None
@@ -60,7 +67,7 @@ class AccuracyTest:
     difference: float
     low_95: float
     high_95: float
-    p_users_t: float
+    p_users_t: float | None
     p_users_flip: float
     p_seeds: float | None
     p_equivalent: float
@@ -190,16 +197,18 @@ def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values, *,
     differences = of_b.mean(axis=0) - of_a.mean(axis=0)  # (T,)
     mean_a, mean_b = float(of_a.mean()), float(of_b.mean())
     bound = EQUIVALENCE * mean_a
-    # A t test is undefined without variation: equal differences for all users are certain, whatever they are.
-    if np.ptp(differences) == 0:
-        p_users_t = p_users_flip = float(differences[0] == 0)
-        p_equivalent = 0.0 if abs(float(differences[0])) < bound else 1.0
+    rounding = _ROUNDING * max(np.abs(of_a).max(), np.abs(of_b).max())
+    if np.ptp(differences) <= rounding:
+        # a t test needs variance, and that of rounding errors would give p near 0
+        constant = 0.0 if np.abs(differences).max() <= rounding else mean_b - mean_a
+        p_users_t = None if constant else 1.0
+        p_users_flip, p_equivalent = _constant_p(constant, bound, len(differences))
     else:
-        p_users_t = float(stats.ttest_1samp(differences, 0.0).pvalue)
+        p_users_t = max(float(stats.ttest_1samp(differences, 0.0).pvalue), _SMALLEST)
         p_users_flip = _sign_flip_p(differences, rng)
         above = stats.ttest_1samp(differences, -bound, alternative="greater").pvalue
         below = stats.ttest_1samp(differences, bound, alternative="less").pvalue
-        p_equivalent = float(max(above, below))
+        p_equivalent = max(float(above), float(below), _SMALLEST)
     # The order of the calls that draw from the generator decides the numbers: bootstrap first, then run labels.
     low, high = _crossed_bootstrap(of_a, of_b, rng)
     seeds = min(len(of_a), len(of_b))
@@ -231,6 +240,17 @@ def _holm_by_pair(tests: Sequence[AccuracyTest]) -> list[AccuracyTest]:
         for of_pair in pairs.values()
         for test, p_holm in zip(of_pair, holm([test.p for test in of_pair]).tolist(), strict=True)
     ]
+
+
+def _constant_p(difference: float, bound: float, users: int) -> tuple[float, float]:
+    """Return p of a difference that is the same for all users, two-sided and of equivalence.
+
+    The observed sums are the most extreme of all signs: 2 of 2^users two-sided, 1 of 2^users within the bound. Both are
+    at least the smallest p of a sample of signs.
+    """
+    smallest = 1 / (DRAWS + 1)
+    two_sided = max(2.0 ** (1 - users), smallest) if difference else 1.0
+    return two_sided, max(2.0**-users, smallest) if abs(difference) < bound else 1.0
 
 
 def _sign_flip_p(differences: Values, rng: np.random.Generator) -> float:

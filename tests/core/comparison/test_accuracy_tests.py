@@ -70,12 +70,57 @@ def test_fewer_than_five_seeds_have_no_test_over_seeds(rng):
     assert test.sentence.endswith("; tested over users only, because a test over seeds needs 5 seeds).")
 
 
-def test_equal_values_are_equivalent_with_certainty():
+def test_equal_values_are_equivalent():
     values = np.tile(np.linspace(0.1, 0.9, 20), (5, 1))
     test = compared(values, values)
     assert test.difference == 0
     assert (test.low_95, test.high_95) == pytest.approx((0, 0), abs=1e-12)
-    assert (test.p_users_t, test.p_users_flip, test.p_seeds, test.p_equivalent) == (1, 1, 1, 0)
+    assert (test.p_users_t, test.p_users_flip, test.p_seeds) == (1, 1, 1)
+    assert test.p_equivalent == 1 / 10_000, "all 20 signs are equal in one of 2^20 cases; a sample shows no less"
+    assert test.sentence.startswith("a and b are equally accurate to within 2%")
+
+
+@pytest.mark.parametrize(("users", "p"), [(2, 0.5), (4, 0.125), (5000, 1 / 10_000)])
+def test_a_difference_that_is_the_same_for_all_users_has_the_p_of_all_sign_flips(users, p):
+    for sign in (1, -1):
+        test = compared(np.full((2, users), 0.5), np.full((2, users), 0.5 + sign * 0.2))
+        assert (test.p_users_t, test.p_users_flip, test.p_equivalent, test.p) == (None, p, 1, p)
+    assert compare_with_baseline({"a": {"m": np.full((2, 2), 0.5)}, "b": {"m": np.full((2, 2), 0.7)}}, "a", seed=1)
+
+
+def test_a_constant_difference_within_two_percent_is_equivalent_by_signs():
+    few, many = (compared(np.full((1, users), 0.5), np.full((1, users), 0.501)) for users in (4, 10))
+    assert (few.p_equivalent, many.p_equivalent) == (1 / 16, 1 / 1024)
+    assert many.sentence.startswith("a and b are equally accurate")
+
+
+VALUES = np.linspace(0.1, 0.9, 20)
+
+
+@pytest.mark.parametrize("seeds", [(1, 1), (1, 5), (5, 5), (2, 7)])
+@pytest.mark.parametrize(
+    ("of_a", "of_b"),
+    [
+        (np.zeros(2), np.zeros(2)),
+        (np.zeros(20), VALUES),
+        (VALUES, np.zeros(20)),
+        (np.zeros(4), np.full(4, 0.25)),
+        (VALUES, VALUES + 0.1),  # equal but for rounding
+        (VALUES, (VALUES + 0.1) - 0.1),  # 0 but for rounding
+        (np.array([0.1 + 0.2, 0.3]), np.array([0.3, 0.1 + 0.2])),
+        (np.array([0.0, 1.0]), np.array([1.0, 0.0])),
+        (np.array([0.0, 0.0]), np.array([0.0, 1.0])),
+        (np.full(3, 1e-300), np.full(3, 2e-300)),
+        (np.tile(VALUES, 200), np.tile(VALUES + 1e-3 * VALUES[::-1], 200)),  # a t test rounds p to 0
+    ],
+)
+def test_degenerate_values_give_a_p_above_zero_or_none_and_no_warning(of_a, of_b, seeds):
+    test = compared(*(np.tile(values, (number, 1)) for values, number in zip((of_a, of_b), seeds, strict=True)))
+    for p in (test.p_users_t, test.p_users_flip, test.p_seeds, test.p_equivalent):
+        assert p is None or 0 < p <= 1
+    assert 0 < test.p <= 1
+    assert np.isfinite([test.low_95, test.high_95]).all()
+    assert "nan" not in test.sentence
 
 
 def test_noise_is_no_significant_difference(rng):
