@@ -14,6 +14,7 @@ from flows.publish import progress_artifact
 from tasks.core.config.experiment import ExecutionConfig, ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, OrchestrationError
+from tasks.core.formatting import counted
 from tasks.core.models.cost import gflop
 from tasks.core.planning.capacity import fits_at_a_time
 from tasks.core.planning.estimate import relative_work
@@ -95,7 +96,7 @@ def run_fits(
     OrchestrationError
         If the Dask cluster cannot be reached, or has no workers.
     """
-    progress.plan(f"{len(runs)} fits", relative_work(data.summary, runs))
+    progress.plan(counted(len(runs), "fit"), relative_work(data.summary, runs))
     replaced = {run.identity: complete[run.identity].run_id for run in runs if run.identity in complete}
     for identity in replaced:
         WorkingDirectory(identity).remove()  # what an earlier run left here belongs to the superseded run

@@ -15,6 +15,7 @@ from prefect.artifacts import (
 )
 from prefect.settings import PREFECT_API_URL
 
+from tasks.core.formatting import counted
 from tasks.recovery.parent_run import Comparison
 from tasks.reporting.markdown import answers_table
 from tasks.reporting.result import Result
@@ -46,7 +47,7 @@ def progress_artifact(name: str, total: int) -> Iterator[Callable[[int], None]]:
     callable
         Takes the number of completed fits.
     """
-    artifact = cast(UUID, create_progress_artifact(0.0, key="training", description=f"{name}: {total} fits"))
+    artifact = cast(UUID, create_progress_artifact(0.0, key="training", description=f"{name}: {counted(total, 'fit')}"))
     yield lambda done: cast(None, update_progress_artifact(artifact, 100.0 * done / total))
 
 

@@ -7,6 +7,7 @@ from prefect import task
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
+from tasks.core.formatting import counted
 from tasks.core.models.threads import cores
 from tasks.core.planning.runs import PlannedRun
 from tasks.core.training.run_fit import FitRequest
@@ -45,7 +46,7 @@ def train(
     The task has no retries: a fit that fails would fail again. A fit that was interrupted resumes from its last
     checkpoint. One that was trained and not uploaded is not trained again.
 
-    Metrics by iteration: `factor_change`, `elapsed_seconds` (of training alone), and at the snapshots `objective`,
+    Metrics by iteration: `elapsed_seconds` (of training alone), and at the snapshots `factor_change`, `objective`,
     `imbalance`, `overlap_final.…` and `overlap_previous.…`. Final metrics: `fit_seconds`, `iterations_run`.
 
     Parameters
@@ -119,7 +120,7 @@ def train(
         progress.step(run.training_label, iterations, iterations, "iterations")
         metrics.add(0, fit_seconds=result.seconds, iterations_run=result.iterations)
         stopped = "" if result.iterations == iterations else ", stopped as steady"
-        log.info("%s: %d iterations in %.1f s%s", run.label, result.iterations, result.seconds, stopped)
+        log.info("%s: %s in %.1f s%s", run.label, counted(result.iterations, "iteration"), result.seconds, stopped)
         fit = TrainedFit(run.identity, metrics.recorded, result.factors.sha256)
         fit.save()
         metrics.finish()

@@ -49,6 +49,7 @@ def run(
     from flows.cli.progress_bars import progress_bars
     from flows.cli.result_tables import show_result
     from flows.cli.tables import err, out
+    from tasks.core.formatting import counted
     from tasks.tracking import registry, store
 
     # what the flow would refuse is refused before Prefect is started
@@ -72,7 +73,8 @@ def run(
         print_json({**asdict(result), **counts})
         return
     show_result(result)
-    out.print(f"\n{outcome.trained} fits trained, {outcome.reused} found complete. Every depth: latentlab show latest")
+    trained = counted(outcome.trained, "fit")
+    out.print(f"\n{trained} trained, {outcome.reused} found complete. Every depth: latentlab show latest")
     for name, version in outcome.registered.items():
         out.print(f"Registered: models:/{name}/{version}")
     err.print(f"Parent run {result.parent_id} in {store_name(settings)}; look at it with: latentlab ui")

@@ -74,6 +74,11 @@ def summary_value(value: float) -> str:
     return f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 fit`, `2 fits`."""
+    return f"{number} {noun if number == 1 else noun + 's'}"
+
+
 def run_label(model: str, replicate: int) -> str:
     """Name a run for people: its model and its replicate.
 

@@ -7,7 +7,9 @@ import numpy as np
 
 _LARGEST_CHANGE = 1e-3
 _LARGEST_IMBALANCE = 0.1
-"""Largest fall of the objective and largest imbalance at which fits count as converged."""
+"""Largest fall of the objective, relative to its end, and largest imbalance at which fits count as converged."""
+_ROUNDING = 1e-6
+"""A fall of this share of the first objective is rounding: factors are float32."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class Convergence:
     since : int
         The iteration from which on the change of the objective is taken: a snapshot, at nine tenths of the iterations
         or before.
-    objective_change : float
-        How much the objective fell from there to the end, relative to its value at the end.
+    objective_change : float or None
+        How much the objective fell from there to the end, relative to its value at the end; None if that is not above
+        0 and the objective changed.
     imbalance : float
         norm(UᵀU - VᵀV) / norm(UᵀU) at the end, the largest of the replicates; 0 at an optimum.
     objective : list of (iteration, objective)
@@ -34,17 +37,20 @@ class Convergence:
         Iterations that each replicate ran: fewer than `iterations` if the stopping rule of the config ended it.
     final : float or None
         Objective at the end.
+    before : float or None
+        Objective at `since`; None in results of earlier versions.
     """
 
     model: str
     iterations: int
     since: int
-    objective_change: float
+    objective_change: float | None
     imbalance: float
     objective: list[tuple[int, float]]
     settled: list[tuple[int, float]]
     ran: list[int] = field(default_factory=list)
     final: float | None = None
+    before: float | None = None
 
     @property
     def iterations_run(self) -> str:
@@ -65,11 +71,32 @@ class Convergence:
         )
 
     @property
+    def change(self) -> str:
+        """The change of the objective in words, such as `0.40%`, or `from 271 to 1.04` where it halved or more."""
+        if self._in_absolute_terms:
+            return f"from {self.before:.3g} to {self.final:.3g}"
+        return f"{self.objective_change:z.2%}"
+
+    @property
+    def _in_absolute_terms(self) -> bool:
+        """Whether the end is too small for a relative change to say much."""
+        return self.before is not None and (self.objective_change is None or self.objective_change > 1)
+
+    @property
+    def _still_falls(self) -> bool:
+        if self.before is not None and self.final is not None and self.objective:
+            _, first = self.objective[0]
+            if self.before - self.final <= _ROUNDING * abs(first):
+                return False
+        return self.objective_change is None or self.objective_change > _LARGEST_CHANGE
+
+    @property
     def warning(self) -> str:
         """A clause that says why the fits have not converged; empty if they have."""
         reasons = []
-        if self.objective_change > _LARGEST_CHANGE:
-            reasons.append(f"the objective still fell by {self.objective_change:.2%} after iteration {self.since}")
+        if self._still_falls:
+            by = "" if self._in_absolute_terms else "by "
+            reasons.append(f"the objective still fell {by}{self.change} after iteration {self.since}")
         if self.imbalance > _LARGEST_IMBALANCE:
             reasons.append(f"the factors of users and items are out of balance ({self.imbalance:.2f}; 0 at an optimum)")
         if not reasons:
@@ -111,16 +138,18 @@ def summarize_fits(
     ]
     at_start = [history[step] for history, step in zip(objectives, starts, strict=True)]
     at_end = [history[step] for history, step in zip(objectives, ends, strict=True)]
+    before, final = sum(at_start), sum(at_end)
     return Convergence(
         model=model,
         iterations=iterations,
         since=min(starts),
-        objective_change=sum(at_start) / sum(at_end) - 1,
+        objective_change=before / final - 1 if final > 0 else 0.0 if before == final else None,
         imbalance=max(list(history.values())[-1] for history in imbalances),
         objective=_mean_history(objectives),
         settled=_mean_history(overlaps),
         ran=ends,
         final=float(np.mean(at_end)),
+        before=float(np.mean(at_start)),
     )
 
 

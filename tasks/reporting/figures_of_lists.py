@@ -90,8 +90,10 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
         right.set_xticks([])
         right.set_yticks([])
         right.set_xlabel("distant runs give different lists")
-    within = {model: _mean_off_diagonal(overlap[np.ix_(runs[model], runs[model])]) for model in models}
-    values = "; ".join(f"{model}: {value:.3f}" for model, value in within.items())
+    values = "; ".join(
+        f"{model}: {_mean_off_diagonal(overlap[np.ix_(own, own)]):.3f}" if len(own) > 1 else f"{model}: one run"
+        for model, own in runs.items()
+    )
     return drawing(f"runs-{matrix.target}", f"Mean overlap of two runs of the same model. {values}.")
 
 
@@ -146,6 +148,6 @@ def _classical_scaling(squared_distances: Values) -> Values:
 
 
 def _mean_off_diagonal(overlap: Values) -> float:
-    """Return the mean overlap of two different runs of (R, R); 1 for a single run."""
+    """Return the mean overlap of two different runs of (R, R), where R is at least 2."""
     size = len(overlap)
-    return float((overlap.sum() - np.trace(overlap)) / (size * (size - 1))) if size > 1 else 1.0
+    return float((overlap.sum() - np.trace(overlap)) / (size * (size - 1)))

@@ -6,7 +6,7 @@ from tasks.reporting.drawing import Drawing, figure, model_style
 
 
 def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
-    """Draw how far the objective is above its final value along the iterations.
+    """Draw how far the objective is above its final value along the iterations, relative to it if it is above 0.
 
     Parameters
     ----------
@@ -18,11 +18,16 @@ def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Dra
     Drawing
     """
     has_points = False
+    relative = all(points[-1][1] > 0 for points in objectives.values())
     title = "Convergence: the objective above its final value"
     with figure(title, height=2.4 + 0.2 * len(objectives)) as (axes, drawing):
         for position, (model, points) in enumerate(objectives.items()):
             final = points[-1][1]
-            above = [(iteration, value / final - 1) for iteration, value in points[:-1] if value > final]
+            above = [
+                (iteration, value / final - 1 if relative else value - final)
+                for iteration, value in points[:-1]
+                if value > final
+            ]
             has_points |= bool(above)
             color, marker = model_style(position)
             axes.plot(*zip(*above, strict=True) if above else ([], []), marker, ls="-", color=color, label=model)
@@ -31,9 +36,10 @@ def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Dra
             axes.set_yscale("log")
             axes.xaxis.minorticks_off()  # drawing a tick takes longer than drawing a curve
         axes.set_xlabel("iteration")
-        axes.set_ylabel("(objective - final) / final")
+        axes.set_ylabel("(objective - final) / final" if relative else "objective - final")
     values = "; ".join(
-        f"{model}: {points[0][1]:,.0f} after iteration {points[0][0]}, {points[-1][1]:,.0f} after {points[-1][0]}"
+        f"{model}: {_rounded(points[0][1])} after iteration {points[0][0]}, {_rounded(points[-1][1])} after "
+        f"{points[-1][0]}"
         for model, points in objectives.items()
     )
     return drawing("objective", f"{values}.")
@@ -65,3 +71,7 @@ def draw_list_stability(overlaps: Mapping[str, Sequence[tuple[int, float]]]) -> 
         f"{model}: " + ", ".join(f"{y:.2f} at {x}" for x, y in points) for model, points in overlaps.items()
     )
     return drawing("trajectory", f"{values}.")
+
+
+def _rounded(objective: float) -> str:
+    return f"{objective:,.0f}" if abs(objective) >= 10 else f"{objective:.3g}"

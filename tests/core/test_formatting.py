@@ -8,6 +8,7 @@ from tasks.core.data.interactions import Summary
 from tasks.core.errors import without_logins
 from tasks.core.formatting import (
     SUMMARY_LABELS,
+    counted,
     decimals,
     did_you_mean,
     interval,
@@ -57,6 +58,10 @@ def test_summary_labels_cover_the_summary_in_its_order() -> None:
 def test_summary_values_are_counts_or_means() -> None:
     assert summary_value(55375) == "55,375"
     assert summary_value(58.7845010616) == "58.784501"
+
+
+def test_a_single_thing_is_counted_in_the_singular() -> None:
+    assert [counted(number, "fit") for number in (0, 1, 2)] == ["0 fits", "1 fit", "2 fits"]
 
 
 def test_runs_are_labelled_by_model_and_replicate() -> None:

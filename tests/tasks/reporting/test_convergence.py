@@ -59,4 +59,33 @@ def test_a_summary_is_the_mean_over_the_replicates() -> None:
         settled=[(1, 0.625), (10, 1.0)],
         ran=[10, 10],
         final=20.0,
+        before=22.0,
     )
+
+
+def of_objectives(*values: float) -> Convergence:
+    """Summarize one fit of ten iterations with these objectives, the last two at iterations 9 and 10."""
+    history = dict(zip((*range(1, len(values) - 1), 9, 10), values, strict=True))
+    return summarize_fits("k8", 10, objectives=[history], overlaps=[{10: 1.0}], imbalances=[{10: 0.0}])
+
+
+@pytest.mark.parametrize("values", [(0.0, 0.0), (500.0, 0.0, 0.0), (500.0, 1e-6, 2e-8), (500.0, 1e-5, -1e-5)])
+def test_an_objective_of_zero_that_no_longer_falls_gives_no_warning(values: tuple[float, ...]) -> None:
+    assert of_objectives(*values).warning == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((271.29, 6.4832), "the objective still fell from 271 to 6.48 after iteration 9"),
+        ((3.0, 0.0), "the objective still fell from 3 to 0 after iteration 9"),
+        ((500.0, 3.0, -0.25), "the objective still fell from 3 to -0.25 after iteration 9"),
+        ((2.0, 1.0), "the objective still fell by 100.00% after iteration 9"),
+    ],
+)
+def test_a_fall_to_less_than_half_is_described_in_absolute_terms(values: tuple[float, ...], words: str) -> None:
+    assert words in of_objectives(*values).warning
+
+
+def test_results_of_earlier_versions_have_a_relative_change_only() -> None:
+    assert "the objective still fell by 150.00% after iteration 90" in convergence(change=1.5).warning

@@ -41,7 +41,7 @@ def test_runs_have_the_mean_overlap_within_each_model() -> None:
     matrix = Matrix("users", 5, ["a #0", "a #1", "b #0"], overlap)
     drawing = draw_runs(matrix, owners=["a", "a", "b"], models=["a", "b"])
     assert drawing.name == "runs-users"
-    assert drawing.alt == "Mean overlap of two runs of the same model. a: 0.800; b: 1.000."
+    assert drawing.alt == "Mean overlap of two runs of the same model. a: 0.800; b: one run."
 
 
 def test_the_model_of_a_run_is_not_read_from_its_label() -> None:
