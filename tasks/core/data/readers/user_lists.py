@@ -1,5 +1,6 @@
 """Text with one line for each user, read into a frame of interactions."""
 
+import re
 from typing import TYPE_CHECKING
 
 from tasks.core.data.readers.columns import checked_frame
@@ -36,7 +37,8 @@ def read_user_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFr
     import pandas as pd
 
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        # str.splitlines would also split at characters that occur in ids, such as U+0085 and U+2028
+        lines = re.split("\r\n|\r|\n", data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         number = data[: error.start].count(b"\n") + 1
         raise DataError(f"{name}:{number}: not UTF-8 text; save the file as UTF-8") from None

@@ -16,6 +16,12 @@ def test_only_the_given_separator_separates(read_own: ReadOwn) -> None:
     assert columns_of(ratings) == {"user": ["a b", "a b"], "item": ["x y", "z"]}
 
 
+@pytest.mark.parametrize("letter", list("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
+def test_only_line_ends_of_files_end_a_line(read_own: ReadOwn, letter: str) -> None:
+    ratings = read_own(f"a;x{letter}y\r\nb;z\rc;z\n", "lists.txt", layout="lists", separator=";")
+    assert columns_of(ratings) == {"user": ["a", "b", "c"], "item": [f"x{letter}y", "z", "z"]}
+
+
 def test_a_user_may_have_several_lines(read_own: ReadOwn) -> None:
     assert columns_of(read_own("1 2\n1 3\n", "l", layout="lists"))["item"] == [2, 3]
 
