@@ -150,10 +150,10 @@ def factorial(
     Returns
     -------
     Factorial or None
-        None if the models are no 2 x 2 design, or if there are no answers.
+        None if the models are no 2 x 2 design, or if one of them has a single run.
     """
     design = grid(models)
-    if design is None or not answers:
+    if design is None or {model for answer in answers for model in (answer.a, answer.b)} != set(models):
         return None
     (first, second), cells = design
     (low_1, low_2), *_, (high_1, high_2) = cells

@@ -62,7 +62,9 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     matrix.data = _confidences(frame, config)[row_numbers]
     times = frame["timestamp"].to_numpy()[row_numbers] if "timestamp" in frame else None
     user_ids, item_ids = _raw_ids(frame["user"], user_codes), _raw_ids(frame["item"], item_codes)
-    item_titles = np.array([titles.get(raw_id, "") for raw_id in item_ids.tolist()], dtype=np.str_) if titles else None
+    # ids are integers only if all of a column are, which the file of titles and that of ratings may differ in
+    title_of = {str(raw_id): title for raw_id, title in titles.items()}
+    item_titles = np.array([title_of.get(str(raw_id), "") for raw_id in item_ids], dtype=np.str_) if titles else None
     return Interactions(matrix, user_ids, item_ids, item_titles, times)
 
 

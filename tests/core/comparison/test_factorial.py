@@ -142,6 +142,10 @@ def test_single_runs_have_no_factorial(rng):
     assert factorial_of({name: runs_of(rng, 0, replicates=1) for name in "abcd"})[0] is None
 
 
+def test_a_model_of_a_single_run_leaves_no_factorial(rng):
+    assert factorial_of({name: runs_of(rng, 0, replicates=1 + (name != "c")) for name in "abcd"})[0] is None
+
+
 def test_names_of_models_may_look_like_labels_of_runs(rng):
     names = {"a": "k #1", "b": "k", "c": "k #1 #2", "d": "#"}
     lists = {model: runs_of(rng, 3 * position) for position, model in enumerate(names)}

@@ -218,3 +218,12 @@ def test_the_digest_of_the_genuine_movielens_100k_never_changes(
     genuine: Path, min_rating: float | None, expected: str
 ) -> None:
     assert digest_of(DatasetConfig(name="movielens-100k", path=str(genuine)), min_rating) == expected
+
+
+def test_items_whose_ids_are_text_beside_numbers_keep_their_titles() -> None:
+    titles: dict[int | str, str] = {10: "Ten", "x7": "Seven"}  # as titles are read: integers where they can be
+    for rows in ([("u", "10"), ("u", "x7")], [("u", "x7"), ("u", "10")]):
+        interactions = build(ratings_of(rows, titles), PreprocessConfig())
+        assert interactions.item_titles is not None
+        named = dict(zip(interactions.item_ids.tolist(), interactions.item_titles.tolist(), strict=True))
+        assert named == {"10": "Ten", "x7": "Seven"}
