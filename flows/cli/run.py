@@ -88,9 +88,14 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     from tasks.core.planning.estimate import estimate
 
     if settings.dataset.name == "file":
-        from flows.cli.data import prepare_data
+        from flows.cli.progress_bars import progress_bars
+        from tasks.download import fetch_dataset
+        from tasks.preprocess import check_queries, preprocess
 
-        summary = prepare_data(settings).summary
+        with progress_bars():
+            prepared = preprocess.fn(settings, fetch_dataset(settings.dataset))  # refuses what a run refuses
+        check_queries(settings, prepared)
+        summary = prepared.summary
         size, bound = (summary.users, summary.items, summary.interactions), ""
     else:
         entry = catalogue_entry(settings.dataset.name)

@@ -1,5 +1,7 @@
 """`latentlab check`: the resolved config, the work that it implies, and the smallest p that it can reach."""
 
+import pytest
+
 from tests.command_line import CommandLine, answer_of
 from tests.paths import ROOT
 
@@ -29,3 +31,19 @@ def test_too_few_replicates_for_significance_are_reported_with_the_number_that_s
 def test_one_replicate_allows_no_test(offline: CommandLine) -> None:
     text = offline.call("check", CONFIG, "--set", "replicates=1").stdout
     assert "smallest p      none: a test needs two models with two replicates each" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "override", "message"),
+    [
+        (3, "evaluation={split: {strategy: leave_last}}", "leave_last needs timestamps, and the data have none"),
+        (3, "evaluation={split: {strategy: time}}", "time needs timestamps, and the data have none"),
+        (3, "evaluation={split: {strategy: random, test_fraction: 0.001}}", "split holds out 0 of"),
+        (3, "evaluation={split: {strategy: files, test: none.csv}}", "none.csv is not a file"),
+        (2, "queries={users: [4]}", "queries.users: found 4; the data have users 0 to 3"),
+    ],
+)
+def test_what_a_run_refuses_after_reading_the_ratings_is_refused(
+    offline: CommandLine, code: int, override: str, message: str
+) -> None:
+    assert message in offline.failure(code, "check", "config.yaml", "--set", override)
