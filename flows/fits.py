@@ -20,6 +20,7 @@ from tasks.core.planning.capacity import fits_at_a_time
 from tasks.core.planning.estimate import relative_work
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.evaluate import evaluate
+from tasks.recovery.heartbeat import heartbeat
 from tasks.recovery.interrupts import deferred_signals
 from tasks.recovery.lock import lock
 from tasks.recovery.worker_process import worker_processes
@@ -120,9 +121,11 @@ def run_fits(
                 except BaseException:
                     failed.set()  # before the slot is free, and another fit begins
                     raise
-            fitted = runner.run_task(evaluate, config=config, data=data, open_fit=fitted, **common)
-            progress.check_stop(f"{run.label} was stopped before its upload")
-            ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
+            # a step of the fit may wait in the queue of a cluster, where nothing sends heartbeats of its run
+            with heartbeat(open_store(parent.uri), fitted.run_id):
+                fitted = runner.run_task(evaluate, config=config, data=data, open_fit=fitted, **common)
+                progress.check_stop(f"{run.label} was stopped before its upload")
+                ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
             return CompletedFit(ref, WorkingDirectory(run.identity))
 
     with _runner(config, data, runs) as runner, progress_artifact(config.name, len(runs)) as update:

@@ -20,7 +20,9 @@ from tasks.core.models import als
 from tasks.core.planning.runs import PlannedRun, planned_runs
 from tasks.reporting import progress
 from tasks.reporting.progress import listening
+from tasks.tracking.runs import last_heartbeat
 from tasks.tracking.search import our_runs
+from tasks.train import OpenFit
 from tests.flows.finished_experiment import FinishedExperiment
 from tests.flows.listeners import SECONDS, Recording, interrupt, wait_until
 from tests.flows.same_lists import check_same_lists
@@ -181,6 +183,25 @@ def test_no_fit_begins_after_a_step_of_one_has_failed(
     else:
         first, second = begun
         assert statuses == {"k2 vs k8": "FAILED", first: "FAILED", second: "FINISHED"}
+
+
+@pytest.mark.parametrize("step", ["evaluate", "upload"])
+@pytest.mark.usefixtures("api_url")
+def test_a_fit_whose_next_step_waits_to_begin_sends_heartbeats(
+    one_worker: ExperimentConfig, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """As in the queue of a cluster. A run without heartbeats is taken for dead, and closed."""
+    one = one_worker.model_copy(update={"models": {"k2": one_worker.models["k2"]}, "replicates": 1})
+    monkeypatch.setattr("tasks.recovery.heartbeat.BEAT_SECONDS", 0.2)
+    begin = getattr(fits, step)
+
+    def wait_and_begin(*, open_fit: OpenFit, **parameters: object) -> object:
+        waiting_since = last_heartbeat(client.get_run(open_fit.run_id))
+        wait_until(lambda: last_heartbeat(client.get_run(open_fit.run_id)) > waiting_since)
+        return begin(open_fit=open_fit, **parameters)
+
+    monkeypatch.setattr(fits, step, wait_and_begin)
+    experiment(one)
 
 
 def test_an_interrupt_stops_the_fits_in_every_thread(planned: list[PlannedRun]) -> None:
