@@ -61,7 +61,8 @@ def lock(name: str, what: str) -> Iterator[bool]:
     try:
         yield waited
     finally:
-        path.unlink(missing_ok=True)  # who waits opens the path again
+        # a process that has already opened the file gets a lock without a name, which filelock (since 3.20.4) refuses
+        path.unlink(missing_ok=True)
         held.release()
 
 

@@ -1,5 +1,7 @@
 """Faults that a run of the flow meets: the exit code of each kind, and no finished run."""
 
+import shutil
+
 import pytest
 
 from tests.command_line import CommandLine
@@ -55,3 +57,16 @@ def test_a_fit_that_fails_ends_the_process_with_its_code(online: CommandLine) ->
     failing = "models.k2={factors: 2, iterations: 2, alpha: 1e12, regularization: 1e38}"
     assert "regularization" in online.failure(4, "run", "config.yaml", "--set", failing, run=online.run)
     assert online.finished_runs() == 0
+
+
+def test_a_fit_under_fresh_that_cannot_be_written_fails_the_command_and_keeps_the_old_run(online: CommandLine) -> None:
+    """A disk that is full while a fit trains is a DataError. The earlier result must not be returned in its place."""
+    here = ("--set", "execution.isolate=false")
+    first = online.answer("run", "config.yaml", *here)
+    work = online.folder / "home" / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.write_text("where the folder of the fit belongs")
+    assert "cannot be written" in online.failure(3, "run", "config.yaml", "--fresh", *here)
+    work.unlink()
+    again = online.answer("run", "config.yaml", *here)
+    assert (again["trained"], again["runs"], again["parent_id"]) == (0, first["runs"], first["parent_id"])

@@ -91,6 +91,24 @@ def test_of_many_threads_that_want_a_lock_one_at_a_time_holds_it(home: Path) -> 
     assert most == [1] * 8
 
 
+def test_a_lock_whose_file_is_removed_between_open_and_flock_is_not_held(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder removes the file as it releases. A waiter that has opened it then locks a file without a name."""
+    path, flock, removed = home / "locks" / "work", fcntl.flock, []
+
+    def flock_of_a_waiter(descriptor: int, operation: int) -> None:
+        if not removed and operation & fcntl.LOCK_EX:
+            path.unlink()
+            removed.append(path)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock_of_a_waiter)
+    with lock("work", "the work"):
+        assert removed
+        assert module._acquire(path) is None, "a second process would hold the lock, too"
+
+
 def test_lock_files_that_no_process_holds_are_removed(home: Path, holder: subprocess.Popen[str]) -> None:
     (path,) = (home / "locks").iterdir()
     remove_unused()
