@@ -75,7 +75,18 @@ def summary_value(value: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 fit`, `2 fits`."""
+    """Return a number with its noun: `1 fit`, `2 fits`.
+
+    Parameters
+    ----------
+    number : int
+    noun : str
+        In the singular, with a regular plural.
+
+    Returns
+    -------
+    str
+    """
     return f"{number} {noun if number == 1 else noun + 's'}"
 
 
