@@ -32,7 +32,6 @@ def set_defaults() -> None:
     """Set the variables that are not set, and let our own messages through."""
     missing = DEFAULTS.keys() - os.environ.keys()
     os.environ.update({name: DEFAULTS[name] for name in missing})
-    os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook's backend may not be installed here
     _exempt_this_machine_from_proxies()
     for name in _OUR_LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO)
@@ -63,6 +62,7 @@ def _exempt_this_machine_from_proxies() -> None:
 def prepare(*, debug: bool = False) -> None:
     """Set the defaults for a command. Its failures are reported by us, and by Prefect's log only with `debug`."""
     set_defaults()
+    os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook's backend may not be installed here
     if not debug:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")

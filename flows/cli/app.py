@@ -4,6 +4,7 @@ import atexit
 import io
 import logging
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Annotated
@@ -12,8 +13,9 @@ import typer
 
 from flows import environment
 from flows.cli import browse, data, maintain, run
-from flows.cli.failures import ReportingGroup
-from tasks.core.errors import OrchestrationError
+from flows.cli.failures import ReportingGroup, reported
+from flows.cli.streams import prepare_streams
+from tasks.core.errors import LatentlabError, OrchestrationError
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -45,13 +47,16 @@ def main() -> None:
 
     def leave() -> None:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, AttributeError, LatentlabError):
                 stream.flush()
         os._exit(code)
 
     atexit.register(leave)  # the first to be registered is the last to be run
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it as ignored
     try:
-        app(prog_name="latentlab")
+        with reported(debug="--debug" in sys.argv):
+            prepare_streams()
+            app(prog_name="latentlab")
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)

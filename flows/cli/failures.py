@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from flows.cli.streams import ClosedPipe
 from tasks.core.errors import (
     OUT_OF_MEMORY,
     LatentlabError,
@@ -28,25 +29,36 @@ class ReportingGroup(TyperGroup):
     """The group of commands, whose expected failures become a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        with _reported(debug=bool(ctx.params.get("debug"))):
-            return super().invoke(ctx)
+        """Run the command, and write what it printed."""
+        with reported(debug=bool(ctx.params.get("debug"))):
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
 
 
 @contextmanager
-def _reported(*, debug: bool) -> Iterator[None]:
+def reported(*, debug: bool) -> Iterator[None]:
+    """End the process with an exit code if the block fails, after a message on stderr.
+
+    Parameters
+    ----------
+    debug : bool
+        Raise the exception instead.
+    """
     try:
         yield
     except KeyboardInterrupt:
         typer.echo("latentlab: interrupted", err=True)
-        raise typer.Exit(130) from None
+        raise SystemExit(130) from None
+    except ClosedPipe as error:
+        raise SystemExit(error.exit_code) from None
     except Exception as error:
         if debug or _package(type(error).__module__) in {"typer", "click"}:
             raise
         expected = _as_expected(error)
         message = expected or f"a bug: {type(error).__name__}: {error}; latentlab --debug shows where"
         typer.echo(f"latentlab: {without_logins(str(message))}", err=True)
-        raise typer.Exit(expected.exit_code if expected else 1) from None
+        raise SystemExit(expected.exit_code if expected else 1) from None
 
 
 def _as_expected(error: Exception) -> LatentlabError | None:
@@ -69,7 +81,7 @@ def _as_expected(error: Exception) -> LatentlabError | None:
     # an exception of Python, or of a library that Prefect or MLflow uses
     called = _called_library(error)
     if called in _ORCHESTRATION:
-        advice = "check the variables PREFECT_* and the profile in PREFECT_HOME"
+        advice = "check the variables PREFECT_* and SSL_CERT_*, and the profile in PREFECT_HOME"
         return OrchestrationError(f"Prefect failed: {_description(error, 'PREFECT_')}; {advice}")
     if called in _TRACKING:
         return TrackingError(f"MLflow failed: {_description(error, 'MLFLOW_')}; check the variables MLFLOW_*")

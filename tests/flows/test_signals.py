@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM to the process of a run: its exit code, how soon it ends, and KILLED runs."""
 
+import os
 import signal
 import subprocess
 import time
@@ -56,6 +57,21 @@ def test_a_signal_ends_the_command_within_five_seconds(
     statuses = {run.info.run_name: run.info.status for run in our_runs(client)}
     assert statuses["k2 vs k8"] == "KILLED"
     assert set(statuses.values()) == {"KILLED"}
+
+
+def test_a_command_that_inherits_sigint_as_ignored_can_be_interrupted(offline: CommandLine) -> None:
+    """A script's background job inherits it so. The command reads a pipe that stays empty."""
+    pipe = offline.folder / "pipe.yaml"
+    os.mkfifo(pipe)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = offline.start("check", str(pipe))
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with pipe.open("w"):  # returns once the command has opened it
+        ended, _, stderr = stop(process, signal.SIGINT)
+    assert ended == 130, stderr
+    assert stderr == "latentlab: interrupted\n"
 
 
 def test_a_signal_ends_fits_of_many_factors_within_fifteen_seconds(
