@@ -80,6 +80,7 @@ def counted(number: int, noun: str) -> str:
     Parameters
     ----------
     number : int
+        How many there are.
     noun : str
         In the singular, with a regular plural.
 
