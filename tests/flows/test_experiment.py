@@ -147,7 +147,6 @@ def test_the_comparison_that_was_asked_for_last_is_the_latest(
     assert latest() == find_run(copy_of_finished, "blocks").info.run_id == first
 
 
-@pytest.mark.usefixtures("copy_of_finished")
 def test_compare_and_a_written_baseline_find_the_comparison_that_exists(
     copy_of_finished: MlflowClient, finished: FinishedExperiment
 ) -> None:
@@ -166,6 +165,7 @@ def test_compare_and_a_written_baseline_find_the_comparison_that_exists(
     assert not [run for run in our_runs(copy_of_finished) if "latentlab.superseded" in run.data.tags]
 
 
+@pytest.mark.usefixtures("copy_of_finished")
 def test_only_an_added_model_is_trained(config: ExperimentConfig, finished: FinishedExperiment) -> None:
     first = finished.outcome.result
     models = {**config.models, "k3": config.models["k2"].model_copy(update={"factors": 3})}
