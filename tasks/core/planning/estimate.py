@@ -16,7 +16,7 @@ from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.models import cost
-from tasks.core.models.cost import fit_bytes, gflop, sweep_seconds
+from tasks.core.models.cost import BLOCK_BYTES, fit_bytes, gflop, sweep_seconds
 from tasks.core.models.reference_recommenders import references_for
 from tasks.core.models.threads import cores, one_blas_thread
 from tasks.core.planning.capacity import fits_at_a_time
@@ -194,7 +194,8 @@ def _comparison_bytes(config: ExperimentConfig, users: int, items: int, n_model_
     entities = max(users, items)
     n = max(config.queries.n, config.queries.recommend_n)
     runs_of_pair = min(2 * config.replicates, n_model_runs)
-    return max(
+    blocks = 4 * min(BLOCK_BYTES, 8 * entities**2)  # temporary arrays
+    return blocks + max(
         16 * LIST_LENGTH * entities,  # two runs: entries shared and overlap, at each depth (`comparison.agreement`)
         n_model_runs * entities * (9 * n + 24),  # all runs: the first n entries, twice (`inference.overlap_counts`)
         16 * runs_of_pair**2 * min(users, MOST_USERS),  # two models, user by user, twice (`comparison.per_user`)

@@ -57,7 +57,8 @@ def test_memory_of_comparing_many_runs_is_that_worked_out_by_hand() -> None:
     config = small_experiment({"a": SETTINGS, "b": SETTINGS}, replicates=30, evaluation=None, execution={"workers": 1})
     lists = 60 * 800 * (2 * 3000 + 40)  # 100 ids and scores, 8 bytes together
     by_user = 16 * 60 * 60 * 3000  # overlaps of 60 x 60 runs for each user, twice
-    assert estimate(config, 3000, 40, 6000).memory_bytes == 2 * 8 * 6000 + lists + by_user
+    blocks = 4 * (64 << 20)
+    assert estimate(config, 3000, 40, 6000).memory_bytes == 2 * 8 * 6000 + lists + blocks + by_user
 
 
 @pytest.mark.parametrize(("items", "references"), [(MOST_ITEMS, 4), (MOST_ITEMS + 1, 3)])
