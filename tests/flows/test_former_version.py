@@ -35,6 +35,10 @@ def test_nothing_is_trained_again_and_the_result_is_the_same(latentlab: Command,
     printed = json.loads((workdir / "printed.json").read_text(encoding="utf-8"))
     found = latentlab("run", "config.yaml", "--register", "lab")
     assert (found["trained"], found["reused"]) == (0, 6)
+    assert [record.pop("before") for record in found["convergence"]] == [
+        None,
+        None,
+    ]  # the former version had no such key
     assert {**found, "trained": 6, "reused": 0} == printed
 
 
