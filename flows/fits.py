@@ -234,7 +234,7 @@ def _cluster(execution: ExecutionConfig) -> Iterator["DaskTaskRunner"]:
             raise OrchestrationError(
                 f"the Dask cluster at {execution.address} cannot be used: {error or 'no worker came'}; start it with "
                 "`dask scheduler` and `dask worker`, and check execution.address"
-            ) from None
+            ) from error
         yield runner
 
 

@@ -65,7 +65,7 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
         client = open_store(parent.uri)
     except TrackingError as error:
         advice = "once it answers, run the same command again: what is trained is kept"
-        raise TrackingError(f"{error}; {advice}") from None
+        raise TrackingError(f"{error}; {advice}") from error
     fit, run_id = open_fit.fit, open_fit.run_id
     fit.check()
     files = fit.files or []

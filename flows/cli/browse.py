@@ -56,7 +56,8 @@ def runs(as_json: Json = False) -> None:
         }
         for row in rows
     ]
-    out.print(columns_table(table, f"{len(rows)} runs in {store_name()}") if rows else "No runs yet: latentlab run")
+    title = f"{len(rows)} runs in {store_name()}"
+    out.print(columns_table(table, title, keys=2) if rows else "No runs yet: latentlab run")
 
 
 @commands.command()

@@ -100,7 +100,7 @@ def _factorial_table(factorial: "Factorial") -> Group:
         interval = _interval(interaction.low_95, interaction.high_95)
         table.add_row(interaction.target, "interaction", "(approximate)", decimals(interaction.size), interval, "")
     title = f"{factorial.settings[0]} and {factorial.settings[1]}, each at two values of the other"
-    return titled(title, table, "p: exact permutation of run labels, after Holm over all rows with one.")
+    return titled(title, table, "p: exact permutation of run labels, after Holm over all rows with one.", keys=3)
 
 
 def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]:
@@ -165,7 +165,7 @@ def _sweep_table(sweep: "Sweep") -> Group:
     note = ""
     if "steadiness" in names and len(names) > 1:
         note = f"Steadiness: overlap@{sweep.n} of all users' lists between two seeds of one model."
-    return titled(f"Along {' and '.join(sweep.settings)}", table, note)
+    return titled(f"Along {' and '.join(sweep.settings)}", table, note, keys=len(sweep.settings))
 
 
 def _agreement_table(result: "Result", *, every_depth: bool) -> Group:
@@ -190,7 +190,7 @@ def _agreement_table(result: "Result", *, every_depth: bool) -> Group:
         "in A, in B: between seeds of one model. A&B: between the models. "
         "Jaccard and extrapolated rank-biased overlap (p = 0.8): of A&B."
     )
-    return titled("Agreement of lists: mean overlap@n over pairs of seeds", table, note)
+    return titled("Agreement of lists: mean overlap@n over pairs of seeds", table, note, keys=3)
 
 
 def _usual_depths(result: "Result") -> dict[str, int]:

@@ -5,8 +5,9 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tasks.core.formatting import SUMMARY_LABELS, summary_value
@@ -15,14 +16,23 @@ if TYPE_CHECKING:
     from tasks.core.comparison.query_lists import Entry, QueryLists
     from tasks.core.data.interactions import Summary
 
+_LEAST_WIDTH = 40
+"""Of a terminal; a narrower one breaks the lines itself."""
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+for console in (out, err):
+    console.width = max(console.width, _LEAST_WIDTH)
 
 STYLE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "show_edge": False, "collapse_padding": True}
+_GAP = 2
+"""Columns of text between two columns of a table."""
 
 
-def titled(title: str, table: Table, note: str = "") -> Group:
+def titled(title: str, table: Table, note: str = "", *, keys: int = 1) -> Group:
     """Return a table under its title, which may be wider than the table.
+
+    If the table is wider than the terminal, the columns that do not fit follow in tables of their own.
 
     Parameters
     ----------
@@ -32,15 +42,52 @@ def titled(title: str, table: Table, note: str = "") -> Group:
         The table.
     note : str
         Shown below the table.
+    keys : int
+        Number of columns that name a row: each of the tables begins with them.
 
     Returns
     -------
     Group
     """
-    return Group(Text(title, "bold"), table, *([Text(note, "dim")] if note else []), "")
+    return Group(Text(title, "bold"), *_folded(table, keys), *([Text(note, "dim")] if note else []), "")
 
 
-def columns_table(rows: Sequence[Mapping[str, object]], title: str) -> Group:
+def _folded(table: Table, keys: int) -> list[Table]:
+    """Return a table, or its columns as several tables of which each fits into the terminal.
+
+    Only names and text are broken into lines, never numbers.
+    """
+    names, others = table.columns[:keys], table.columns[keys:]
+    width_of_names = sum(map(_width, names)) + _GAP * len(names)
+    if width_of_names + sum(map(_width, others)) + _GAP * max(len(others) - 1, 0) <= out.width or not others:
+        return [table]
+    left = out.width - min(width_of_names, out.width - max(map(_width, others)))
+    parts: list[list[Column]] = [[]]
+    for column in others:
+        used = sum(_width(earlier) + _GAP for earlier in parts[-1])
+        if parts[-1] and used + _width(column) > left:
+            parts.append([])
+        parts[-1].append(column)
+    return [_table_of([*names, *part], keys) for part in parts]
+
+
+def _table_of(columns: Sequence[Column], keys: int) -> Table:
+    table = Table(**STYLE)
+    for number, column in enumerate(columns):
+        no_wrap = column.no_wrap and number >= keys
+        table.add_column(column.header, justify=column.justify, no_wrap=no_wrap, overflow="fold")
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _width(column: Column) -> int:
+    """Return the width below which a column would be cut: of its longest cell, or word if lines may be broken."""
+    texts = [str(cell) for cell in (column.header, *column.cells)]
+    return max(cell_len(part) for text in texts for part in ([text] if column.no_wrap else text.split() or [""]))
+
+
+def columns_table(rows: Sequence[Mapping[str, object]], title: str, *, keys: int = 1) -> Group:
     """Return mappings of equal keys as a table.
 
     Parameters
@@ -49,6 +96,8 @@ def columns_table(rows: Sequence[Mapping[str, object]], title: str) -> Group:
         The rows, of equal keys.
     title : str
         Title of the table.
+    keys : int
+        Number of columns that name a row.
 
     Returns
     -------
@@ -56,10 +105,10 @@ def columns_table(rows: Sequence[Mapping[str, object]], title: str) -> Group:
     """
     table = Table(**STYLE)
     for column in rows[0] if rows else ():
-        table.add_column(column)
+        table.add_column(column, no_wrap=not any(" " in str(row[column]) for row in rows))
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
-    return titled(title, table)
+    return titled(title, table, keys=keys)
 
 
 def summary_table(dataset: str, summary: "Summary") -> Group:
@@ -101,7 +150,8 @@ def query_table(query: "QueryLists") -> Group:
 
 def _side_by_side(models: "dict[str, list[Entry]]", n: int) -> Table:
     table = Table(**STYLE)
-    width = max(out.width // len(models) - 16, 12)  # what `seeds` and `score` leave
+    scores = [f"{entry.score:.3f}" for entries in models.values() for entry in entries[:n]]
+    width = out.width // len(models) - max(map(len, ["score", *scores])) - len("seeds") - 3 * _GAP
     for model in models:
         table.add_column(model, no_wrap=True, overflow="ellipsis", max_width=width)
         table.add_column("seeds", justify="right", no_wrap=True)
@@ -118,5 +168,7 @@ def _side_by_side(models: "dict[str, list[Entry]]", n: int) -> Table:
 
 
 def _name(entry: "Entry") -> Text:
-    """Return index and title of an entry, or its raw id. Markup in a title has no effect."""
-    return Text(f"{entry.index}  {entry.title or f'(id {entry.raw_id})'}")
+    """Return index and title of an entry, or its raw id, which is never cut. Markup in a title has no effect."""
+    if entry.title:
+        return Text(f"{entry.index}  {entry.title}")
+    return Text(f"{entry.index}  (id {entry.raw_id})", no_wrap=False, overflow="fold")

@@ -45,7 +45,7 @@ class StoredFile:
         try:
             sha256 = file_sha256(path)
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}; run the same command again") from None
+            raise DataError(f"{path}: cannot be read: {error.strerror}; run the same command again") from error
         if sha256 != self.sha256:
             raise DataError(
                 f"{path}: sha256 {sha256[:12]}… but {self.sha256[:12]}… expected: the file was damaged; "

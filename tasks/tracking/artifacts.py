@@ -63,7 +63,7 @@ class RunFiles:
             try:
                 yield file
             except OSError as error:
-                raise TrackingError(self._unreadable(path, error)) from None
+                raise TrackingError(self._unreadable(path, error)) from error
 
     def _read(self, path: str, folder: Path) -> Path:
         """Return a file where it is on this machine, or a copy in `folder`."""
@@ -114,7 +114,7 @@ class RunFiles:
             raise TrackingError(
                 f"run {self.run_id} does not exist: it was deleted in MLflow; run its config again, which trains what "
                 "is missing"
-            ) from None
+            ) from error
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:
@@ -138,13 +138,13 @@ class RunFiles:
             folder.mkdir(parents=True, exist_ok=True)
             return Path(self._client.download_artifacts(self.run_id, path, str(folder)))
         except (MlflowException, OSError) as error:
-            raise TrackingError(f"run {self.run_id}: {path} cannot be read: {error}") from None
+            raise TrackingError(f"run {self.run_id}: {path} cannot be read: {error}") from error
 
     def _sha256(self, path: Path) -> str:
         try:
             return file_sha256(path)
         except OSError as error:
-            raise TrackingError(self._unreadable(str(path), error)) from None
+            raise TrackingError(self._unreadable(str(path), error)) from error
 
     def _unreadable(self, path: str, error: OSError) -> str:
         """Return the message for a file that cannot be read."""
@@ -224,7 +224,7 @@ def writing_artifacts(run_id: str) -> Iterator[None]:
         raise TrackingError(
             f"run {run_id}: its artifacts cannot be written: {first_line(error)}; "
             "repair the place or its server, and run the same command again: what is trained is kept"
-        ) from None
+        ) from error
 
 
 def check_arrived(what: str, sent: Sequence[Mapping[str, Any]], arrived: Mapping[str, int]) -> None:

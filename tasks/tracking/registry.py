@@ -143,7 +143,7 @@ def register(client: "MlflowClient", runs: Sequence[RunRef], name: str) -> dict[
                 raise
             raise TrackingError(
                 f"run {ref.run_id}: its model {model_id} was deleted in MLflow; train it again with --fresh"
-            ) from None
+            ) from error
         version_of = {
             str(model_version.source): str(model_version.version)
             for model_version in client.search_model_versions(f"name = '{registered}'")

@@ -72,9 +72,9 @@ def _read(path: Path) -> Source:
         hint = f"; configs here: {', '.join(available)}" if available else ""
         raise ConfigError(f"{path}: there is no such file{hint}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     return parse(text, str(path))
 
 

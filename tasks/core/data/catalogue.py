@@ -138,7 +138,7 @@ def _own_entries(path: Path) -> dict[str, CatalogueEntry]:
     try:
         status = path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, error) from error
     return _parse_own_entries(path, status.st_mtime_ns, status.st_size)
 
 
@@ -152,7 +152,7 @@ def _parse_entries(path: Path) -> dict[str, CatalogueEntry]:
     try:
         source = parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, error) from error
     problems = [str(problem) for problem in source.problems]
     if not isinstance(source.value, dict) and not problems:
         problems.append(f"{path}: empty; expected a mapping of names to data sets")

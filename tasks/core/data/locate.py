@@ -43,7 +43,7 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
         try:
             return StoredFile(str(path), file_sha256(path))
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     entry = catalogue_entry(config.name)
     if config.path is not None:
         path = Path(config.path).expanduser().absolute()

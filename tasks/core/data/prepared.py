@@ -175,4 +175,4 @@ def _naming_the_test_file(step: Callable[[], T]) -> T:
     try:
         return step()
     except DataError as error:
-        raise DataError(f"evaluation.split.test: {str(error).removeprefix('dataset.path: ')}") from None
+        raise DataError(f"evaluation.split.test: {str(error).removeprefix('dataset.path: ')}") from error

@@ -144,7 +144,7 @@ def read(path: Path) -> Checkpoint:
             lists.setdefault(int(iteration), {})[target] = ids
         return Checkpoint(identity, len(steps), factors, steps, followed, lists, checked)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise DataError(f"{path}: the checkpoint is damaged: {error}") from None
+        raise DataError(f"{path}: the checkpoint is damaged: {error}") from error
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -100,9 +100,9 @@ def open_blocks(path: Path, member: Member | None) -> Iterator[Iterator[bytes]]:
             else:
                 raise DataError(f"{path}: neither a directory nor a zip; expected one that holds {member.member}")
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
         except _ZIP_ERRORS as error:
-            raise DataError(f"{path}: damaged zip ({error}); use another copy") from None
+            raise DataError(f"{path}: damaged zip ({error}); use another copy") from error
         yield _read_blocks(file, path, limit)
 
 
@@ -128,6 +128,6 @@ def _read_blocks(file: Any, path: Path, limit: int | None) -> Iterator[bytes]:
                 raise DataError(f"{path}: larger than the {limit:,} bytes expected; use another copy")
             yield block
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except _ZIP_ERRORS as error:
-        raise DataError(f"{path}: damaged zip ({error}); use another copy") from None
+        raise DataError(f"{path}: damaged zip ({error}); use another copy") from error

@@ -79,7 +79,7 @@ def _parse(text: DelimitedText, columns: Columns, statistics: ReadStatistics) ->
     try:
         fields = next(csv.reader([line.decode("utf-8", "replace").lstrip("\ufeff")], delimiter=separator))
     except csv.Error as error:
-        raise DataError(f"{text.name}:1: {error}; expected columns with {separator!r} between them") from None
+        raise DataError(f"{text.name}:1: {error}; expected columns with {separator!r} between them") from error
     positions = column_positions(columns, fields, text.name, header=text.header)
     if text.header and not has_more:
         raise DataError(f"{text.name}: a header and no ratings; expected a line for each rating")
@@ -109,7 +109,7 @@ def _parse(text: DelimitedText, columns: Columns, statistics: ReadStatistics) ->
             for _ in blocks:  # bytes that the parser did not read belong to the digest too
                 pass
     except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
-        raise _diagnose(text, positions, str(error)) from None
+        raise _diagnose(text, positions, str(error)) from error
     rows = {role: builders[role].finish() for role in positions}
     # The parser ignores surplus columns. If the number of separators is that of lines of equal length, there are none.
     if statistics.separators != (len(rows["user"]) + text.header) * (len(fields) - 1):
@@ -213,7 +213,7 @@ def _check_lengths(text: DelimitedText) -> None:
                         "lines of equal length: quote fields that contain a separator, or set dataset.separator"
                     )
     except csv.Error as error:
-        raise DataError(f"{text.name}: {error}") from None
+        raise DataError(f"{text.name}: {error}") from error
 
 
 def _numbered(rows: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:

@@ -51,9 +51,9 @@ def read_parquet(file: Any, name: str, columns: Columns) -> "pd.DataFrame":
             try:
                 rows[role] = _id_column(column) if role in ID_ROLES else column.to_pandas().astype("float64").to_numpy()
             except (ValueError, TypeError) as error:
-                raise DataError(f"{name}: column {names[at]!r} for {role}: {error}") from None
+                raise DataError(f"{name}: column {names[at]!r} for {role}: {error}") from error
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name}: not readable as Parquet: {error}") from None
+        raise DataError(f"{name}: not readable as Parquet: {error}") from error
     return checked_frame(rows, lambda reason: DataError(f"{name}: {reason}"))
 
 

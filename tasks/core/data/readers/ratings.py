@@ -97,9 +97,9 @@ def _read_titles(path: Path, entry: CatalogueEntry) -> dict[RawId, str]:
             # str.splitlines would split at characters that occur in titles, and csv would take a quote as one
             rows = [line.rstrip("\r").split(member.separator) for line in text.split("\n")]
     except (UnicodeDecodeError, LookupError) as error:
-        raise DataError(f"{name}: not {member.encoding} text: {error}") from None
+        raise DataError(f"{name}: not {member.encoding} text: {error}") from error
     except csv.Error as error:
-        raise DataError(f"{name}: {error}") from None
+        raise DataError(f"{name}: {error}") from error
     titles = (row[:2] for row in rows[member.header :] if len(row) > 1)
     return {int(raw_id) if is_canonical_integer(raw_id) else raw_id: title for raw_id, title in titles}
 

@@ -41,7 +41,7 @@ def read_user_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFr
         lines = re.split("\r\n|\r|\n", data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         number = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{name}:{number}: not UTF-8 text; save the file as UTF-8") from None
+        raise DataError(f"{name}:{number}: not UTF-8 text; save the file as UTF-8") from error
     users: list[str] = []
     items: list[str] = []
     for number, line in enumerate(lines, start=1):
