@@ -1,0 +1,65 @@
+"""Every kind of table, of a result with long names and long numbers, in narrow terminals."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from flows.cli.result_tables import show_result
+from flows.cli.tables import columns_table, out
+from tasks.core.comparison.factorial import Factorial, Interaction, SimpleEffect
+from tasks.core.comparison.query_lists import Entry, QueryLists
+from tasks.core.comparison.sweep import Estimated, Point, Sweep
+from tasks.reporting.result import Result
+from tests.tasks.reporting.small_result import small_result
+
+NUMBER = re.compile(r"(?<![\w.])-?\d*\.?\d+%?")
+Print = Callable[[int], str]
+
+
+@pytest.fixture
+def result() -> Result:
+    """A result with every kind of table, with long names and long numbers."""
+    interval = Estimated(0.12345, 0.1, 0.2)
+    points = [Point("a", {"factors": k, "iterations": 5}, interval, interval, interval, 1234.5) for k in (8, 512)]
+    entries = [Entry(index, str(10**15 + index), "", 0.5, 1.0, -1234.5) for index in (1234567, 2)]
+    effect = SimpleEffect(
+        "recommendations", 10, "factors", "iterations=1500", "a", "b", -0.123, -0.234, 0.345, 0.1, 0.2
+    )
+    result = small_result(
+        sweep=Sweep(["factors", "iterations"], "ndcg_at_10", 5, points),
+        factorial=Factorial(("factors", "iterations"), [effect], [Interaction("users", 5, 0.1, -0.2, 0.3)]),
+        queries=[QueryLists("user_1", "users", 1, "u1", "", 2, {"a": entries, "b": entries})],
+    )
+    long = replace(result.comparison[0], target="recommendations")
+    metrics = ("recall", "precision", "map", "hit_rate", "mrr", "novelty", "arp", "intra_list_similarity")
+    further = [replace(row, metric=f"{name}_at_10") for row in result.accuracy for name in metrics]
+    return replace(
+        result,
+        comparison=[*result.comparison, *(replace(long, a=row.a, b=row.b) for row in result.comparison)],
+        accuracy=[*result.accuracy, *further],
+    )
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], result: Result) -> Print:
+    """Prints all tables in a terminal of a given width."""
+
+    def print_all(width: int) -> str:
+        monkeypatch.setattr(out, "_width", width)
+        show_result(result, every_depth=True)
+        rows = [{"experiment": "e" * 30, "run": "k50/1", "run id": "1234567890" * 3, "value": -1.23456789}]
+        out.print(columns_table(rows, "runs", keys=2))
+        return capsys.readouterr().out
+
+    return print_all
+
+
+@pytest.mark.parametrize("width", [40, 60, 70, 80])
+def test_no_number_of_any_table_is_cut(printed: Print, width: int) -> None:
+    narrow = printed(width)
+    assert "…" not in narrow
+    assert max(map(len, narrow.splitlines())) <= width
+    assert Counter(NUMBER.findall(printed(300))) - Counter(NUMBER.findall(narrow)) == Counter()
