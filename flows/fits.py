@@ -121,9 +121,9 @@ def run_fits(
                 except BaseException:
                     failed.set()  # before the slot is free, and another fit begins
                     raise
-            # a step of the fit may wait in the queue of a cluster, where nothing sends heartbeats of its run
+            # here and not in the steps: each of them may wait in the queue of a cluster
             with heartbeat(open_store(parent.uri), fitted.run_id):
-                fitted = runner.run_task(evaluate, config=config, data=data, open_fit=fitted, **common)
+                fitted = runner.run_task(evaluate, config=config, data=data, run=run, open_fit=fitted)
                 progress.check_stop(f"{run.label} was stopped before its upload")
                 ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
             return CompletedFit(ref, WorkingDirectory(run.identity))

@@ -22,12 +22,9 @@ from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.neighbours import nearest
 from tasks.core.ranking.recommendations import preferences, recommend
 from tasks.core.types import OnProgress
-from tasks.recovery.heartbeat import heartbeat
 from tasks.reporting import progress
 from tasks.tracking.artifacts import write_table
 from tasks.tracking.lists import ACCURACY, ARTIFACTS
-from tasks.tracking.runs import ParentRun
-from tasks.tracking.store import open_store
 from tasks.train import OpenFit
 
 if TYPE_CHECKING:
@@ -35,9 +32,7 @@ if TYPE_CHECKING:
 
 
 @task(name="evaluate", task_run_name="evaluate {run.label}")
-def evaluate(
-    config: ExperimentConfig, data: PreparedData, run: PlannedRun, open_fit: OpenFit, parent: ParentRun
-) -> OpenFit:
+def evaluate(config: ExperimentConfig, data: PreparedData, run: PlannedRun, open_fit: OpenFit) -> OpenFit:
     """Write a fit's lists, or its accuracy, beside its factors, unless an earlier run has done so.
 
     Parameters
@@ -50,8 +45,6 @@ def evaluate(
         The fit.
     open_fit : OpenFit
         The trained fit, and its open run.
-    parent : ParentRun
-        Parent of the run.
 
     Returns
     -------
@@ -75,7 +68,7 @@ def evaluate(
     def on_progress(done: int, total: int) -> None:
         progress.step(run.lists_label, done, total, "lists")
 
-    with heartbeat(open_store(parent.uri), open_fit.run_id), writing(folder):
+    with writing(folder):
         if run.is_evaluation:
             results = _write_accuracy(folder, factors, data, config, on_progress)
         else:

@@ -7,7 +7,6 @@ from prefect import task
 
 from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import PlannedRun, RunRef
-from tasks.recovery.heartbeat import heartbeat
 from tasks.recovery.working_directory import TrainedFit
 from tasks.tracking import artifacts, registry
 from tasks.tracking.metrics import log_metrics
@@ -69,18 +68,17 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
     fit, run_id = open_fit.fit, open_fit.run_id
     fit.check()
     files = fit.files or []
-    with heartbeat(client, run_id):
-        log_metrics(client, run_id, fit.results or {})
-        model_files = [] if run.is_evaluation else _log_model(client, run_id, fit)
-        artifacts.upload(
-            client,
-            run_id,
-            fit.directory.artifacts,
-            files=files,
-            tables=[entry["path"] for entry in files if entry["path"].startswith("queries/")],
-            model_files=model_files,
-        )
-        return finish_run(client, run_id, [replaces] if replaces is not None else [])
+    log_metrics(client, run_id, fit.results or {})
+    model_files = [] if run.is_evaluation else _log_model(client, run_id, fit)
+    artifacts.upload(
+        client,
+        run_id,
+        fit.directory.artifacts,
+        files=files,
+        tables=[entry["path"] for entry in files if entry["path"].startswith("queries/")],
+        model_files=model_files,
+    )
+    return finish_run(client, run_id, [replaces] if replaces is not None else [])
 
 
 def _log_model(client: "MlflowClient", run_id: str, fit: TrainedFit) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from tasks.core.errors import TrackingError
 from tasks.core.files import file_sha256, home, listing, writing
 from tasks.tracking.local_store import file_path
 from tasks.tracking.runs import set_tags
-from tasks.tracking.store import first_line, is_missing
+from tasks.tracking.store import first_line, reporting_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,17 +104,9 @@ class RunFiles:
 
     @cached_property
     def _run(self) -> Any:
-        from mlflow.exceptions import MlflowException
-
-        try:
+        advice = "run its config again, which trains what is missing"
+        with reporting_missing(f"run {self.run_id} does not exist: it was deleted in MLflow; {advice}"):
             return self._client.get_run(self.run_id)
-        except MlflowException as error:
-            if not is_missing(error):
-                raise
-            raise TrackingError(
-                f"run {self.run_id} does not exist: it was deleted in MLflow; run its config again, which trains what "
-                "is missing"
-            ) from error
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from tasks.core.errors import ConfigError, TrackingError
 from tasks.core.files import listing, writing
 from tasks.core.planning.runs import MODEL, RunRef
 from tasks.tracking import artifacts
-from tasks.tracking.store import is_missing
+from tasks.tracking.store import reporting_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -136,14 +136,9 @@ def register(client: "MlflowClient", runs: Sequence[RunRef], name: str) -> dict[
             raise TrackingError(f"run {ref.run_id} has no model to register; train it again with --fresh")
         # where the files are: MLflow would look for models:/ID in the store that the process has set globally
         model_id = outputs.model_outputs[0].model_id
-        try:
+        deleted = f"run {ref.run_id}: its model {model_id} was deleted in MLflow; train it again with --fresh"
+        with reporting_missing(deleted):
             source = client.get_logged_model(model_id).artifact_location
-        except MlflowException as error:
-            if not is_missing(error):
-                raise
-            raise TrackingError(
-                f"run {ref.run_id}: its model {model_id} was deleted in MLflow; train it again with --fresh"
-            ) from error
         version_of = {
             str(model_version.source): str(model_version.version)
             for model_version in client.search_model_versions(f"name = '{registered}'")

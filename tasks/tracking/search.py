@@ -24,7 +24,7 @@ from tasks.tracking.runs import (
     run_ref,
     supersede,
 )
-from tasks.tracking.store import is_missing
+from tasks.tracking.store import reporting_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -233,14 +233,8 @@ def _all_ids(client: "MlflowClient") -> list[str]:
 
 
 def _by_id(client: "MlflowClient", run_id: str) -> "Run":
-    from mlflow.exceptions import MlflowException
-
-    try:
+    with reporting_missing(f"there is no run {run_id}; `latentlab runs` lists them"):
         return client.get_run(run_id)
-    except MlflowException as error:
-        if not is_missing(error):
-            raise
-        raise TrackingError(f"there is no run {run_id}; `latentlab runs` lists them") from None
 
 
 def _fit(client: "MlflowClient", experiment_id: str, name: str, rest: str) -> "Run":

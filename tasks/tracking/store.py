@@ -52,7 +52,7 @@ def open_store(uri: str) -> "MlflowClient":
     Raises
     ------
     OldStoreError
-        If it was made by an earlier MLflow: MLflow itself would upgrade it without a word.
+        If it was made by an earlier MLflow: MLflow itself would upgrade it and not ask.
     TrackingError
         If the store cannot be opened.
     """
@@ -118,6 +118,25 @@ def is_store_error(error: object) -> bool:
 def is_missing(error: object) -> bool:
     """Return whether MLflow reports that what was asked for does not exist, or was deleted."""
     return getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
+
+
+@contextmanager
+def reporting_missing(message: str) -> Iterator[None]:
+    """Report as a TrackingError that what the block asks MLflow for does not exist, or was deleted.
+
+    Raises
+    ------
+    TrackingError
+        With the message.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
+        raise TrackingError(message) from error
 
 
 def first_line(error: Exception) -> str:

@@ -30,7 +30,6 @@ def without_logging() -> Iterator[None]:
     with (
         patch.multiple("tasks.train", open_store=Mock(), log_dataset=Mock(), send_metrics=Mock(), start_fit=new_run_id),
         patch.multiple("tasks.train", heartbeat=no_context, system_metrics=no_context),
-        patch.multiple("tasks.evaluate", open_store=Mock(), heartbeat=no_context),
         patch("tasks.tracking.metrics.StepMetrics._send"),
         patch("tasks.tracking.metrics.send_metrics"),
     ):
@@ -92,7 +91,7 @@ def measure(factors: int, iterations: int, repeats: int, folder: str) -> tuple[l
             for logged in times:
 
                 def fit(run=run, logged=logged):
-                    open_fit = evaluate.fn(config, data, run, train.fn(config, data, run, parent), parent)
+                    open_fit = evaluate.fn(config, data, run, train.fn(config, data, run, parent))
                     if logged:
                         upload.fn(run, open_fit, parent)
 

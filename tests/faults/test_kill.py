@@ -10,7 +10,17 @@ import psutil
 import pytest
 
 from tasks.tracking.runs import run_ref
-from tests.faults.workspace import CHECKPOINTS, RECORDS, Digests, Workspace, ended, ends, kill, wait_until
+from tests.faults.workspace import (
+    CHECKPOINTS,
+    RECORDS,
+    WORKING_DIRECTORIES,
+    Digests,
+    Workspace,
+    ended,
+    ends,
+    kill,
+    wait_until,
+)
 
 ROUNDS = int(os.environ.get("LATENTLAB_ROUNDS", "3"))
 """Random moments that are tried: make test-faults ROUNDS=100."""
@@ -32,8 +42,8 @@ STEPS: dict[str, Callable[[Workspace], Callable[[], object]]] = {
     "a fit is open": lambda w: tagged(w, "latentlab.role", "model"),
     "a checkpoint is written": lambda w: w.appears(CHECKPOINTS),
     "factors are in the working directory": lambda w: w.appears(RECORDS),
-    "lists are written": lambda w: w.appears("home/work/*/run/recommendations.parquet"),
-    "a model is written": lambda w: w.appears("home/work/*/model"),
+    "lists are written": lambda w: w.appears(f"{WORKING_DIRECTORIES}/*/run/recommendations.parquet"),
+    "a model is written": lambda w: w.appears(f"{WORKING_DIRECTORIES}/*/model"),
     "a file is uploaded": lambda w: w.appears("mlartifacts/faults/*/artifacts/factors.npz"),
     "a manifest is uploaded": lambda w: w.appears("mlartifacts/faults/*/artifacts/manifest.json"),
     "a fit is complete": lambda w: tagged(w, "latentlab.complete", "model"),

@@ -16,6 +16,7 @@ from tests.faults.workspace import (
     CHECKPOINTS,
     CONFIG,
     RECORDS,
+    WORKING_DIRECTORIES,
     Digests,
     Workspace,
     ended,
@@ -30,7 +31,7 @@ LONG = {
     "execution": {**CONFIG["execution"], "workers": 1},  # one fit after the other
 }
 """A config whose first two fits, of k2, are complete soon, and whose third does not end within a test."""
-CHECKPOINTS_OF_LONG = "home/work/*/checkpoints/[0-9][0-9][0-9][0-9]*.npz"
+CHECKPOINTS_OF_LONG = f"{WORKING_DIRECTORIES}/*/checkpoints/[0-9][0-9][0-9][0-9]*.npz"
 """Those after 1,000 iterations or more, which only the long fit has."""
 
 

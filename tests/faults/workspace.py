@@ -54,8 +54,9 @@ CONFIG: dict[str, Any] = {
     "execution": {"checkpoint_seconds": 0.02, "system_metrics": False},
 }
 ARCHIVE, MEMBER = "tiny.zip", "tiny/ratings.tsv"
-CHECKPOINTS = "home/work/*/checkpoints/[0-9]*.npz"
-RECORDS = "home/work/*/fit.json"
+WORKING_DIRECTORIES = "home/work"
+CHECKPOINTS = f"{WORKING_DIRECTORIES}/*/checkpoints/[0-9]*.npz"
+RECORDS = f"{WORKING_DIRECTORIES}/*/fit.json"
 """Records of trained fits, whose factors are in the same working directory."""
 _PARENT_FILES = ("verdict.json", "comparison.json", "accuracy.json")
 """Those of the parent's files whose content does not name runs or times; its query tables are such, too."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.models.cost import BLOCK_BYTES
 from tasks.core.types import Counts, Ids, Values
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ MAX_DISTINCT_ITEMS = 4096
 The (items, items) cosines are held in memory at once."""
 SAMPLED_LISTS = 2000
 """Number of lists in the sample."""
-_BLOCK_BYTES = 64 << 20
-"""Size of the cosines of every two items of a block of lists."""
 ITEMS_AT_ONCE = 512
 """Items whose cosines are computed at once for sampled lists: the work grows with the square of this number."""
 
@@ -112,7 +111,7 @@ def _intra_list_similarity(lists: Ids, train: "csr_array", cutoffs: Sequence[int
         columns = unit[:, items]
         # one more row and column of zeros: -1 has cosine 0 with every item
         cosines = np.pad((columns.T @ columns).toarray(), (0, 1))
-        at_once = max(1, min(1024, _BLOCK_BYTES // (4 * max(lists.shape[1], 1) ** 2)))  # (B, n, n) float32
+        at_once = max(1, min(1024, BLOCK_BYTES // (4 * max(lists.shape[1], 1) ** 2)))  # (B, n, n) float32
         for part in np.array_split(rows, -(-len(rows) // at_once)):
             listed = lists[part] >= 0
             positions = np.where(listed, np.searchsorted(items, lists[part]), len(items))

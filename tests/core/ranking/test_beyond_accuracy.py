@@ -106,7 +106,7 @@ class TestIntraListSimilarity:
         lists = np.argsort(rng.random((100, 400)), axis=1)[:, :300].astype(np.int32)
         lists[7, 120:] = -1
         at_once = intra_list_similarity(lists, train, 300)  # 100 · 300² cosines: 36 MB
-        monkeypatch.setattr(beyond_accuracy, "_BLOCK_BYTES", 1 << 20)
+        monkeypatch.setattr(beyond_accuracy, "BLOCK_BYTES", 1 << 20)
         tracemalloc.start()
         in_blocks = intra_list_similarity(lists, train, 300)
         peak = tracemalloc.get_traced_memory()[1]
