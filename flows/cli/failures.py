@@ -20,6 +20,7 @@ from tasks.core.errors import (
     TrainingError,
     without_logins,
 )
+from tasks.core.files import home_error
 
 _ORCHESTRATION = {"prefect", "httpx", "httpcore"}
 _TRACKING = {"mlflow", "sqlalchemy"}
@@ -67,6 +68,8 @@ def _as_expected(error: Exception) -> LatentlabError | None:
         return error
     if isinstance(error, MemoryError):
         return TrainingError(OUT_OF_MEMORY)
+    if in_home := home_error(error):
+        return in_home
     library = _package(type(error).__module__)
     if library in _ORCHESTRATION or "Failed to reach API" in str(error):
         return OrchestrationError(

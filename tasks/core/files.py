@@ -164,6 +164,30 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def home_error(error: BaseException) -> DataError | None:
+    """Return what an OSError about a file of the home means: a folder was removed or cannot be used.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any exception.
+
+    Returns
+    -------
+    DataError or None
+        None for another exception, or an OSError that names no file under the home.
+    """
+    if not isinstance(error, OSError) or not isinstance(error.filename, str):
+        return None
+    path = Path(error.filename).absolute()
+    if not path.is_relative_to(home()):
+        return None
+    return DataError(
+        f"{path}: cannot be read or written: {error.strerror or error}; "
+        "check the folder that LATENTLAB_HOME names, and run the same command again"
+    )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a small text file atomically.
 

@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from tasks.core.errors import OUT_OF_MEMORY, LatentlabError, Stopped, TrainingError
+from tasks.core.files import home_error
 from tasks.core.training.run_fit import FitRequest, FitResult, run_fit
 from tasks.core.training.step import OnSteps, Step
 from tasks.reporting import progress
@@ -194,6 +195,8 @@ def _result_or_error(request: FitRequest, on_steps: OnSteps) -> FitResult | Base
     except MemoryError:
         return TrainingError(OUT_OF_MEMORY)
     except Exception as error:
+        if expected := home_error(error):
+            return expected
         failure = RuntimeError(f"{type(error).__name__}: {error}")  # the error itself may not be picklable
         failure.add_note(traceback.format_exc())
         return failure

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core import files
 from tasks.core.errors import DataError
-from tasks.core.files import StoredFile, combined_sha256, put, recall, remember, replacing, write_text
+from tasks.core.files import StoredFile, combined_sha256, home_error, put, recall, remember, replacing, write_text
 
 SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
 
@@ -138,3 +138,12 @@ def test_a_combined_sha256_is_that_of_the_values_as_json() -> None:
 def test_a_combined_digest_depends_on_each_part_and_their_order() -> None:
     parts = [("a", "b"), ("b", "a"), ("ab",), ("a", "b", None), ("a", ["b"]), (1, 2), (1.0, 2), ("1", 2)]
     assert len({combined_sha256(*part) for part in parts}) == len(parts)
+
+
+def test_only_an_os_error_about_a_file_of_the_home_is_expected(home: Path, tmp_path: Path) -> None:
+    missing = FileNotFoundError(2, "No such file or directory", str(home / "work/factors.npz"))
+    assert "factors.npz: cannot be read or written: No such file or directory; check" in str(home_error(missing))
+    elsewhere = FileNotFoundError(2, "No such file or directory", str(tmp_path / "elsewhere"))
+    assert home_error(elsewhere) is None
+    assert home_error(OSError(28, "No space left on device")) is None
+    assert home_error(ValueError(str(home))) is None

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from flows.cli.app import app
+from flows.cli.failures import reported
 from tests.command_line import CommandLine
 
 
@@ -69,3 +71,13 @@ def test_help_imports_no_large_library(offline: CommandLine) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=offline.env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_of_the_home_that_cannot_be_used_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LATENTLAB_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as ended, reported(debug=False):
+        (tmp_path / "work").read_text()
+    assert ended.value.code == 3
+    assert f"latentlab: {tmp_path}/work: cannot be read or written: No such file" in capsys.readouterr().err

@@ -205,3 +205,12 @@ def test_a_package_called_tasks_in_the_current_folder_is_not_imported(
     monkeypatch.chdir(tmp_path)
     with worker_processes(1):
         run_isolated(fit_request, ignore)
+
+
+def test_a_file_of_the_home_that_cannot_be_used_is_an_expected_failure(fit_request: FitRequest) -> None:
+    """A damaged checkpoint that cannot be set aside stands for every file operation outside a `writing` block."""
+    (fit_request.checkpoints / "3.damaged/full").mkdir(parents=True)
+    (fit_request.checkpoints / "3.npz").write_bytes(b"")
+    message = r"checkpoints/3\.npz: cannot be read or written: Is a directory"
+    with pytest.raises(DataError, match=message), worker_processes(1):
+        run_isolated(fit_request, ignore)
