@@ -10,13 +10,14 @@ import pytest
 
 from tasks.core.comparison.accuracy_tests import AccuracyTest
 from tasks.core.comparison.agreement import Curve, Row
+from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.factorial import Factorial, Interaction, SimpleEffect
 from tasks.core.comparison.per_user import PerUser
 from tasks.core.comparison.query_lists import Entry, QueryLists
 from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Point, Sweep
-from tasks.core.comparison.verdict import RULE, Answer
+from tasks.core.comparison.verdict import RULE
 from tasks.core.planning.estimate import Estimate
 from tasks.core.planning.runs import RunRef
 from tasks.reporting.accuracy import Accuracy

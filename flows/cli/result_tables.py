@@ -13,9 +13,9 @@ from tasks.core.comparison.accuracy_tests import usual_cutoff
 from tasks.core.formatting import decimals, p_value, setting_text
 
 if TYPE_CHECKING:
+    from tasks.core.comparison.answers import Answer
     from tasks.core.comparison.factorial import Factorial
     from tasks.core.comparison.sweep import Estimated, Sweep
-    from tasks.core.comparison.verdict import Answer
     from tasks.reporting.accuracy import Accuracy
     from tasks.reporting.result import Result
 
@@ -77,7 +77,7 @@ def _verdict_table(answers: "Sequence[Answer]", *, explained: bool) -> Group:
             p_value(answer.p if answer.p_holm is None else answer.p_holm),
         )
     judged = [answer for answer in answers if answer.verdict]
-    lines = [f"{answer.target}: {answer.verdict}" + " (decided by seed)" * answer.decided_by_seed for answer in judged]
+    lines = [f"{answer.target}: {answer.verdict}" for answer in judged]
     note = (
         "Mean overlap@n of two runs. A, B: of seeds of one model; A&B: between the models; Δ = (A + B)/2 - A&B. "
         "p: exact permutation of run labels" + (", after Holm where there is a verdict." if judged else ".")

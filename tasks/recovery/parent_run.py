@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tasks.core.comparison.compare_lists import ALGORITHM
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import TrackingError
@@ -14,6 +15,7 @@ from tasks.core.planning.runs import PARENT
 from tasks.recovery.heartbeat import heartbeat
 from tasks.reporting.markdown import describe_experiment
 from tasks.tracking.experiments import open_experiment
+from tasks.tracking.results import ALGORITHM_TAG
 from tasks.tracking.runs import ParentRun, log_dataset, start_run
 from tasks.tracking.search import close_open_runs, complete_parents, finish_run
 from tasks.tracking.store import open_store
@@ -122,6 +124,7 @@ def _start(client: "MlflowClient", comparison: Comparison, tags: dict[str, str])
         tags={
             "latentlab.role": PARENT,
             "latentlab.identity": comparison.identity,
+            ALGORITHM_TAG: str(ALGORITHM),
             "latentlab.config_sha256": config.digest(),
             "latentlab.data_sha256": data.sha256,
             "latentlab.description": description,

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.per_user import PerUser
-from tasks.core.comparison.verdict import Answer
 from tasks.core.formatting import interval
 from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure
 
 
 def draw_intervals(answers: Sequence[Answer]) -> Drawing:
-    """Draw Δ of each endpoint of two models with its 95% interval and its margin."""
+    """Draw Δ of each endpoint of two models with its 95% interval, the simultaneous one, and its margin."""
     a, b = answers[0].a, answers[0].b
     # without an interval, Δ itself stands for its limits
     limits = [
@@ -19,10 +19,16 @@ def draw_intervals(answers: Sequence[Answer]) -> Drawing:
         )
         for answer in answers
     ]
+    lows = [low for low, _ in limits] + [low for answer in answers if (low := answer.simultaneous_low) is not None]
+    highs = [high for _, high in limits] + [
+        high for answer in answers if (high := answer.simultaneous_high) is not None
+    ]
     rows = range(len(answers))[::-1]  # the first endpoint is at the top
     title = f"Disagreement Δ of {a} and {b} beyond seed variance"
     with figure(title, height=0.9 + 0.42 * len(answers)) as (axes, drawing):
         for y, answer, (low, high) in zip(rows, answers, limits, strict=True):
+            if answer.simultaneous_low is not None and answer.simultaneous_high is not None:
+                axes.plot([answer.simultaneous_low, answer.simultaneous_high], [y, y], color=BETWEEN, lw=1)
             if answer.low_95 is not None and answer.high_95 is not None:
                 axes.plot([low, high], [y, y], color=BETWEEN, lw=2.5, solid_capstyle="butt")
             axes.plot([answer.delta], [y], "o", color=BETWEEN, ms=6)
@@ -30,8 +36,8 @@ def draw_intervals(answers: Sequence[Answer]) -> Drawing:
             axes.plot([answer.margin] * 2, [y - 0.3, y + 0.3], color=B, lw=1.5, label=label)
         axes.axvline(0, color=CHANCE, lw=0.8)
         axes.set_yticks(rows, [f"{answer.target} @{answer.n}" for answer in answers])
-        axes.set_xlim(min(-0.05, *(low for low, _ in limits)), max(0.3, *(high for _, high in limits)) * 1.05)
-        axes.set_xlabel("Δ with 95% interval (1: the whole list)")
+        axes.set_xlim(min(-0.05, *lows), max(0.3, *highs) * 1.05)
+        axes.set_xlabel("Δ (1: the whole list); thick: 95% interval, thin: simultaneous")
     values = "; ".join(
         f"{answer.target}: {answer.delta:.3f} ({interval(*limit)})"
         for answer, limit in zip(answers, limits, strict=True)

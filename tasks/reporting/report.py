@@ -6,7 +6,8 @@ from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
 
-from tasks.core.comparison.verdict import RULE, Answer, noise_ceiling
+from tasks.core.comparison.answers import Answer
+from tasks.core.comparison.verdict import RULE, Verdict
 from tasks.core.formatting import SUMMARY_LABELS, decimals, interval, p_value, setting_text, summary_value
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.drawing import Drawing
@@ -78,6 +79,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
     environment = Environment(autoescape=True, trim_blocks=True)
     for formatter in (decimals, interval, p_value, setting_text, summary_value):
         environment.filters[formatter.__name__] = formatter
+    environment.filters["remarks"] = _remarks
     environment.filters["side_by_side"] = lambda lists, n: list(zip_longest(*(entries[:n] for entries in lists)))
     template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     pairs: dict[tuple[str, str], list[Answer]] = {}
@@ -118,6 +120,25 @@ def _drawn_accuracy(result: Result, pair: tuple[str, str] | None) -> Mapping[str
     return {metric: cells for metric, cells in metrics.items() if cells}
 
 
+def _remarks(answer: Answer) -> list[str]:
+    """Return what the report says about an answer besides its sentence."""
+    remarks = []
+    if answer.calibrated_low is not None:
+        calibrated = interval(answer.calibrated_low, answer.calibrated_high)
+        remarks.append(
+            "If a further run deviated as often as it does where all runs but one give the same list, on average over "
+            f"all lists of this kind, Δ would be {calibrated}. This range does not enter the verdict."
+        )
+    low, high = answer.simultaneous_low, answer.simultaneous_high
+    decided = answer.verdict in (Verdict.MEANINGFUL, Verdict.SMALL, Verdict.SAME)
+    if decided and low is not None and high is not None and low <= answer.margin <= high:
+        remarks.append(
+            "The simultaneous interval includes the margin, which the adjusted p rejects: Holm's method adjusts each p "
+            "only as far as the others require, the interval adjusts both of its limits for all endpoints."
+        )
+    return remarks
+
+
 def _references(result: Result) -> list[dict[str, str]]:
     """Return the rows of the table of reference overlaps, as text."""
     answers = {(answer.target, answer.n, answer.a, answer.b): answer for answer in result.answers}
@@ -130,7 +151,7 @@ def _references(result: Result) -> list[dict[str, str]]:
             "b": reference.b,
             "chance": decimals(chance.get((reference.target, reference.n))),
             "floor": decimals(reference.floor),
-            "ceiling": decimals(noise_ceiling(answers[reference.target, reference.n, reference.a, reference.b])),
+            "ceiling": decimals(answers[reference.target, reference.n, reference.a, reference.b].ceiling),
             "raw_a": decimals(reference.raw.get(reference.a)),
             "raw_b": decimals(reference.raw.get(reference.b)),
         }

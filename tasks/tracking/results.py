@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from tasks.core.comparison.compare_lists import ALGORITHM
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import load_config
 from tasks.core.errors import TrackingError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
+
+ALGORITHM_TAG = "latentlab.algorithm"
+"""Tag of a parent run: `compare_lists.ALGORITHM` when it was made."""
 
 
 def result_of(client: "MlflowClient", parent: "Run") -> Result:
@@ -54,7 +58,7 @@ def result_of(client: "MlflowClient", parent: "Run") -> Result:
 
 
 def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs: Sequence[RunRef]) -> Result | None:
-    """Return the result of a complete comparison of the very same runs, if this version of latentlab wrote it.
+    """Return the result of a complete comparison of the very same runs, if it was made as it would be made now.
 
     Parameters
     ----------
@@ -72,7 +76,8 @@ def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs
     Result or None
     """
     for parent in complete_parents(client, experiment_id, identity):
-        if parent.data.tags.get("latentlab.version") != version("latentlab"):
+        tags = parent.data.tags
+        if (tags.get("latentlab.version"), tags.get(ALGORITHM_TAG)) != (version("latentlab"), str(ALGORITHM)):
             continue
         try:
             result = result_of(client, parent)

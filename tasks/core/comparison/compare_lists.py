@@ -8,19 +8,23 @@ import numpy as np
 
 from tasks.core.comparison import query_lists
 from tasks.core.comparison.agreement import TARGETS, Curve, Row, RunLists, compare
+from tasks.core.comparison.answers import Answer, answer
 from tasks.core.comparison.endpoints import count_tests, endpoints
 from tasks.core.comparison.factorial import Factorial, factorial
 from tasks.core.comparison.per_user import PerUser, per_user
 from tasks.core.comparison.query_lists import Names, QueryLists
 from tasks.core.comparison.references import Reference, raw_neighbours, reference
 from tasks.core.comparison.run_matrix import RunMatrix
-from tasks.core.comparison.verdict import Answer, answer
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.interactions import Interactions
 from tasks.core.inference.permutation import replicates_needed, smallest_p
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ComparisonConfig, QueriesConfig
+
+ALGORITHM = 2
+"""A stored comparison is used again if it was made with this number. It is raised when the same runs would give another
+result."""
 
 
 @dataclass(frozen=True)

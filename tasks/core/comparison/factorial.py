@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.sweep import varying
-from tasks.core.comparison.verdict import Answer
 from tasks.core.formatting import p_statement, setting_text
 from tasks.core.inference.multiplicity import holm
 from tasks.core.types import Values

@@ -1,32 +1,24 @@
-"""Verdict on each endpoint: whether two models differ beyond seed variance, and by how much.
+"""Verdict on an endpoint: whether two models differ beyond seed variance, and by how much.
 
-A *run* is one fit of a model with a seed of its own; a model has several. An *endpoint* is a set of lists at one length
-that is judged as one, such as the 5 users nearest to user 10. On each endpoint the overlap of every two runs is
-computed. The overlap *within* a model shows what the seed alone changes, the overlap *between* two models what seed and
-model change together. Their difference is the excess disagreement Δ (see `inference.effect`). It comes with a
-confidence interval (`inference.jackknife`) and a permutation p-value (`inference.permutation`).
+A *run* is one fit of a model with a seed of its own; a model has several. On each endpoint the overlap of every two
+runs is computed. The overlap *within* a model shows what the seed alone changes, the overlap *between* two models what
+seed and model change together. Their difference is the excess disagreement Δ (see `inference.effect`).
 
-The *family* of endpoints, with the baseline against each other model, gets a verdict: p is adjusted over the family
-(Holm), and `RULE`, which was fixed in advance, compares it with the level and the interval with the margin. Other
-endpoints and other pairs of models are described: they have a raw p and no verdict.
+Three claims are tested: that Δ is not 0, by permutation of the run labels (`inference.permutation`), and that it is
+above or below the margin, with the standard error of Δ (`inference.jackknife`). `RULE`, which was fixed in advance,
+turns their adjusted p into a verdict.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
 from math import sqrt
 
-import numpy as np
-
-from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.endpoints import Endpoint
-from tasks.core.comparison.run_matrix import RunMatrix
-from tasks.core.formatting import interval, p_statement
+from tasks.core.formatting import interval, p_value
 from tasks.core.inference.effect import Effect, effect
 from tasks.core.inference.jackknife import Uncertainty, jackknife
-from tasks.core.inference.multiplicity import LEVEL, holm
-from tasks.core.inference.overlap_counts import Overlaps, overlap_counts
+from tasks.core.inference.multiplicity import Levels
+from tasks.core.inference.overlap_counts import Overlaps
 from tasks.core.inference.permutation import PermutationTest, permutation_test
 from tasks.core.types import Mask
 
@@ -38,22 +30,26 @@ class Verdict(StrEnum):
     SMALL = "different-small"
     UNCERTAIN = "different-size-uncertain"
     SAME = "practically-same"
+    UNSTABLE = "unstable"
+    TOO_FEW = "too-few-seeds"
     INCONCLUSIVE = "inconclusive"
 
 
 RULE = {
-    Verdict.MEANINGFUL: "p ≤ 0.05 after Holm's adjustment, and the 95% interval of Δ is above the margin",
-    Verdict.SMALL: "p ≤ 0.05 after Holm's adjustment, and the 90% interval of Δ is below the margin",
-    Verdict.UNCERTAIN: "p ≤ 0.05 after Holm's adjustment, in all other cases",
-    Verdict.SAME: "p > 0.05 after Holm's adjustment, and the 90% interval of Δ is below the margin",
-    Verdict.INCONCLUSIVE: "p > 0.05 after Holm's adjustment, in all other cases",
+    Verdict.MEANINGFUL: "Δ is not 0 (p ≤ 0.05), and it is above the margin (p ≤ 0.025)",
+    Verdict.SMALL: "Δ is not 0 (p ≤ 0.05), and it is below the margin (p ≤ 0.05)",
+    Verdict.UNCERTAIN: "Δ is not 0 (p ≤ 0.05), in all other cases",
+    Verdict.SAME: "no difference was detected (p > 0.05), and Δ is below the margin (p ≤ 0.05)",
+    Verdict.UNSTABLE: "in place of different-small and practically-same where √(O_AA·O_BB) is below twice the margin",
+    Verdict.TOO_FEW: "in place of inconclusive where so many seeds cannot reach p ≤ 0.05",
+    Verdict.INCONCLUSIVE: "no difference was detected (p > 0.05), in all other cases",
 }
-"""When each verdict is given; `judge` applies it."""
+"""When each verdict is given; `judge` applies it. Each p is after Holm's adjustment over the family."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Effect, uncertainty and test for two models on one endpoint, before p is adjusted."""
+    """Effect, uncertainty and permutation test for two models on one endpoint, before p is adjusted."""
 
     effect: Effect
     uncertainty: Uncertainty
@@ -61,118 +57,25 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The result for two models on one endpoint. Overlaps, Δ and its limits are in units of overlap.
+class Claims:
+    """p of each claim about Δ on one endpoint, after Holm's adjustment over the family.
 
     Attributes
     ----------
-    target, n
-        The endpoint and the length of its lists.
-    a, b : str
-        Names of the models.
-    runs_a, runs_b : int
-        Runs of each model.
-    within_a, within_b, between, delta, n_delta, rho, steadier, others, decided_by_seed
-        See `inference.effect.Effect`.
-    standard_error : float or None
-        From the jackknife; None if `note` says why there is none.
-    low_95, high_95, low_90, high_90 : float or None
-        Intervals of Δ, or bounds if no seed variation was seen.
-    note : str or None
-        See `inference.jackknife.Uncertainty`.
-    p, splits, exact
-        See `inference.permutation.PermutationTest`.
-    margin : float
-        The smallest Δ that matters.
-    p_holm, verdict : float, str; or None
-        None outside the family.
-    sentence : str
-        The verdict, or the description, in words.
+    difference : float
+        Of Δ = 0: small if the models differ.
+    above : float
+        Of Δ ≤ margin, one-sided: small if Δ is above the margin.
+    below : float
+        Of Δ ≥ margin, one-sided: small if Δ is below the margin.
+    smallest : float
+        The smallest value of `difference` that so many runs can reach.
     """
 
-    target: str
-    n: int
-    a: str
-    b: str
-    runs_a: int
-    runs_b: int
-    within_a: float
-    within_b: float
-    between: float
-    delta: float
-    n_delta: float
-    rho: float | None
-    steadier: float
-    others: float
-    standard_error: float | None
-    low_95: float | None
-    high_95: float | None
-    low_90: float | None
-    high_90: float | None
-    note: str | None
-    p: float
-    splits: int
-    exact: bool
-    margin: float
-    p_holm: float | None
-    verdict: str | None
-    decided_by_seed: bool
-    sentence: str
-
-    @property
-    def metric(self) -> str:
-        """Name among the parent run's metrics, after `delta/`, `p/` and `p_holm/`: such as `users_at_5.k50_vs_k500`."""
-        return f"{self.target}_at_{self.n}.{self.a}_vs_{self.b}"
-
-
-def answer(
-    lists: Mapping[str, Sequence[RunLists]], endpoints: Sequence[Endpoint], *, baseline: str, seed: int
-) -> tuple[list[Answer], list[RunMatrix]]:
-    """Compare every two models on every endpoint.
-
-    Parameters
-    ----------
-    lists : mapping of model to sequence of RunLists
-        One element for each replicate.
-    endpoints : sequence of Endpoint
-        The primary endpoint first.
-    baseline : str
-        The model whose pairs with the others get verdicts.
-    seed : int
-        Of the permutations that are sampled.
-
-    Returns
-    -------
-    answers : list of Answer
-        For every two models with two runs or more. The pairs of the baseline come first, each with its endpoints in
-        order, so the first answer is the primary endpoint's.
-    matrices : list of RunMatrix
-        One for each endpoint, over the runs of all models, the baseline's first.
-    """
-    models = [baseline, *(model for model in lists if model != baseline)]
-    runs = [(model, replicate) for model in models for replicate in range(len(lists[model]))]
-    findings: list[tuple[Endpoint, str, str, Finding]] = []
-    matrices = []
-    for endpoint in endpoints:
-        rows = slice(None) if endpoint.entity is None else slice(endpoint.entity, endpoint.entity + 1)
-        ids = [getattr(lists[model][replicate], endpoint.of).ids[rows] for model, replicate in runs]
-        overlaps = overlap_counts(ids, endpoint.n)
-        matrices.append(RunMatrix(endpoint.target, endpoint.n, runs, overlaps.counts / overlaps.denominator))
-        for a, b in combinations(models, 2):
-            members = [position for position, (model, _) in enumerate(runs) if model in (a, b)]
-            labels = np.array([runs[position][0] == b for position in members])
-            if min(labels.sum(), (~labels).sum()) >= 2:
-                findings.append((endpoint, a, b, analyse(overlaps.of_runs(members), labels, seed=seed)))
-    # Pair by pair, those of the baseline first. The sort is stable: each pair keeps the order of the endpoints.
-    findings.sort(key=lambda entry: (entry[1] != baseline, models.index(entry[1]), models.index(entry[2])))
-    family = [position for position, (endpoint, a, _, _) in enumerate(findings) if endpoint.family and a == baseline]
-    adjusted = holm([findings[position][3].test.p for position in family]).tolist()
-    p_holm = dict(zip(family, adjusted, strict=True))
-    answers = [
-        _answer(endpoint, a, b, len(lists[a]), len(lists[b]), finding, p_holm.get(position))
-        for position, (endpoint, a, b, finding) in enumerate(findings)
-    ]
-    return answers, matrices
+    difference: float
+    above: float
+    below: float
+    smallest: float
 
 
 def analyse(overlaps: Overlaps, labels: Mask, *, seed: int) -> Finding:
@@ -200,131 +103,180 @@ def analyse(overlaps: Overlaps, labels: Mask, *, seed: int) -> Finding:
     return Finding(effect(overlaps, labels), jackknife(overlaps, labels), test)
 
 
-def judge(uncertainty: Uncertainty, p_holm: float, *, margin: float) -> Verdict:
+def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels | None = None) -> Verdict:
     """Apply `RULE`.
 
-    Without seed variation the bounds replace the interval, because Δ itself describes only the runs that were made.
-    Without either, the size of the difference is unknown: the verdict is `UNCERTAIN` or `INCONCLUSIVE`.
+    Δ cannot exceed the mean overlap within the models. Where their geometric mean is below twice the margin, even
+    models without a common entry would hardly be above the margin, and a small Δ says nothing about the models.
 
     Parameters
     ----------
-    uncertainty : Uncertainty
-        Intervals or bounds of Δ.
-    p_holm : float
-        Adjusted p.
+    claims : Claims
+        Adjusted p of each claim.
+    ceiling : float
+        √(O_AA·O_BB), see `Effect.ceiling`.
     margin : float
         The smallest Δ that matters, in units of overlap.
+    levels : Levels, optional
+        What each p is compared with.
 
     Returns
     -------
     Verdict
     """
-    limits_95, limits_90 = uncertainty.limits_95, uncertainty.limits_90
-    below = limits_90 is not None and limits_90.high < margin
-    if p_holm > LEVEL:
-        return Verdict.SAME if below else Verdict.INCONCLUSIVE
-    if limits_95 is not None and limits_95.low > margin:
+    levels = levels or Levels()
+    differs, below = claims.difference <= levels.difference, claims.below <= levels.below
+    if differs and claims.above <= levels.meaningful:
         return Verdict.MEANINGFUL
-    return Verdict.SMALL if below else Verdict.UNCERTAIN
+    if below:
+        if ceiling < 2 * margin:
+            return Verdict.UNSTABLE
+        return Verdict.SMALL if differs else Verdict.SAME
+    if differs:
+        return Verdict.UNCERTAIN
+    return Verdict.TOO_FEW if claims.smallest > levels.difference else Verdict.INCONCLUSIVE
 
 
-def verdict_sentence(finding: Finding, p_holm: float, *, endpoint: Endpoint, a: str, b: str) -> str:
-    """Put the verdict on an endpoint into one sentence.
+def tipping_point(finding: Finding, verdict: Verdict, *, margin: float) -> float | None:
+    """Return the probability of another list from which on a verdict about a steady model would not hold.
+
+    If at most one run of one model deviates from its usual list, the runs do not show how often it gives another one.
+    Deviating with probability ε moves √Δ by at most ε, as in `inference.steady`. A claim about the margin therefore
+    holds for all ε below the distance of the limit of its interval from the margin, on the scale of √Δ.
 
     Parameters
     ----------
     finding : Finding
         Effect and uncertainty of the difference.
-    p_holm : float
-        Adjusted p.
+    verdict : Verdict
+        The verdict on it.
+    margin : float
+        The smallest Δ that matters, in units of overlap.
+
+    Returns
+    -------
+    float or None
+        None if both models vary, if both are steady (the interval then has bounds for this), or if the verdict makes no
+        claim about the margin.
+    """
+    uncertainty = finding.uncertainty
+    limits = uncertainty.limits(0.95 if verdict is Verdict.MEANINGFUL else 0.90)
+    if sum(model.steady for model in uncertainty.usual) != 1 or limits is None:
+        return None
+    if verdict is Verdict.MEANINGFUL:
+        return max(sqrt(max(limits.low, 0.0)) - sqrt(margin), 0.0)
+    if verdict in (Verdict.SMALL, Verdict.SAME):
+        return max(sqrt(margin) - sqrt(max(limits.high, 0.0)), 0.0)
+    return None
+
+
+def verdict_sentence(
+    finding: Finding,
+    claims: Claims,
+    *,
+    endpoint: Endpoint,
+    a: str,
+    b: str,
+    replicates_needed: int,
+    levels: Levels | None = None,
+) -> str:
+    """Put the verdict on an endpoint into words.
+
+    Parameters
+    ----------
+    finding : Finding
+        Effect and uncertainty of the difference.
+    claims : Claims
+        Adjusted p of each claim.
     endpoint : Endpoint
         The lists, and the margin of the rule.
     a, b : str
         Names of the models.
+    replicates_needed : int
+        How many runs of each model can reach p ≤ .05.
+    levels : Levels, optional
+        As in `judge`.
 
     Returns
     -------
     str
-        Names the models, the lists, the size of the difference with its interval, and p.
+        One to three sentences: the models, the lists, the size of the difference with its interval, and the p and the
+        level of each claim.
     """
-    uncertainty, n, subject, entries = finding.uncertainty, endpoint.n, endpoint.subject, endpoint.entries
-    p, interval_95, limits_90 = p_statement(p_holm), uncertainty.interval_95, uncertainty.limits_90
-    extent = uncertainty.note
-    if interval_95:
-        extent = f"95% interval {interval(n * interval_95.low, n * interval_95.high, digits=1)}"
-    replaced = f"{_replaced(finding.effect, endpoint)} are replaced beyond seed variance ({extent}; {p})"
-    no_difference = "no significant difference beyond seed variance "
-    no_difference += f"({p}; {uncertainty.note})" if uncertainty.note else f"({p})"
-    match judge(uncertainty, p_holm, margin=endpoint.margin):
+    levels = levels or Levels()
+    estimate, uncertainty = finding.effect, finding.uncertainty
+    verdict = judge(claims, ceiling=estimate.ceiling, margin=endpoint.margin, levels=levels)
+    subject, n, entries = f"in {endpoint.subject} on this data set", endpoint.n, endpoint.entries
+    margin = f"{n * endpoint.margin:g} of {n} {entries}"
+    limits = uncertainty.limits(0.95)
+    extent = uncertainty.note or ""
+    if limits:
+        low, high = n * max(limits.low, 0.0), n * min(limits.high, 1.0)
+        extent = f"95% interval {interval(low, high, digits=1)}" + (f"; {extent}" if extent else "")
+    replaced = f"{replaced_text(estimate, endpoint)} are replaced beyond seed variance ({extent})"
+    difference = f"{p_value(claims.difference)} for a difference (level {levels.difference:.3g})"
+    above = f"{p_value(claims.above)} for one above the margin of {margin} (level {levels.meaningful:.3g})"
+    below = f"{p_value(claims.below)} for one below the margin of {margin} (level {levels.below:.3g})"
+    match verdict:
         case Verdict.MEANINGFUL:
-            text = f"{a} and {b} differ significantly and meaningfully in {subject}: {replaced}"
+            text = f"{a} and {b} differ significantly and meaningfully {subject}: {replaced}. "
+            text += f"Holm-adjusted p: {difference}, {above}."
         case Verdict.SMALL:
-            text = f"{a} and {b} differ significantly, but only slightly, in {subject}: {replaced}"
+            text = f"{a} and {b} differ significantly, but by less than the margin, {subject}: {replaced}. "
+            text += f"Holm-adjusted p: {difference}, {below}."
         case Verdict.UNCERTAIN:
-            text = f"{a} and {b} differ significantly in {subject}, but by an uncertain amount: {replaced}"
+            text = f"{a} and {b} differ significantly {subject}, but these runs leave open by how much: {replaced}. "
+            text += f"Holm-adjusted p: {difference}, {above}, {below}."
         case Verdict.SAME:
-            assert limits_90 is not None, "this verdict needs an interval below the margin"
-            most = f"{n * max(limits_90.high, 0.0):.2f} of {n} {entries}"
-            text = (
-                f"{a} and {b} are practically the same in {subject}: {no_difference}, and at most {most} are replaced"
+            text = f"{a} and {b} are practically the same {subject}: {replaced}. "
+            text += f"Holm-adjusted p: {below}. No difference was detected: {difference}."
+        case Verdict.UNSTABLE:
+            own_a, own_b = (f"{n * overlap:.1f}" for overlap in (estimate.within_a, estimate.within_b))
+            text = f"The seed decides {endpoint.subject} on this data set: two seeds of {a} share {own_a} of {n} "
+            text += f"{entries}, of {b} {own_b}. Beyond that, the models can hardly differ by the margin of {margin}. "
+            text += "More iterations, acceleration: balanced, or another similarity make lists steadier."
+        case Verdict.TOO_FEW:
+            text = f"The seeds are too few to tell whether {a} and {b} differ {subject}: {replaced}. The smallest "
+            text += (
+                f"Holm-adjusted p that they can reach is {p_value(claims.smallest)} (level {levels.difference:.3g}); "
             )
+            text += f"{replicates_needed} seeds per model can reach the level."
         case Verdict.INCONCLUSIVE:
-            margin = f"{n * endpoint.margin:g} of {n} {entries}"
-            text = (
-                f"These runs do not show whether {a} and {b} differ in {subject}: {no_difference}, but a difference of "
-                f"{margin} cannot be ruled out"
-            )
-    return text + ("; these lists depend largely on the seed." if finding.effect.decided_by_seed else ".")
+            text = f"These runs do not show whether {a} and {b} differ {subject}: {replaced}. "
+            text += f"Holm-adjusted p: {difference}, {below}."
+    return text + _qualifications(finding, verdict, endpoint=endpoint, a=a, b=b)
 
 
-def noise_ceiling(answer: Answer) -> float:
-    """Return √(O_AA·O_BB), the overlap between two models that differ by their seeds only."""
-    return sqrt(answer.within_a * answer.within_b)
+def replaced_text(estimate: Effect, endpoint: Endpoint) -> str:
+    """Return how many entries are replaced beyond seed variance, in words.
+
+    Parameters
+    ----------
+    estimate : Effect
+        Excess disagreement of two models.
+    endpoint : Endpoint
+        The lists.
+
+    Returns
+    -------
+    str
+        Such as `2.5 of 5 neighbours`.
+    """
+    return f"{max(estimate.n_delta, 0.0):.1f} of {endpoint.n} {endpoint.entries}"
 
 
-def _replaced(effect: Effect, endpoint: Endpoint) -> str:
-    return f"{max(effect.n_delta, 0.0):.1f} of {endpoint.n} {endpoint.entries}"
-
-
-def _answer(
-    endpoint: Endpoint, a: str, b: str, runs_a: int, runs_b: int, finding: Finding, p_holm: float | None
-) -> Answer:
-    effect, uncertainty, test = finding.effect, finding.uncertainty, finding.test
-    limits_95, limits_90 = uncertainty.limits_95, uncertainty.limits_90
-    if p_holm is None:
-        verdict = None
-        replaced = f"{_replaced(effect, endpoint)} are replaced beyond seed variance"
-        sentence = f"{a} and {b} in {endpoint.subject}: {replaced} (described, not tested)."
-    else:
-        verdict = judge(uncertainty, p_holm, margin=endpoint.margin).value
-        sentence = verdict_sentence(finding, p_holm, endpoint=endpoint, a=a, b=b)
-    return Answer(
-        target=endpoint.target,
-        n=endpoint.n,
-        a=a,
-        b=b,
-        runs_a=runs_a,
-        runs_b=runs_b,
-        within_a=effect.within_a,
-        within_b=effect.within_b,
-        between=effect.between,
-        delta=effect.delta,
-        n_delta=effect.n_delta,
-        rho=effect.rho,
-        steadier=effect.steadier,
-        others=effect.others,
-        standard_error=uncertainty.standard_error,
-        low_95=limits_95.low if limits_95 else None,
-        high_95=limits_95.high if limits_95 else None,
-        low_90=limits_90.low if limits_90 else None,
-        high_90=limits_90.high if limits_90 else None,
-        note=uncertainty.note,
-        p=test.p,
-        splits=test.splits,
-        exact=test.exact,
-        margin=endpoint.margin,
-        p_holm=p_holm,
-        verdict=verdict,
-        decided_by_seed=effect.decided_by_seed,
-        sentence=sentence,
-    )
+def _qualifications(finding: Finding, verdict: Verdict, *, endpoint: Endpoint, a: str, b: str) -> str:
+    """Return the sentences that limit a verdict: a rare list, a difference in steadiness alone, noisy lists."""
+    text, estimate = "", finding.effect
+    tipping = tipping_point(finding, verdict, margin=endpoint.margin)
+    if tipping is not None:
+        model, usual = next(pair for pair in zip((a, b), finding.uncertainty.usual, strict=True) if pair[1].steady)
+        equal = usual.runs - len(usual.deviating)
+        seeds = f"{equal} of its {usual.runs} seeds" if usual.deviating else f"all of its {usual.runs} seeds"
+        text += f" This holds unless {model} gives another list than {seeds} gave with probability above {tipping:.2f}."
+    if verdict in (Verdict.MEANINGFUL, Verdict.SMALL, Verdict.UNCERTAIN) and estimate.steadier > estimate.others:
+        steadier, other = (a, b) if estimate.within_a > estimate.within_b else (b, a)
+        text += f" Most of the difference is that {steadier} varies less between seeds than {other}."
+    if verdict is not Verdict.UNSTABLE and estimate.decided_by_seed:
+        text += " These lists depend largely on the seed."
+    return text

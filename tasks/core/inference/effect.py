@@ -66,8 +66,12 @@ class Effect:
     @property
     def rho(self) -> float | None:
         """Agreement corrected for seed noise, ρ = O_AB / √(O_AA·O_BB); None if a within overlap is zero."""
-        scale = sqrt(self.within_a * self.within_b)
-        return self.between / scale if scale else None
+        return self.between / self.ceiling if self.ceiling else None
+
+    @property
+    def ceiling(self) -> float:
+        """Noise ceiling √(O_AA·O_BB): the expected overlap of two models that differ by their seeds only."""
+        return sqrt(self.within_a * self.within_b)
 
     @property
     def steadier(self) -> float:
@@ -80,7 +84,7 @@ class Effect:
     @property
     def others(self) -> float:
         """Part of Δ due to the models giving different lists: √(O_AA·O_BB) - O_AB = √(O_AA·O_BB)·(1 - ρ)."""
-        return sqrt(self.within_a * self.within_b) - self.between
+        return self.ceiling - self.between
 
     @property
     def decided_by_seed(self) -> bool:

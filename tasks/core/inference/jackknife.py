@@ -1,19 +1,22 @@
-"""Confidence intervals of the excess disagreement.
+"""Confidence intervals of the excess disagreement, and tests of whether it is above or below a margin.
 
-The interval comes from a jackknife that leaves out one run at a time. If no run differs from the others of its model,
-there is no variation to build an interval on, and a bound takes its place.
+The intervals come from a jackknife that leaves out one run at a time. Where the runs of each model are nearly all
+equal, bounds widen or replace them (`tasks.core.inference.steady`).
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 from math import sqrt
 
 import numpy as np
 
 from tasks.core.inference.effect import effect, group_sizes, scaled_delta
 from tasks.core.inference.overlap_counts import Overlaps
+from tasks.core.inference.steady import SteadyModels, UsualList
 from tasks.core.types import Mask
 
 NO_VARIATION = "no seed variation seen"
+HARDLY_ANY = "at most one run of each model varies"
 FLAT = "leaving out any one run changes nothing"
 TOO_FEW = "fewer than 3 replicates of a model"
 
@@ -27,54 +30,97 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A quantity with its standard error."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
 class Uncertainty:
-    """Uncertainty of Δ, in units of overlap.
+    """Uncertainty of Δ and of ρ, in units of overlap.
 
     Attributes
     ----------
-    standard_error : float or None
-        From the jackknife; None if `note` says why there is none.
-    interval_95, interval_90 : Interval or None
-        Confidence intervals; None together with the standard error.
+    estimates : tuple of Estimate
+        Δ with its standard error from the jackknife. Further ones where a single run of a model deviates: with the
+        usual list in its place. Empty if `note` says why there is none.
+    degrees_of_freedom : int
+        Of Student's t.
+    steady : SteadyModels or None
+        Bounds, if fewer than two runs of each model deviate from its usual list.
     note : str or None
-        `NO_VARIATION`, `FLAT`, `TOO_FEW`, or None.
-    bound_95, bound_90 : Interval or None
-        With `NO_VARIATION` only: the values of Δ that so many equal lists do not rule out, see `jackknife`.
+        `NO_VARIATION`, `HARDLY_ANY`, `FLAT`, `TOO_FEW`, or None.
+    usual : tuple of UsualList
+        The usual lists of A and of B.
+    rho : Estimate or None
+        ρ with its standard error from the jackknife; None with `steady`, if no run changes it, or if it is not defined.
     """
 
-    standard_error: float | None = None
-    interval_95: Interval | None = None
-    interval_90: Interval | None = None
-    note: str | None = None
-    bound_95: Interval | None = None
-    bound_90: Interval | None = None
+    estimates: tuple[Estimate, ...]
+    degrees_of_freedom: int
+    steady: SteadyModels | None
+    note: str | None
+    usual: tuple[UsualList, UsualList]
+    rho: Estimate | None = None
 
     @property
-    def limits_95(self) -> Interval | None:
-        """The 95% interval, or the bound if there is no variation."""
-        return self.interval_95 or self.bound_95
+    def standard_error(self) -> float | None:
+        """The standard error of Δ; None if there is none."""
+        return self.estimates[0].standard_error if self.estimates else None
 
-    @property
-    def limits_90(self) -> Interval | None:
-        """The 90% interval, or the bound if there is no variation."""
-        return self.interval_90 or self.bound_90
+    def limits(self, level: float) -> Interval | None:
+        """Return the confidence interval of Δ at a level such as .95; None if there is no interval and no bound."""
+        intervals = [self._student(estimate, level) for estimate in self.estimates]
+        if self.steady:
+            intervals.append(Interval(*self.steady.interval((1 - level) / 2)))
+        if not intervals:
+            return None
+        return Interval(min(part.low for part in intervals), max(part.high for part in intervals))
+
+    def rho_limits(self, level: float) -> Interval | None:
+        """Return the confidence interval of ρ at a level such as .95; None without a standard error."""
+        return self._student(self.rho, level) if self.rho else None
+
+    def p_at_most(self, margin: float) -> float:
+        """Return the one-sided p of Δ ≤ `margin`: small if Δ is above it. 1 if there is no interval and no bound."""
+        from scipy.stats import t
+
+        parts = [
+            float(t.sf((estimate.value - margin) / estimate.standard_error, self.degrees_of_freedom))
+            for estimate in self.estimates
+        ]
+        return max(parts + ([self.steady.p_at_most(margin)] if self.steady else []), default=1.0)
+
+    def p_at_least(self, margin: float) -> float:
+        """Return the one-sided p of Δ ≥ `margin`: small if Δ is below it. 1 if there is no interval and no bound."""
+        from scipy.stats import t
+
+        parts = [
+            float(t.cdf((estimate.value - margin) / estimate.standard_error, self.degrees_of_freedom))
+            for estimate in self.estimates
+        ]
+        return max(parts + ([self.steady.p_at_least(margin)] if self.steady else []), default=1.0)
+
+    def _student(self, estimate: Estimate, level: float) -> Interval:
+        from scipy.stats import t
+
+        half = float(t.ppf(0.5 + level / 2, self.degrees_of_freedom)) * estimate.standard_error
+        return Interval(estimate.value - half, estimate.value + half)
 
 
 def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
-    """Estimate the uncertainty of Δ by leaving out one run at a time, over both models.
+    """Estimate the uncertainty of Δ and of ρ by leaving out one run at a time, over both models.
 
     Var Δ = Σ over models g of (S_g - 1)/S_g · Σ_r (Δ_(-r) - mean)², where Δ_(-r) leaves out run r of g and the mean is
-    over these runs (Arvesen 1969, for U-statistics). The intervals are Δ ± t·√Var, with S_A + S_B - 2 degrees of
-    freedom. Each model needs three runs, because Δ needs two after one is left out.
+    over these runs (Arvesen 1969, for U-statistics). The intervals are Δ ± t·√Var. The degrees of freedom are those of
+    the smaller model, min(S_A, S_B) - 1, because one model alone may have all of the variance. Each model needs three
+    runs, because Δ needs two after one is left out.
 
-    If all runs of each model give equal lists, there is no variation and no interval. Equal lists are evidence
-    nevertheless. Let a run of A differ from the list seen with probability ε_A, and a run of B with ε_B. Given the
-    first run of each model, the others repeat its list with probability (1 - ε_A)^(S_A - 1) (1 - ε_B)^(S_B - 1). Values
-    of ε for which this is less than α = (1 - level)/2 are ruled out, so ε = ε_A + ε_B is at most 2 - 2·α^(1/2m), where
-    m is the smaller S less one. Δ is half a squared distance of mean indicator vectors. For lists of one length it is
-    therefore at least (1 - ε)² times the Δ seen (if unseen runs give the other model's list) and at most (√Δ + ε)².
-    These are the bounds. They are wide for few runs: if all lists are equal, 10 runs of each model rule out Δ > 0.094
-    at the 90% level, and 5 runs only Δ > 0.39.
+    A run that alone deviates from the usual list of its model never narrows the interval: the union is taken with the
+    intervals that the usual list in its place would give. If fewer than two runs of each model deviate, the union is
+    also with the bounds of `SteadyModels`.
 
     Parameters
     ----------
@@ -92,36 +138,54 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
     ValueError
         If a model has fewer than two runs, or the number of labels is not R.
     """
-    a, b = group_sizes(overlaps, labels)
+    sizes = group_sizes(overlaps, labels)
+    usual_a, usual_b = (UsualList.of(overlaps, np.flatnonzero(labels == group)) for group in (False, True))
+    usual = usual_a, usual_b
+    both_equal = not usual_a.deviating and not usual_b.deviating
+    steady = None
+    if usual_a.steady and usual_b.steady and (both_equal or min(sizes) > 2):
+        shared = overlaps.counts[usual_a.run, usual_b.run] / overlaps.denominator
+        steady = SteadyModels(1 - float(shared), usual_a, usual_b)
+    if both_equal:
+        return Uncertainty((), min(sizes) - 1, steady, NO_VARIATION, usual)
+    if min(sizes) < 3:
+        return Uncertainty((), min(sizes) - 1, None, TOO_FEW, usual)
+    delta, rho = _left_out(overlaps, labels)
+    estimates = [delta]
+    one_deviates = [model for model in usual if len(model.deviating) == 1]
+    for size in range(1, len(one_deviates) + 1):
+        for models in combinations(one_deviates, size):
+            runs = np.arange(sum(sizes))
+            for model in models:  # a run with the usual list takes the place of the one that deviates
+                runs[list(model.deviating)] = model.run
+            estimates.append(_left_out(overlaps.of_runs(runs), labels)[0])
+    if not delta and not steady:
+        return Uncertainty((), min(sizes) - 1, None, FLAT, usual, rho)
+    known = tuple(estimate for estimate in estimates if estimate)
+    note = HARDLY_ANY if steady else None
+    return Uncertainty(known, min(sizes) - 1, steady, note, usual, None if steady else rho)
+
+
+def _left_out(overlaps: Overlaps, labels: Mask) -> tuple[Estimate | None, Estimate | None]:
+    """Return Δ and ρ with their standard errors; None for one that leaving out any run does not change."""
     estimate = effect(overlaps, labels)
-    # Comparing floats is exact here: a within overlap of one is an integer divided by itself.
-    if estimate.within_a == estimate.within_b == 1:
-        bound_95, bound_90 = (_bound(estimate.delta, min(a, b), level) for level in (0.95, 0.90))
-        return Uncertainty(note=NO_VARIATION, bound_95=bound_95, bound_90=bound_90)
-    if min(a, b) < 3:
-        return Uncertainty(note=TOO_FEW)
-    variance, varies = 0.0, False
+    variance_of_delta, variance_of_rho, varies = 0.0, 0.0, False
     for group in (False, True):
-        totals = []
+        totals, rhos = [], []
         for run in np.flatnonzero(labels == group):
-            remaining = np.delete(np.arange(a + b), run)
-            total, multiplier = scaled_delta(overlaps.of_runs(remaining).counts, labels[remaining])
+            remaining = np.delete(np.arange(len(labels)), run)
+            without_run, of_remaining = overlaps.of_runs(remaining), labels[remaining]
+            total, multiplier = scaled_delta(without_run.counts, of_remaining)
             totals.append(int(total))
-        size = len(totals)
+            rhos.append(effect(without_run, of_remaining).rho)
+        # Δ is compared as an integer: an interval of width zero would claim certainty that a symmetric pattern of
+        # overlaps does not give
         varies = varies or len(set(totals)) > 1
-        deltas = np.array(totals) / (multiplier * overlaps.denominator)
-        variance += (size - 1) * float(np.var(deltas))
-    # An interval of width zero would claim certainty that a symmetric pattern of overlaps does not give.
-    if not varies:
-        return Uncertainty(note=FLAT)
-    from scipy.stats import t
-
-    error = sqrt(variance)
-    half_95, half_90 = (float(t.ppf(0.5 + level / 2, a + b - 2)) * error for level in (0.95, 0.90))
-    interval_95, interval_90 = (Interval(estimate.delta - half, estimate.delta + half) for half in (half_95, half_90))
-    return Uncertainty(error, interval_95, interval_90)
-
-
-def _bound(delta: float, runs: int, level: float) -> Interval:
-    epsilon = 2 * (1 - ((1 - level) / 2) ** (1 / (2 * (runs - 1))))
-    return Interval(max(0.0, 1 - epsilon) ** 2 * delta, min(1.0, sqrt(delta) + epsilon) ** 2)
+        variance_of_delta += (len(totals) - 1) * float(np.var(np.array(totals) / (multiplier * overlaps.denominator)))
+        defined = [rho for rho in rhos if rho is not None]
+        variance_of_rho += (len(rhos) - 1) * float(np.var(defined)) if len(defined) == len(rhos) else np.inf
+    delta = Estimate(estimate.delta, sqrt(variance_of_delta)) if varies else None
+    rho = estimate.rho
+    if rho is None or not 1e-24 < variance_of_rho < np.inf:
+        return delta, None
+    return delta, Estimate(rho, sqrt(variance_of_rho))

@@ -1,6 +1,7 @@
 """Adjustment of p-values for multiple tests."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,6 +9,25 @@ from tasks.core.types import Values
 
 LEVEL = 0.05
 """Significance level of every test, after adjustment."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What the adjusted p of each claim about Δ is compared with.
+
+    Attributes
+    ----------
+    difference : float
+        Of the claim that Δ is not 0.
+    meaningful : float
+        Of the claim that Δ is above the margin: one-sided, as a two-sided 95% interval has it.
+    below : float
+        Of the claim that Δ is below the margin: one-sided, as in an equivalence test.
+    """
+
+    difference: float = 0.05
+    meaningful: float = 0.025
+    below: float = 0.05
 
 
 def holm(p: Sequence[float]) -> Values:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from tasks.core.comparison.answers import answer
 from tasks.core.comparison.endpoints import endpoints
 from tasks.core.comparison.factorial import factorial, grid
 from tasks.core.comparison.overlap import Pair
-from tasks.core.comparison.verdict import answer
 from tasks.core.inference.multiplicity import holm
 from tests.core.comparison.examples import config_of, random_runs
 

@@ -1,14 +1,18 @@
-"""Confidence intervals of the excess disagreement, and bounds without variation."""
+"""Confidence intervals of the excess disagreement, tests of its margin, and bounds for steady models."""
 
 from itertools import product
 from math import sqrt
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from tasks.core.inference.jackknife import FLAT, NO_VARIATION, TOO_FEW, Interval, Uncertainty, jackknife
+from tasks.core.inference.effect import effect
+from tasks.core.inference.jackknife import FLAT, HARDLY_ANY, NO_VARIATION, TOO_FEW, Interval, jackknife
 from tasks.core.inference.overlap_counts import overlap_counts
 from tests.core.inference.examples import SIX_LABELS, exact_delta, halves, random_runs, runs_of
+
+LIST, NEAR, OTHER = [1, 2, 3, 4, 5], [1, 2, 3, 4, 9], [5, 4, 3, 6, 7]
 
 
 def test_interval_by_hand(six):
@@ -20,11 +24,35 @@ def test_interval_by_hand(six):
     """
     uncertainty = jackknife(six, SIX_LABELS)
     error = sqrt(140) / 3 / 24
+    limits_95, limits_90 = uncertainty.limits(0.95), uncertainty.limits(0.90)
     assert uncertainty.standard_error == pytest.approx(error)
-    assert uncertainty.interval_95.low == pytest.approx(13 / 36 - 2.776445 * error, abs=1e-6)
-    assert uncertainty.interval_95.high == pytest.approx(13 / 36 + 2.776445 * error, abs=1e-6)
-    assert uncertainty.interval_90.high == pytest.approx(13 / 36 + 2.131847 * error, abs=1e-6)
-    assert uncertainty.note is uncertainty.bound_95 is uncertainty.bound_90 is None
+    # Student's t with 3 - 1 degrees of freedom
+    assert limits_95.low == pytest.approx(13 / 36 - 4.302653 * error, abs=1e-6)
+    assert limits_95.high == pytest.approx(13 / 36 + 4.302653 * error, abs=1e-6)
+    assert limits_90.high == pytest.approx(13 / 36 + 2.919986 * error, abs=1e-6)
+    assert uncertainty.note is uncertainty.steady is None
+
+
+def test_a_margin_at_the_limit_of_an_interval_has_the_p_of_that_limit(six):
+    uncertainty = jackknife(six, SIX_LABELS)
+    assert uncertainty.p_at_most(uncertainty.limits(0.95).low) == pytest.approx(0.025)
+    assert uncertainty.p_at_least(uncertainty.limits(0.90).high) == pytest.approx(0.05)
+    assert uncertainty.p_at_most(13 / 36) == pytest.approx(0.5)
+    assert uncertainty.p_at_least(13 / 36) == pytest.approx(0.5)
+
+
+def test_rho_has_the_standard_error_of_its_pseudo_values(six):
+    rhos = []
+    for run in range(6):
+        remaining = np.delete(np.arange(6), run)
+        rhos.append(effect(six.of_runs(remaining), SIX_LABELS[remaining]).rho)
+    variance = sum(2 * np.var(of_model) for of_model in (rhos[:3], rhos[3:]))
+    uncertainty = jackknife(six, SIX_LABELS)
+    assert uncertainty.rho.value == effect(six, SIX_LABELS).rho
+    assert uncertainty.rho.standard_error == pytest.approx(sqrt(variance))
+    half = 4.302653 * sqrt(variance)
+    limits = uncertainty.rho_limits(0.95)
+    assert (limits.low, limits.high) == pytest.approx((uncertainty.rho.value - half, uncertainty.rho.value + half))
 
 
 def test_standard_error_is_that_of_pseudo_values_for_groups_of_two_sizes():
@@ -45,30 +73,73 @@ def test_standard_error_is_that_of_pseudo_values_for_groups_of_two_sizes():
     assert jackknife(overlaps, labels).standard_error == pytest.approx(sqrt(variance))
 
 
-def test_equal_lists_in_all_runs_have_no_interval():
-    lists = [[1, 2, 3, 4, 5]] * 10 + [[5, 4, 3, 6, 7]] * 10
-    uncertainty = jackknife(overlap_counts(runs_of(lists), 5), halves(10, 10))
+def test_equal_lists_in_all_runs_have_bounds_and_no_standard_error():
+    uncertainty = jackknife(overlap_counts(runs_of([LIST] * 10 + [OTHER] * 10), 5), halves(10, 10))
     assert uncertainty.note == NO_VARIATION
-    assert uncertainty.interval_95 is uncertainty.interval_90 is uncertainty.standard_error is None
+    assert uncertainty.standard_error is uncertainty.rho_limits(0.95) is None
+    assert uncertainty.limits(0.95) is not None
 
 
 def test_bounds_without_variation_by_hand():
     """At 90%, 0.05 on each side: nine repeats a model, so ε = 2 - 2 · 0.05^(1/18) = 0.30667; the Δ seen is 0.4."""
-    lists = [[1, 2, 3, 4, 5]] * 10 + [[5, 4, 3, 6, 7]] * 10
-    uncertainty = jackknife(overlap_counts(runs_of(lists), 5), halves(10, 10))
-    bound_90, bound_95 = uncertainty.bound_90, uncertainty.bound_95
-    assert bound_90.low == pytest.approx(0.4 * (1 - 0.30667) ** 2, abs=1e-4)
-    assert bound_90.high == pytest.approx((sqrt(0.4) + 0.30667) ** 2, abs=1e-4)
-    assert bound_95.low < bound_90.low < 0.4 < bound_90.high < bound_95.high <= 1
+    uncertainty = jackknife(overlap_counts(runs_of([LIST] * 10 + [OTHER] * 10), 5), halves(10, 10))
+    limits_90, limits_95 = uncertainty.limits(0.90), uncertainty.limits(0.95)
+    assert limits_90.low == pytest.approx(0.4 * (1 - 0.30667) ** 2, abs=1e-4)
+    assert limits_90.high == pytest.approx((sqrt(0.4) + 0.30667) ** 2, abs=1e-4)
+    assert limits_95.low < limits_90.low < 0.4 < limits_90.high < limits_95.high <= 1
 
 
-def test_bounds_hold_for_every_model_that_can_give_equal_lists():
-    """Models with the list seen and one other list: whenever the bounds miss Δ, equal lists are as rare as stated."""
+def test_p_of_a_margin_without_variation_by_hand():
+    """Δ = 0.4 falls to the margin 0.1 at ε = 1/2: (3/4)^18. From 0 it rises to 0.25 at ε = 1/2 as well."""
+    different = jackknife(overlap_counts(runs_of([LIST] * 10 + [OTHER] * 10), 5), halves(10, 10))
+    equal = jackknife(overlap_counts(runs_of([LIST] * 20), 5), halves(10, 10))
+    assert different.p_at_most(0.1) == equal.p_at_least(0.25) == pytest.approx(0.75**18)
+    assert different.p_at_least(0.1) == equal.p_at_most(0.25) == 1
+
+
+def test_one_run_that_deviates_has_the_bound_of_clopper_and_pearson():
+    """Of nine others one deviates: at most one with probability (1 - ε)^9 + 9 ε (1 - ε)^8."""
+    uncertainty = jackknife(overlap_counts(runs_of([LIST] * 9 + [NEAR] + [LIST] * 10), 5), halves(10, 10))
+    assert uncertainty.note == HARDLY_ANY
+    of_a = np.linspace(0, 0.5, 50_001)
+    of_b = 0.5 - of_a
+    product_of_both = ((1 - of_a) ** 9 + 9 * of_a * (1 - of_a) ** 8) * (1 - of_b) ** 9
+    assert uncertainty.p_at_least(0.25) == pytest.approx(product_of_both.max(), rel=1e-3)
+
+
+@pytest.mark.parametrize("steady", [True, False])
+@pytest.mark.parametrize("runs", [3, 5, 10])
+@pytest.mark.parametrize("list_of_b", [[1, 2, 3, 4, 5], [1, 2, 3, 6, 7], [6, 7, 8, 9, 10]])
+def test_one_entry_of_one_run_in_a_constant_list_never_narrows_an_interval(list_of_b, runs, steady):
+    """B changes from equal lists to one entry of one run. A has equal lists, one list that deviates, or random ones."""
+    rng = np.random.default_rng(runs)
+    for deviating in range(2) if steady else range(2, 20):
+        lists = [LIST] * runs
+        if steady and deviating:
+            lists[0] = NEAR
+        elif not steady:
+            lists = [(rng.permutation(8)[:5] + 1).tolist() for _ in range(runs)]
+        before = jackknife(overlap_counts(runs_of(lists + [list_of_b] * runs), 5), halves(runs, runs))
+        for entry, replacement in product(range(5), [11, *set(range(1, 9)) - set(list_of_b)]):
+            changed = [replacement if rank == entry else candidate for rank, candidate in enumerate(list_of_b)]
+            runs_of_b = [list_of_b] * (runs - 1) + [changed]
+            after = jackknife(overlap_counts(runs_of(lists + runs_of_b), 5), halves(runs, runs))
+            for level in (0.90, 0.95):
+                narrow, wide = before.limits(level), after.limits(level)
+                if narrow is None:  # leaving out a run changes nothing: the interval is unlimited
+                    continue
+                assert wide.low <= narrow.low + 1e-9
+                assert wide.high >= narrow.high - 1e-9
+
+
+@pytest.mark.parametrize("deviating", [0, 1])
+def test_bounds_hold_for_every_model_that_can_give_the_lists(deviating):
+    """Models with the list seen and another: whenever the bounds miss Δ, so few deviations are as rare as stated."""
     runs, level = 6, 0.90
     seen_a, seen_b = {1, 2, 3, 4}, {3, 4, 5, 6}
     unseen = [{1, 2, 3, 4}, {3, 4, 5, 6}, {7, 8, 9, 10}, {1, 2, 7, 8}]
-    lists = [sorted(seen_a)] * runs + [sorted(seen_b)] * runs
-    bound = jackknife(overlap_counts(runs_of(lists), 4), halves(runs, runs)).bound_90
+    lists = [sorted(seen_a)] * (runs - deviating) + [[1, 2, 3, 9]] * deviating + [sorted(seen_b)] * runs
+    limits = jackknife(overlap_counts(runs_of(lists), 4), halves(runs, runs)).limits(level)
     missed = 0
     for unseen_a, unseen_b in product(unseen, repeat=2):
         for rare_a, rare_b in product(np.linspace(0, 1, 21), repeat=2):
@@ -81,33 +152,29 @@ def test_bounds_hold_for_every_model_that_can_give_equal_lists():
             ):
                 probabilities[sorted(members)] += share
             delta = ((p - q) ** 2).sum() / 8
-            if not bound.low - 1e-12 <= delta <= bound.high + 1e-12:
+            if not limits.low - 1e-12 <= delta <= limits.high + 1e-12:
                 missed += 1
-                repeat_a = 1.0 if unseen_a == seen_a else 1 - rare_a
-                repeat_b = 1.0 if unseen_b == seen_b else 1 - rare_b
-                assert (repeat_a * repeat_b) ** (runs - 1) < (1 - level) / 2
+                rare_a = 0.0 if unseen_a == seen_a else rare_a
+                rare_b = 0.0 if unseen_b == seen_b else rare_b
+                so_few = binom.cdf(deviating, runs - 1, rare_a) * binom.cdf(0, runs - 1, rare_b)
+                assert so_few < (1 - level) / 2
     assert missed
 
 
 def test_two_equal_runs_of_each_model_rule_out_nothing():
     uncertainty = jackknife(overlap_counts(runs_of([[1, 2], [1, 2], [1, 3], [1, 3]]), 2), halves(2, 2))
-    assert (uncertainty.note, uncertainty.bound_95) == (NO_VARIATION, Interval(0.0, 1.0))
+    assert (uncertainty.note, uncertainty.limits(0.95)) == (NO_VARIATION, Interval(0.0, 1.0))
 
 
-def test_two_runs_of_a_model_are_too_few():
-    lists = [[1, 2], [1, 3], [1, 2], [4, 5], [2, 3]]
-    assert jackknife(overlap_counts(runs_of(lists), 2), halves(2, 3)) == Uncertainty(note=TOO_FEW)
-
-
-def test_overlaps_that_no_run_changes_have_no_interval():
-    """Every two runs of one model share one entry and runs of two models share none: all runs matter alike."""
-    lists = [[1, 2], [1, 3], [1, 4], [5, 6], [5, 7], [5, 8]]
-    assert jackknife(overlap_counts(runs_of(lists), 2), halves(3, 3)) == Uncertainty(note=FLAT)
-
-
-def test_bounds_replace_missing_intervals_as_limits():
-    interval, bound = Interval(0.1, 0.2), Interval(0.0, 0.3)
-    assert Uncertainty(interval_95=interval, interval_90=interval).limits_95 == interval
-    without = Uncertainty(note=NO_VARIATION, bound_95=bound, bound_90=bound)
-    assert (without.limits_95, without.limits_90) == (bound, bound)
-    assert Uncertainty(note=TOO_FEW).limits_90 is None
+@pytest.mark.parametrize(
+    ("lists", "labels", "note"),
+    [
+        ([[1, 2], [1, 3], [1, 2], [4, 5], [2, 3]], halves(2, 3), TOO_FEW),
+        # every two runs of one model share one entry, and runs of two models share none: all runs matter alike
+        ([[1, 2], [1, 3], [1, 4], [5, 6], [5, 7], [5, 8]], halves(3, 3), FLAT),
+    ],
+)
+def test_without_an_interval_no_claim_about_a_margin_is_possible(lists, labels, note):
+    uncertainty = jackknife(overlap_counts(runs_of(lists), 2), labels)
+    assert (uncertainty.note, uncertainty.limits(0.95), uncertainty.standard_error) == (note, None, None)
+    assert uncertainty.p_at_most(0.1) == uncertainty.p_at_least(0.1) == 1

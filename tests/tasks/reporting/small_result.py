@@ -5,11 +5,11 @@ from typing import Any
 
 from tasks.core.comparison.accuracy_tests import AccuracyTest
 from tasks.core.comparison.agreement import Curve, Row
+from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.per_user import PerUser
 from tasks.core.comparison.query_lists import Entry, QueryLists
 from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
-from tasks.core.comparison.verdict import Answer
 from tasks.core.data.interactions import Summary
 from tasks.core.planning.runs import MODEL, RunRef
 from tasks.reporting.accuracy import Accuracy

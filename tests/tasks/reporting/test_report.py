@@ -1,6 +1,7 @@
 """The report: which figures there are, and what the page says."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -60,16 +61,29 @@ def test_the_sentence_and_the_warnings_come_first(page: str) -> None:
 
 
 def test_numbers_of_an_answer(page: str) -> None:
-    row = cells(page, "<td>users</td><td>5</td><td>0.900")
+    row = cells(page, '<td>users</td><td class="text">inconclusive</td><td>5</td><td>0.900')
     assert row[:3] == ["0.400", "0.250", "0.400"]
-    assert row[3:] == [
-        "too few runs",
-        "2.00",
-        "0.417",
-        "0.333",
-        "1.000",
-        "inconclusive; depends largely on the seed",
-    ]
+    assert row[3:] == ["too few runs", "-", "0.1", "2.00", "0.417", "0.333", "1.000", "-", "-"]
+
+
+def test_remarks_on_an_answer() -> None:
+    """A rejected margin within the simultaneous interval is explained, and a calibrated range is labelled as such."""
+    answer = replace(
+        small_result().answers[0],
+        margin=0.2,
+        verdict="different-meaningfully",
+        simultaneous_low=0.19,
+        simultaneous_high=0.4,
+        calibrated_low=0.2,
+        calibrated_high=0.31,
+    )
+    page = render(replace(small_result(), answers=[answer]), [], "")
+    assert "Δ would be 0.200 to 0.310. This range does not enter the verdict." in page
+    assert "The simultaneous interval includes the margin, which the adjusted p rejects" in page
+    undecided = replace(answer, verdict="inconclusive", calibrated_low=None)
+    page = render(replace(small_result(), answers=[undecided]), [], "")
+    assert "simultaneous interval includes" not in page
+    assert "does not enter" not in page
 
 
 def test_numbers_of_the_reference_overlaps(page: str) -> None:
