@@ -18,7 +18,7 @@ from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.sweep import varying
 from tasks.core.formatting import p_statement, setting_text
-from tasks.core.inference.multiplicity import holm
+from tasks.core.inference.multiplicity import LEVEL, holm
 from tasks.core.types import Values
 
 
@@ -99,13 +99,17 @@ class Factorial:
     def sentence(self) -> str:
         """The simple effects on the primary endpoint in words."""
         target = self.effects[0].target
-        effects = "; ".join(
-            f"{effect.setting} at {effect.held} replaces {max(effect.n * effect.delta, 0):.1f} of {effect.n} neighbours"
-            f" ({p_statement(effect.p_holm)})"
-            for effect in self.effects
-            if effect.target == target
+        effects = [_effect_text(effect) for effect in self.effects if effect.target == target]
+        return (
+            f"Effect of each setting on {target}, on this data set (Holm-adjusted p, level 0.05): {'; '.join(effects)}."
         )
-        return f"Effect of each setting on {target}: {effects}."
+
+
+def _effect_text(effect: SimpleEffect) -> str:
+    if effect.p_holm > LEVEL:
+        return f"of {effect.setting} at {effect.held}, none is detected ({p_statement(effect.p_holm)})"
+    replaced = f"{max(effect.n * effect.delta, 0):.1f} of {effect.n} neighbours"
+    return f"{effect.setting} at {effect.held} replaces {replaced} ({p_statement(effect.p_holm)})"
 
 
 def grid(models: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, str], dict[tuple[Any, Any], str]] | None:

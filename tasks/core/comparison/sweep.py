@@ -102,7 +102,8 @@ class Sweep:
                 parts.append(f"{claim} with {settings_text(point.varied)} ({value:.4f})")
         if not parts:
             return ""
-        return f"Of {len(self.points)} models with different {' and '.join(self.settings)}, {', and '.join(parts)}."
+        models = f"{len(self.points)} models with different {' and '.join(self.settings)}"
+        return f"Of {models}, {', and '.join(parts)} (described, not tested)."
 
 
 def sweep(

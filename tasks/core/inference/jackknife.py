@@ -6,11 +6,11 @@ equal, bounds widen or replace them (`tasks.core.inference.steady`).
 
 from dataclasses import dataclass
 from itertools import combinations
-from math import sqrt
+from math import comb, sqrt
 
 import numpy as np
 
-from tasks.core.inference.effect import effect, group_sizes, scaled_delta
+from tasks.core.inference.effect import effect, group_sizes, pair_weights
 from tasks.core.inference.overlap_counts import Overlaps
 from tasks.core.inference.steady import SteadyModels, UsualList
 from tasks.core.types import Mask
@@ -19,6 +19,8 @@ NO_VARIATION = "no seed variation seen"
 HARDLY_ANY = "at most one run of each model varies"
 FLAT = "leaving out any one run changes nothing"
 TOO_FEW = "fewer than 3 replicates of a model"
+_ROUNDING = 1e-24
+"""A variance of ρ that rounding errors alone give."""
 
 
 @dataclass(frozen=True)
@@ -168,24 +170,27 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
 
 def _left_out(overlaps: Overlaps, labels: Mask) -> tuple[Estimate | None, Estimate | None]:
     """Return Δ and ρ with their standard errors; None for one that leaving out any run does not change."""
-    estimate = effect(overlaps, labels)
+    estimate, one = effect(overlaps, labels), overlaps.denominator
     variance_of_delta, variance_of_rho, varies = 0.0, 0.0, False
-    for group in (False, True):
-        totals, rhos = [], []
-        for run in np.flatnonzero(labels == group):
-            remaining = np.delete(np.arange(len(labels)), run)
-            without_run, of_remaining = overlaps.of_runs(remaining), labels[remaining]
-            total, multiplier = scaled_delta(without_run.counts, of_remaining)
-            totals.append(int(total))
-            rhos.append(effect(without_run, of_remaining).rho)
+    for own in (~labels, labels):
+        other = ~own
+        runs, runs_of_other = int(own.sum()), int(other.sum())
+        # of each run, over its pairs with the others of its model and with those of the other model
+        of_run = overlaps.counts[np.ix_(own, own)].sum(axis=1) - one  # (S,)
+        between_of_run = overlaps.counts[np.ix_(own, other)].sum(axis=1)  # (S,)
+        within = of_run.sum() // 2 - of_run  # sums over pairs without that run
+        between = between_of_run.sum() - between_of_run
+        within_other = (overlaps.counts[np.ix_(other, other)].sum() - one * runs_of_other) // 2
+        weight, weight_other, weight_between, multiplier = pair_weights(runs - 1, runs_of_other)
+        totals = weight * within + weight_other * within_other - weight_between * between
         # Δ is compared as an integer: an interval of width zero would claim certainty that a symmetric pattern of
         # overlaps does not give
-        varies = varies or len(set(totals)) > 1
-        variance_of_delta += (len(totals) - 1) * float(np.var(np.array(totals) / (multiplier * overlaps.denominator)))
-        defined = [rho for rho in rhos if rho is not None]
-        variance_of_rho += (len(rhos) - 1) * float(np.var(defined)) if len(defined) == len(rhos) else np.inf
+        varies = varies or len(set(totals.tolist())) > 1
+        variance_of_delta += (runs - 1) * float(np.var(totals / (multiplier * one)))
+        scale = within / comb(runs - 1, 2) * (within_other / comb(runs_of_other, 2))
+        rhos = between / ((runs - 1) * runs_of_other) / np.sqrt(scale) if (scale > 0).all() else np.full(runs, np.inf)
+        variance_of_rho += (runs - 1) * float(np.var(rhos)) if np.isfinite(rhos).all() else np.inf
     delta = Estimate(estimate.delta, sqrt(variance_of_delta)) if varies else None
-    rho = estimate.rho
-    if rho is None or not 1e-24 < variance_of_rho < np.inf:
+    if estimate.rho is None or not _ROUNDING < variance_of_rho < np.inf:
         return delta, None
-    return delta, Estimate(rho, sqrt(variance_of_rho))
+    return delta, Estimate(estimate.rho, sqrt(variance_of_rho))

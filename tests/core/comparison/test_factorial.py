@@ -103,13 +103,13 @@ def test_the_sentence_has_the_four_effects_on_the_primary_endpoint(rng):
     first, *others = design.sentence.split("; ")
     effect = design.effects[0]
     assert first == (
-        f"Effect of each setting on user_1: factors 2→4 at iterations 5 replaces {3 * effect.delta:.1f} of 3 neighbours"
-        f" (p = {effect.p_holm:.3f})"
+        "Effect of each setting on user_1, on this data set (Holm-adjusted p, level 0.05): factors 2→4 at iterations 5"
+        f" replaces {3 * effect.delta:.1f} of 3 neighbours (p = {effect.p_holm:.3f})"
     )
-    assert [text.partition(" replaces")[0] for text in others] == [
-        "factors 2→4 at iterations 9",
-        "iterations 5→9 at factors 2",
-        "iterations 5→9 at factors 4",
+    assert [text.partition(" (p")[0] for text in others] == [
+        f"factors 2→4 at iterations 9 replaces {3 * design.effects[1].delta:.1f} of 3 neighbours",
+        "of iterations 5→9 at factors 2, none is detected",
+        "of iterations 5→9 at factors 4, none is detected",
     ]
 
 

@@ -91,7 +91,8 @@ class TestSweep:
         assert found is not None
         assert [point.accuracy for point in found.points] == [None, None, None]
         assert found.sentence == (
-            "Of 3 models with different factors, users' lists agree most between seeds with factors 64 (0.7500)."
+            "Of 3 models with different factors, users' lists agree most between seeds with factors 64 (0.7500)"
+            " (described, not tested)."
         )
 
     def test_two_models_or_equal_models_are_no_sweep(self) -> None:
@@ -115,7 +116,7 @@ def test_the_sentence_names_the_most_accurate_model_and_the_one_whose_seeds_agre
     ]
     assert Sweep(["factors"], "ndcg_at_10", 5, points).sentence == (
         "Of 3 models with different factors, ndcg_at_10 is highest with factors 32 (0.2700), and users' lists agree"
-        " most between seeds with factors 64 (0.6000)."
+        " most between seeds with factors 64 (0.6000) (described, not tested)."
     )
 
 
