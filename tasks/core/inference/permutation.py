@@ -1,31 +1,33 @@
 """Exact permutation test of run labels.
 
 If two models draw their lists from one distribution, the labels "run of A" and "run of B" are exchangeable. The p-value
-is the share of all assignments of labels (splits) whose Δ is at least the observed Δ.
+is the share of all assignments of labels (splits) whose statistic is at least the observed one. The statistic is Δ if
+both models have the same number of runs, and Δ divided by its standard error otherwise.
 """
 
 from dataclasses import dataclass
 from itertools import chain, combinations
 from math import comb
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from tasks.core.inference.effect import group_sizes, pair_weights
+from tasks.core.inference.effect import group_sizes
 from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.overlap_counts import BLOCK_BYTES, Overlaps
+from tasks.core.inference.split_statistics import scaled_deltas, studentised_deltas
 from tasks.core.types import Mask, Values
 
 MOST_SPLITS = 100_000
 """Largest number of splits that are enumerated; of more, `DRAWS` are sampled. 10 runs against 10 have 92,378."""
 DRAWS = 99_999
+TIES = 1e-12
+"""Relative difference up to which two values of a statistic in floating point count as equal."""
 _BLOCK_ENTITIES = 2048
 
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """Result of the permutation test, one-sided for large Δ.
+    """Result of the permutation test, one-sided for large differences.
 
     Attributes
     ----------
@@ -44,9 +46,16 @@ class PermutationTest:
 def permutation_test(overlaps: Overlaps, labels: Mask, *, seed: int) -> PermutationTest:
     """Test whether Δ is larger than exchangeable labels would give.
 
-    The test is exact over all splits if there are at most `MOST_SPLITS`. With S_A = S_B a split and its complement have
-    equal Δ and count once. With more splits, p is (hits + 1)/(draws + 1) over random splits (Phipson and Smyth 2010).
-    With S_A = S_B, p equals that of PERMANOVA (Anderson 2001) on the distances √(1 - O).
+    The test is exact over all splits if there are at most `MOST_SPLITS`. With more splits, p is (hits + 1)/(draws + 1)
+    over random splits (Phipson and Smyth 2010).
+
+    With S_A = S_B the statistic is Δ, in exact arithmetic. A split and its complement have equal Δ and count once. p
+    equals that of PERMANOVA (Anderson 2001) on the distances √(1 - O).
+
+    With S_A ≠ S_B the statistic is Δ divided by its jackknife standard error (Chung and Romano 2013). The test stays
+    exact for models that draw their lists from one distribution. The division matters if the models agree in what they
+    list but not in how the lists of one run depend on each other: Δ alone then has another spread over the splits than
+    it has in truth. `tests/benchmarks/unequal_replicates.py` compares the two.
 
     Parameters
     ----------
@@ -100,7 +109,7 @@ def permutation_p_by_entity(overlaps: Overlaps, labels: Mask, *, seed: int) -> V
 def smallest_p(runs_a: int, runs_b: int, *, endpoints: int = 1) -> float:
     """Return the smallest p that a number of runs can reach after Holm's adjustment.
 
-    It is reached if the observed split has the largest Δ of all splits on every endpoint.
+    It is reached if the observed split has the largest statistic of all splits on every endpoint.
 
     Parameters
     ----------
@@ -160,42 +169,23 @@ def _splits(labels: Mask, seed: int) -> tuple[Mask, bool]:
 
 
 def _permute(overlaps: Overlaps, labels: Mask, seed: int) -> tuple[Values, int, bool]:
-    """Return p of each matrix (E,), the number of splits, and whether these are all splits.
-
-    Δ times its common denominator is an integer: a weighted sum of counts over pairs of runs. All splits of all
-    matrices are therefore one matrix product.
-    """
+    """Return p of each matrix (E,), the number of splits, and whether these are all splits."""
     a, b = group_sizes(overlaps, labels)
     counts = overlaps.counts.reshape(-1, a + b, a + b)  # (E, R, R)
-    weight_a, weight_b, weight_between, multiplier = pair_weights(a, b)
-    # No partial sum of weighted counts exceeds the bound, in whatever order BLAS adds. float32 represents integers
-    # exactly up to 2^24 and float64 up to 2^53, so the narrowest type that holds the bound gives exact sums fastest.
-    bound = 2 * multiplier * int(counts.max())
-    if bound >= 1 << 63:
-        raise OverflowError(
-            f"found overlaps with denominator {overlaps.denominator} for {a + b} runs, whose sums do not fit 64 bits; "
-            "compare fewer runs or entities"
-        )
-    exact_up_to = ((1 << 24, np.dtype(np.float32)), (1 << 53, np.dtype(np.float64)), (1 << 63, np.dtype(np.int64)))
-    dtype = next(dtype for limit, dtype in exact_up_to if bound < limit)
-    first, second = np.triu_indices(a + b, 1)
-    pairs = np.ascontiguousarray(counts[:, first, second].T, dtype=dtype)  # (P, E)
-    # Indexed by how many of a pair's two runs are in B.
-    weight_of = np.array([weight_a, -weight_between, weight_b], dtype=dtype)
-
-    def statistics(splits: Mask, entities: slice) -> npt.NDArray[Any]:
-        in_b = splits.view(np.int8)
-        weights = weight_of[in_b[:, first] + in_b[:, second]]  # (M, P)
-        return np.asarray(weights @ pairs[:, entities])  # (M, E)
-
     splits, exact = _splits(labels, seed)
+    statistic, size, bytes_per_split = scaled_deltas, _BLOCK_ENTITIES, 32 * comb(a + b, 2)
+    if a != b:
+        # Its arrays have an axis for the runs, (E, R, M). Small blocks of entities keep them in the processor's cache.
+        statistic, size, bytes_per_split = studentised_deltas, 64, 96 * 64 * (a + b)
+    step = max(1, BLOCK_BYTES // bytes_per_split)
     hits = np.zeros(len(counts), dtype=np.int64)
-    step = max(1, BLOCK_BYTES // (4 * dtype.itemsize * len(first)))
-    for begin in range(0, len(counts), _BLOCK_ENTITIES):
-        entities = slice(begin, begin + _BLOCK_ENTITIES)
-        observed = statistics(labels[None], entities)
+    for begin in range(0, len(counts), size):
+        block = slice(begin, begin + size)
+        observed = statistic(counts[block], labels[None])
+        # Δ in integers ties exactly. The product leaves zero and infinite values as they are.
+        least = observed if a == b else observed * (1 - TIES * np.sign(observed))
         for start in range(0, len(splits), step):
-            hits[entities] += (statistics(splits[start : start + step], entities) >= observed).sum(axis=0)
+            hits[block] += (statistic(counts[block], splits[start : start + step]) >= least).sum(axis=0)
     if exact:
         return hits / len(splits), len(splits), True
     # The observed split counts as one of the sample, so that p is never zero.

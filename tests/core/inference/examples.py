@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from itertools import combinations, product
+from math import inf
 
 import numpy as np
 
@@ -45,12 +46,40 @@ def exact_delta(counts, denominator, labels):
     return (mean(combinations(a, 2)) + mean(combinations(b, 2))) / 2 - mean(product(a, b))
 
 
+def exact_studentised_delta(counts, denominator, labels):
+    """Δ·|Δ| divided by the jackknife variance of Δ by its definition, which orders splits as Δ divided by its root.
+
+    A group of two has no pair once a run is left out; its overlap within then counts as unchanged.
+    """
+
+    def mean(pairs):
+        overlaps = [Fraction(int(counts[r][s]), denominator) for r, s in pairs]
+        return sum(overlaps) / len(overlaps)
+
+    groups = [list(np.flatnonzero(labels == group)) for group in (False, True)]
+    variance = Fraction(0)
+    for group, other in (groups, groups[::-1]):
+        without = []
+        for run in group:
+            rest = [member for member in group if member != run]
+            within = mean(combinations(rest if len(rest) > 1 else group, 2))
+            without.append((within + mean(combinations(other, 2))) / 2 - mean(product(rest, other)))
+        center = sum(without) / len(without)
+        variance += Fraction(len(group) - 1, len(group)) * sum((delta - center) ** 2 for delta in without)
+    delta = exact_delta(counts, denominator, labels)
+    if not variance:
+        return inf * int(np.sign(delta)) if delta else 0
+    return delta * abs(delta) / variance
+
+
 def exact_p(counts, denominator, labels):
-    """The share of all choices of the runs of A whose Δ is at least the observed Δ."""
-    runs, observed = len(labels), exact_delta(counts, denominator, labels)
+    """The share of all choices of the runs of A whose statistic is at least the observed one."""
+    runs, runs_of_a = len(labels), int((~labels).sum())
+    statistic = exact_delta if 2 * runs_of_a == runs else exact_studentised_delta
+    observed = statistic(counts, denominator, labels)
     at_least = []
-    for runs_a in combinations(range(runs), int((~labels).sum())):
+    for group in combinations(range(runs), runs_of_a):
         split = np.ones(runs, dtype=bool)
-        split[list(runs_a)] = False
-        at_least.append(exact_delta(counts, denominator, split) >= observed)
+        split[list(group)] = False
+        at_least.append(statistic(counts, denominator, split) >= observed)
     return sum(at_least) / len(at_least)

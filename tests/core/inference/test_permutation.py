@@ -15,10 +15,11 @@ from tasks.core.inference.permutation import (
     replicates_needed,
     smallest_p,
 )
+from tests.benchmarks.unequal_replicates import MODELS, rejection_rates
 from tests.core.inference.examples import SIX_LABELS, exact_p, halves, random_runs, runs_of
 
 
-@pytest.mark.parametrize(("a", "b"), [(2, 2), (3, 3), (2, 4), (5, 3), (4, 4)])
+@pytest.mark.parametrize(("a", "b"), [(2, 2), (3, 3), (2, 3), (2, 4), (5, 3), (3, 6), (4, 4)])
 def test_p_is_that_of_full_enumeration(a, b):
     rng = np.random.default_rng([a, b])
     labels = rng.permutation(halves(a, b))
@@ -41,9 +42,65 @@ def test_runs_that_separate_reach_the_smallest_p():
     assert permutation_test(uneven, halves(4, 5), seed=0).p == pytest.approx(1 / 126)
 
 
-def test_p_is_one_if_all_lists_are_equal():
+@pytest.mark.parametrize("a", [2, 3])
+def test_p_is_one_if_all_lists_are_equal(a):
     overlaps = overlap_counts(runs_of([[1, 2]] * 6), 2)
-    assert permutation_test(overlaps, halves(3, 3), seed=0).p == 1
+    assert permutation_test(overlaps, halves(a, 6 - a), seed=0).p == 1
+
+
+@pytest.mark.parametrize(
+    ("lists_of_a", "lists_of_b"),
+    [
+        ([[1, 2]] * 3, [[3, 4], [3, 5], [4, 5], [3, 6]]),  # a model without seed variation, and one with
+        ([[3, 4], [3, 5], [4, 5], [3, 6]], [[1, 2]] * 3),
+        ([[1, 2]] * 2, [[1, 2]] * 3 + [[3, 4]]),  # lists that one run of one model does not repeat
+        ([[1, 2]] * 4, [[1, 2], [1, 3]]),
+        ([[1, 2], [3, 4]], [[1, 2], [3, 4], [1, 2], [3, 4]]),  # lists of either kind in both models: Δ < 0
+    ],
+)
+def test_models_with_little_seed_variation(lists_of_a, lists_of_b):
+    """Splits whose standard error is zero are among them."""
+    overlaps = overlap_counts(runs_of(lists_of_a + lists_of_b), 2)
+    labels = halves(len(lists_of_a), len(lists_of_b))
+    expected = exact_p(overlaps.counts, 2, labels)
+    assert permutation_test(overlaps, labels, seed=0).p == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("a", "b", "splits"), [(2, 3, 10), (3, 4, 35), (4, 10, 1001)])
+def test_unequal_groups_that_separate_reach_the_smallest_p(a, b, splits):
+    """Also without any seed variation, where the statistic is infinite."""
+    rng = np.random.default_rng(3)
+    steady = overlap_counts(runs_of([[1, 2]] * a + [[3, 4]] * b), 2)
+    noisy = random_runs(rng, a + b, entities=40, n=3, candidates=6)
+    noisy[a:] = [run + 6 for run in noisy[a:]]
+    for overlaps in (steady, overlap_counts(noisy, 3)):
+        p = permutation_test(overlaps, halves(a, b), seed=0).p
+        assert p == pytest.approx(1 / splits)
+        assert p == pytest.approx(smallest_p(a, b))
+
+
+def test_users_that_move_together_in_the_model_with_fewer_runs():
+    """Δ = 0, and the overlaps of A vary more than those of B: Δ alone is rejected four times too often, p is not."""
+    rates = rejection_rates(MODELS[0], 4, 10, repetitions=500)
+    assert rates["Δ"] > 0.15
+    assert rates["pseudo-F"] > 0.15
+    assert rates["project"] < 0.12
+    reverse = rejection_rates(MODELS[0], 10, 4, repetitions=500)
+    assert reverse["Δ"] < 0.02
+    assert 0.02 < reverse["project"] < 0.08
+
+
+def test_unequal_numbers_of_runs_of_one_model_are_rejected_at_the_level():
+    repetitions = 500
+    rate = rejection_rates(MODELS[2], 4, 10, repetitions=repetitions)["project"]
+    assert (
+        stats.binom.ppf(0.0005, repetitions, 0.05) <= rate * repetitions <= stats.binom.ppf(0.9995, repetitions, 0.05)
+    )
+
+
+def test_more_runs_of_one_model_find_differences_that_equal_numbers_miss():
+    rates = rejection_rates(MODELS[3], 4, 10, repetitions=300)
+    assert rates["project"] > rates["Δ, equally many runs"] + 0.15
 
 
 @pytest.mark.parametrize("factor", [10**4, 10**13])  # too large for exact float32, for exact float64
@@ -103,6 +160,7 @@ def test_a_sampled_p_counts_the_observed_split(monkeypatch):
     monkeypatch.setattr(permutation, "DRAWS", 9)
     lists = [[1, 2]] * 10 + [[3, 4]] * 10
     assert permutation_test(overlap_counts(runs_of(lists), 2), halves(10, 10), seed=0).p == 1 / 10
+    assert permutation_test(overlap_counts(runs_of(lists[1:]), 2), halves(9, 10), seed=0).p == 1 / 10
 
 
 def test_one_model_twice_is_rejected_at_the_stated_level():
