@@ -165,7 +165,11 @@ class Result:
             models = ", ".join(record.model for record in unconverged[1:])
             convergence = [f"{convergence[0]}; the fits of {models} have not converged either"]
         stopped = [record.stopped for record in self.convergence]
-        return [text for text in (self.cannot_reject, *below_popularity, *convergence, *stopped) if text]
+        return [
+            text
+            for text in (self.cannot_reject, self.unequal_replicates, *below_popularity, *convergence, *stopped)
+            if text
+        ]
 
     @property
     def cannot_reject(self) -> str:
@@ -175,4 +179,16 @@ class Result:
         return (
             f"With {self.replicates} replicates no difference can be significant: the smallest p after Holm is "
             f"{self.smallest_p:.3f}; {self.replicates_needed} replicates would be enough"
+        )
+
+    @property
+    def unequal_replicates(self) -> str:
+        """A clause about the pairs of models with unequal numbers of runs; empty if there are none."""
+        pairs = {(row.a, row.b): row for row in self.answers if row.runs_a != row.runs_b}
+        if not pairs:
+            return ""
+        numbers = ", ".join(f"{row.a} has {row.runs_a} seeds and {row.b} {row.runs_b}" for row in pairs.values())
+        return (
+            f"{numbers}; equal numbers make the test robust against models whose runs vary in different ways; train "
+            "the missing seeds"
         )

@@ -1,5 +1,7 @@
 """The result of a comparison: its sentences, its warnings, its JSON."""
 
+from dataclasses import replace
+
 from tasks.reporting.result import Result
 from tests.tasks.reporting.small_result import accuracy_test, convergence, small_result
 
@@ -42,6 +44,15 @@ def test_too_few_replicates_are_a_warning() -> None:
     assert small_result().warnings == [warning]
     assert small_result(smallest_p=0.05).warnings == []
     assert small_result(answers=[]).warnings == []
+
+
+def test_unequal_numbers_of_seeds_are_a_warning() -> None:
+    (equal,) = small_result().answers
+    unequal = [replace(equal, target=target, runs_a=4, runs_b=10) for target in ("users", "items")]
+    assert small_result(smallest_p=0.01, answers=[*unequal, replace(equal, b="c")]).warnings == [
+        "a has 4 seeds and b 10; equal numbers make the test robust against models whose runs vary in different ways; "
+        "train the missing seeds"
+    ]
 
 
 def test_models_below_popularity_are_a_warning() -> None:
