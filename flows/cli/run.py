@@ -183,10 +183,11 @@ def _smallest_p(config: "ExperimentConfig") -> str:
     from tasks.core.inference.multiplicity import LEVEL
     from tasks.core.inference.permutation import replicates_needed, smallest_p
 
-    if config.replicates < 2 or len(config.models) < 2:
+    replicates = config.most_replicates
+    if replicates < 2 or len(config.models) < 2:
         return "none: a test needs two models with two replicates each"
     tests = family_size(config)
-    smallest = smallest_p(config.replicates, config.replicates, endpoints=tests)
-    text = f"{smallest:.2g} after Holm over {tests} tests, with {config.replicates} replicates"
+    smallest = smallest_p(replicates, replicates, endpoints=tests)
+    text = f"{smallest:.2g} after Holm over {tests} tests, with {replicates} replicates"
     needed = f": nothing can be significant; {replicates_needed(tests)} would suffice"
     return text + (needed if smallest > LEVEL else "")

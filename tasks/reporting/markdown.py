@@ -23,7 +23,7 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     size = f"{summary.users:,} users, {summary.items:,} items, {summary.interactions:,} interactions"
     lines = [
         f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}** ({size}), "
-        f"{config.replicates} seeds per model.",
+        f"{_replicates(config)} seeds per model.",
         "",
         "| model | k | iterations | regularization | alpha |",
         "| --- | --- | --- | --- | --- |",
@@ -31,6 +31,14 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     for name, model in config.models.items():
         lines.append(f"| {name} | {model.factors} | {model.iterations} | {model.regularization:g} | {model.alpha:g} |")
     return "\n".join(lines)
+
+
+def _replicates(config: ExperimentConfig) -> str:
+    """Return the number of seeds, or the numbers at planned looks, such as `6, 8 or 12`."""
+    if isinstance(config.replicates, int):
+        return str(config.replicates)
+    *earlier, last = map(str, config.replicates.looks)
+    return f"{', '.join(earlier)} or {last}"
 
 
 def answers_table(result: Result) -> str:

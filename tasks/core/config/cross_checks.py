@@ -32,6 +32,7 @@ def find_disagreements(config: _Config) -> _Disagreements:
     """
     yield from _check_models(config)
     yield from _check_increasing(config)
+    yield from _check_looks(config)
     yield from _check_dataset(config)
     yield from _check_confidence(config)
     yield from _check_split(config)
@@ -62,11 +63,18 @@ def _check_models(config: _Config) -> _Disagreements:
 
 
 def _check_increasing(config: _Config) -> _Disagreements:
-    for path in (("snapshots",), ("comparison", "depths"), ("evaluation", "cutoffs")):
+    for path in (("snapshots",), ("comparison", "depths"), ("evaluation", "cutoffs"), ("replicates", "looks")):
         node = _value_at(config, path)
         numbers = node if isinstance(node, list | tuple) and all(isinstance(number, int) for number in node) else ()
         if any(b <= a for a, b in pairwise(numbers)):
             yield path, f"found {list(numbers)}; expected increasing numbers without repeats"
+
+
+def _check_looks(config: _Config) -> _Disagreements:
+    models = config.get("models")
+    if isinstance(config.get("replicates"), dict) and isinstance(models, dict) and len(models) == 1:
+        message = "planned looks compare models, and there is only one; add a model, or set replicates to a number"
+        yield ("replicates",), message
 
 
 def _check_dataset(config: _Config) -> _Disagreements:

@@ -78,6 +78,32 @@ class ExecutionConfig(Section):
     """Log the use of CPU, memory, disk and network every 10 s while a fit runs."""
 
 
+class PlannedLooks(Section):
+    """Train more seeds only until the answer is decided: a group-sequential design.
+
+    At each look the models are compared with the seeds trained so far. The significance level is divided over the
+    looks, so that all looks together have the level of one comparison. See docs/verdict.md.
+    """
+
+    looks: Annotated[
+        tuple[Annotated[int, Field(ge=2, le=1000)], ...],
+        Field(strict=False, min_length=2),
+    ]
+    """Numbers of seeds for each model at which the models are compared, in increasing order."""
+    until: Literal["primary", "all"] = "primary"
+    """Stop once the primary endpoint is decided, or once all endpoints with a verdict are."""
+
+
+def _replicates_tag(value: object) -> str:
+    return "looks" if isinstance(value, dict | PlannedLooks) else "number"
+
+
+Replicates = Annotated[
+    Annotated[int, Field(ge=1, le=1000), Tag("number")] | Annotated[PlannedLooks, Tag("looks")],
+    Discriminator(_replicates_tag),
+]
+
+
 class TrackingConfig(Section):
     """Where MLflow stores the runs."""
 
@@ -96,9 +122,10 @@ class ExperimentConfig(Section):
     models: Annotated[dict[Name, AlsConfig], Field(min_length=1)]
     """Models to compare, by name, such as `{"k50": {"factors": 50, "iterations": 15}}`. A list in place of a value
     stands for one model per entry."""
-    replicates: Annotated[int, Field(ge=1, le=1000)] = 6
+    replicates: Replicates = 6
     """Number of independent seeds for each model. They separate the effect of the model from that of the random
-    start."""
+    start. Or planned looks, such as `{"looks": [6, 8, 12], "until": "primary"}`: more seeds are trained only until the
+    answer is decided."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20250101
     """Root seed, from which the seeds of all fits and of the split are derived."""
     snapshots: Iterations = (1, 2, 5, 15, 50, 150, 500, 1500)
@@ -135,6 +162,11 @@ class ExperimentConfig(Section):
     def baseline(self) -> str:
         """Name of the model that the other models are compared with."""
         return self.comparison.baseline or next(iter(self.models))
+
+    @property
+    def most_replicates(self) -> int:
+        """Number of seeds for each model; with planned looks, that of the last one."""
+        return self.replicates if isinstance(self.replicates, int) else self.replicates.looks[-1]
 
     def digest(self) -> str:
         """Return the sha256 of what the experiment is, in hex.

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from tasks.core.config.als import AlsConfig, SteadyStop
 from tasks.core.config.dataset import Columns, Transform
 from tasks.core.config.evaluation import SPLITS
-from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
 from tasks.core.config.yaml_source import KeyPath, Problem, Source
 from tasks.core.formatting import did_you_mean, shortened
 
@@ -27,10 +27,9 @@ _EXPECTED = {
     "model_attributes_type": "keys and values",
     "model_type": "keys and values",
     "tuple_type": "a list",
-    "too_short": "at least one entry",  # no list and no mapping has a larger minimum
 }
 """Type of pydantic's error to what was expected. For other types pydantic's own words are used."""
-_UNIONS = {("evaluation", "split"), ("preprocess", "confidence"), ("execution", "workers")}
+_UNIONS = (("evaluation", "split"), ("preprocess", "confidence"), ("execution", "workers"), ("replicates",))
 """Keys whose value is a tagged union: pydantic puts the tag after them in the location of an error."""
 
 
@@ -67,8 +66,9 @@ def explain(source: Source, errors: list[ErrorDetails]) -> list[Problem]:
 def _key_path(error: ErrorDetails) -> KeyPath:
     """Return the key path in the file, without what pydantic adds: tags of unions, and a mark for keys."""
     path = tuple(part for part in error["loc"] if part != "[key]")
-    if path[:2] in _UNIONS:
-        path = path[:2] + path[3:]
+    for union in _UNIONS:
+        if path[: len(union)] == union:
+            path = union + path[len(union) + 1 :]
     for columns in (("dataset", "columns"), ("evaluation", "split", "columns")):
         if path[: len(columns)] == columns:
             return path[: len(columns) + 1]  # what follows is the type that was tried, index or name
@@ -93,6 +93,8 @@ def _problem(source: Source, path: KeyPath, error: ErrorDetails) -> Problem:
     elif kind == "union_tag_invalid":  # only the strategy of a split can be an unknown tag
         value, path, names = context["tag"], (*path, "strategy"), list(SPLITS)
         position, expected = source.position_of(path), f"one of {', '.join(SPLITS)}"
+    elif kind == "too_short":
+        expected = "at least one entry" if context["min_length"] == 1 else f"at least {context['min_length']} entries"
     else:
         expected = _EXPECTED.get(kind) or error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Problem(position, path, f"found {shortened(value)}; expected {expected}{did_you_mean(str(value), names)}")
@@ -107,6 +109,8 @@ def _valid_keys(loc: Sequence[int | str]) -> list[str]:
         section = SteadyStop if path[2:] == ("stop",) else AlsConfig
     elif path[:2] == ("preprocess", "confidence"):
         section = Transform
+    elif path[:1] == ("replicates",):
+        section = PlannedLooks
     else:
         section = ExperimentConfig
         for part in path:

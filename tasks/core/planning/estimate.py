@@ -42,7 +42,7 @@ _SAMPLE = 256
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an experiment takes on this machine if none of its fits is complete yet.
+    """What an experiment takes on this machine if none of its fits is complete yet; at most, with planned looks.
 
     Attributes
     ----------
@@ -193,7 +193,7 @@ def _comparison_bytes(config: ExperimentConfig, users: int, items: int, n_model_
     """Return the memory that comparing the lists of all runs takes besides the lists: the most of three steps."""
     entities = max(users, items)
     n = max(config.queries.n, config.queries.recommend_n)
-    runs_of_pair = min(2 * config.replicates, n_model_runs)
+    runs_of_pair = min(2 * config.most_replicates, n_model_runs)
     blocks = 4 * min(BLOCK_BYTES, 8 * entities**2)  # temporary arrays
     return blocks + max(
         16 * LIST_LENGTH * entities,  # two runs: entries shared and overlap, at each depth (`comparison.agreement`)

@@ -85,7 +85,7 @@ def split_seed(config: ExperimentConfig) -> int:
 
 
 def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str | None = None) -> list[PlannedRun]:
-    """Return all fits of an experiment.
+    """Return all fits of an experiment; with planned looks, those up to the last look.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str |
     list of PlannedRun
         The fits for the lists, then those for the evaluation; in each, the models in the config's order.
     """
-    kinds: list[tuple[str, int, str | None, object]] = [(MODEL, config.replicates, None, None)]
+    kinds: list[tuple[str, int, str | None, object]] = [(MODEL, config.most_replicates, None, None)]
     if evaluation := config.evaluation:
         measured = evaluation.cutoffs, metrics.ALGORITHM
         kinds.append((EVALUATION, evaluation.replicates, split_sha256, measured))

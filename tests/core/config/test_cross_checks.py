@@ -60,6 +60,11 @@ def test_model_cannot_have_the_name_of_a_reference_recommender(faults: Faults) -
     assert line.startswith("c.yaml:3: models.ease: is the name of a reference recommender")
 
 
+def test_planned_looks_need_two_models(faults: Faults) -> None:
+    (line,) = faults(SMALL + "replicates: {looks: [4, 6]}\n")
+    assert line.startswith("c.yaml:4: replicates: planned looks compare models, and there is only one; add a model")
+
+
 def test_balanced_fit_is_checked_only_at_balanced_iterations(faults: Faults) -> None:
     (line,) = faults(SMALL, "models.k2.acceleration=balanced", "models.k2.stop={when: steady, every: 12}")
     assert "models.k2.stop.every: found 12; expected a multiple of 5" in line

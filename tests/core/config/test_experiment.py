@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
 from tests.core.config.small_config import SMALL, Faults, Load
 
 
@@ -57,6 +57,28 @@ def test_workers_must_be_auto_or_a_positive_whole_number(value: str, words: list
     assert all(word in line for word in words), line
 
 
+TWO = f"{SMALL}  k3: {{factors: 3, iterations: 3}}\n"
+
+
+def test_most_replicates_are_the_number_or_those_of_the_last_look(load: Load) -> None:
+    assert load(SMALL, "replicates=4").most_replicates == 4
+    assert load(TWO, "replicates={looks: [6, 8, 12]}").most_replicates == 12
+
+
+def test_planned_looks_are_until_the_primary_endpoint_is_decided_unless_set(load: Load) -> None:
+    planned = load(TWO, "replicates={looks: [6, 8]}")
+    assert planned.replicates == PlannedLooks(looks=(6, 8), until="primary")
+    assert load(TWO, "replicates={looks: [6, 8]}", "replicates.until=all").replicates == PlannedLooks(
+        looks=(6, 8), until="all"
+    )
+    assert load(planned.to_yaml()) == planned
+
+
+def test_a_number_replaces_planned_looks(load: Load) -> None:
+    planned = f"{TWO}replicates: {{looks: [6, 8], until: all}}\n"
+    assert load(planned, "replicates=3").digest() == load(TWO, "replicates=3").digest()
+
+
 class TestDigest:
     @pytest.mark.parametrize(
         "addition",
@@ -102,6 +124,11 @@ class TestDigest:
     )
     def test_changes_with_the_experiment(self, load: Load, override: str) -> None:
         assert load(SMALL, override).digest() != load(SMALL).digest()
+
+    def test_changes_with_planned_looks_and_when_they_end(self, load: Load) -> None:
+        replicates = ("6", "8", "{looks: [6, 8]}", "{looks: [4, 8]}", "{looks: [6, 8], until: all}")
+        digests = {load(TWO, f"replicates={value}").digest() for value in replicates}
+        assert len(digests) == len(replicates)
 
     def test_changes_with_the_path_of_an_own_file(self, load: Load) -> None:
         own_file = SMALL + "dataset: {name: file, path: a.csv}\n"

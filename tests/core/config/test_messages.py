@@ -17,6 +17,7 @@ from tests.core.config.small_config import SMALL, Faults
         ("queries: {users: 10}\n", "c.yaml:4: queries.users: found 10; expected a list"),
         ("queries: {users: [10, ten]}\n", "c.yaml:4: queries.users.1: found 'ten'; expected a whole number"),
         ("comparison: {depths: []}\n", "c.yaml:4: comparison.depths: found []; expected at least one entry"),
+        ("replicates: many\n", "c.yaml:4: replicates: found 'many'; expected a whole number"),
     ],
 )
 def test_fault_has_one_line_with_position_key_found_and_expected(text: str, line: str, faults: Faults) -> None:
@@ -44,6 +45,23 @@ def test_fault_in_a_union_has_one_line_without_the_tags_of_pydantic(
 ) -> None:
     (line,) = faults(f"{SMALL}\n{text}\n")
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("{until: all}", "replicates.looks: is missing"),
+        ("{looks: [4, 6], untl: all}", "replicates.untl: unknown key; did you mean 'until'?"),
+        ("{looks: [4, 6], until: primry}", "replicates.until: found 'primry'; expected 'primary' or 'all'; did you"),
+        ("{looks: [6]}", "replicates.looks: found [6]; expected at least 2 entries"),
+        ("{looks: [6, 4]}", "replicates.looks: found [6, 4]; expected increasing numbers without repeats"),
+        ("{looks: [1, 4]}", "replicates.looks.0: found 1; expected greater than or equal to 2"),
+        ("{looks: [4, many]}", "replicates.looks.1: found 'many'; expected a whole number"),
+    ],
+)
+def test_fault_in_planned_looks_has_one_line(value: str, line: str, faults: Faults) -> None:
+    (fault,) = faults(f"{SMALL}  k3: {{factors: 3, iterations: 3}}\nreplicates: {value}\n")
+    assert fault.startswith(f"c.yaml:5: {line}")
 
 
 def test_model_named_like_a_type_keeps_its_key_path(faults: Faults) -> None:

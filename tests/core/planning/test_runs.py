@@ -51,6 +51,12 @@ def test_adding_replicates_changes_no_other_fit() -> None:
     assert set(BASE) < set(more)
 
 
+def test_planned_looks_have_the_fits_of_as_many_replicates_as_the_last_look() -> None:
+    models = {"a": SETTINGS, "b": SETTINGS}
+    looks = planned_runs(small_experiment(models, replicates={"looks": [2, 5]}), "data", "split")
+    assert looks == planned_runs(small_experiment(models, replicates=5), "data", "split")
+
+
 @pytest.mark.parametrize(
     "change",
     [
