@@ -131,7 +131,7 @@ def answer(
     *,
     baseline: str,
     seed: int,
-    levels: Levels | None = None,
+    levels: Levels = Levels(),
 ) -> tuple[list[Answer], list[RunMatrix]]:
     """Compare every two models on every endpoint.
 
@@ -145,7 +145,7 @@ def answer(
         The model whose pairs with the others get verdicts.
     seed : int
         Of the permutations that are sampled.
-    levels : Levels, optional
+    levels : Levels
         What the adjusted p of each claim is compared with.
 
     Returns
@@ -175,7 +175,7 @@ def answer(
     family = [position for position, (endpoint, a, _, _) in enumerate(findings) if endpoint.family and a == baseline]
     claims = dict(zip(family, _claims([findings[position] for position in family], lists), strict=True))
     answers = [
-        _answer(endpoint, a, b, finding, claims.get(position), lists, size=len(family), levels=levels or Levels())
+        _answer(endpoint, a, b, finding, claims.get(position), lists, size=len(family), levels=levels)
         for position, (endpoint, a, b, finding) in enumerate(findings)
     ]
     return answers, matrices

@@ -17,6 +17,7 @@ from tasks.core.comparison.references import Reference, raw_neighbours, referenc
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.interactions import Interactions
+from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.permutation import replicates_needed, smallest_p
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ListComparison:
     smallest_p : float
         The smallest p after Holm's adjustment that the baseline and the model with fewest runs can reach.
     replicates_needed : int
-        The fewest replicates of each model for which that is at most 0.05.
+        The fewest replicates of each model for which that is at most the level of a difference.
     factorial : Factorial or None
         None if the models do not cross two settings.
     references : list of Reference
@@ -76,6 +77,7 @@ def compare_lists(
     queries: "QueriesConfig",
     comparison: "ComparisonConfig",
     seed: int,
+    levels: Levels = Levels(),
 ) -> ListComparison:
     """Compare models by the lists of all their runs.
 
@@ -95,6 +97,8 @@ def compare_lists(
         Depths and margins.
     seed : int
         Of permutations, samples of users and the floor, where they are random.
+    levels : Levels
+        What the adjusted p-values of the verdicts are compared with.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def compare_lists(
         longest=LIST_LENGTH,
     )
     judged = list(endpoints(queries, comparison))
-    answers, matrices = answer(lists, judged, baseline=baseline, seed=seed)
+    answers, matrices = answer(lists, judged, baseline=baseline, seed=seed, levels=levels)
     pairs = [(row.a, row.b) for row in answers if row.target == "users" and row.a == baseline]
     ids = {
         target: {model: [getattr(run, target).ids for run in runs] for model, runs in lists.items()}
@@ -126,7 +130,7 @@ def compare_lists(
         answers=answers,
         matrices=matrices,
         smallest_p=smallest_p(len(lists[baseline]), min(runs_of_others, default=len(lists[baseline])), endpoints=tests),
-        replicates_needed=replicates_needed(tests),
+        replicates_needed=replicates_needed(tests, level=levels.difference),
         factorial=factorial(models, answers, matrices),
         references=[
             reference(ids[endpoint.of], a, b, target=endpoint.of, n=endpoint.n, raw=raw.get(endpoint.of), seed=seed)

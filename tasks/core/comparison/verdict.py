@@ -103,7 +103,7 @@ def analyse(overlaps: Overlaps, labels: Mask, *, seed: int) -> Finding:
     return Finding(effect(overlaps, labels), jackknife(overlaps, labels), test)
 
 
-def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels | None = None) -> Verdict:
+def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels = Levels()) -> Verdict:
     """Apply `RULE`.
 
     Δ cannot exceed the mean overlap within the models. Where their geometric mean is below twice the margin, even
@@ -117,14 +117,13 @@ def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels | Non
         √(O_AA·O_BB), see `Effect.ceiling`.
     margin : float
         The smallest Δ that matters, in units of overlap.
-    levels : Levels, optional
+    levels : Levels
         What each p is compared with.
 
     Returns
     -------
     Verdict
     """
-    levels = levels or Levels()
     differs, below = claims.difference <= levels.difference, claims.below <= levels.below
     if differs and claims.above <= levels.meaningful:
         return Verdict.MEANINGFUL
@@ -178,7 +177,7 @@ def verdict_sentence(
     a: str,
     b: str,
     replicates_needed: int,
-    levels: Levels | None = None,
+    levels: Levels = Levels(),
 ) -> str:
     """Put the verdict on an endpoint into words.
 
@@ -194,7 +193,7 @@ def verdict_sentence(
         Names of the models.
     replicates_needed : int
         How many runs of each model can reach p ≤ .05.
-    levels : Levels, optional
+    levels : Levels
         As in `judge`.
 
     Returns
@@ -203,7 +202,6 @@ def verdict_sentence(
         One to three sentences: the models, the lists, the size of the difference with its interval, and the p and the
         level of each claim.
     """
-    levels = levels or Levels()
     estimate, uncertainty = finding.effect, finding.uncertainty
     verdict = judge(claims, ceiling=estimate.ceiling, margin=endpoint.margin, levels=levels)
     subject, n, entries = f"in {endpoint.subject} on this data set", endpoint.n, endpoint.entries

@@ -15,6 +15,8 @@ LEVEL = 0.05
 class Levels:
     """What the adjusted p of each claim about Δ is compared with.
 
+    A comparison that is one of several planned looks has smaller levels, see `inference.sequential`.
+
     Attributes
     ----------
     difference : float
@@ -25,7 +27,7 @@ class Levels:
         Of the claim that Δ is below the margin: one-sided, as in an equivalence test.
     """
 
-    difference: float = 0.05
+    difference: float = LEVEL
     meaningful: float = 0.025
     below: float = 0.05
 
