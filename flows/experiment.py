@@ -1,6 +1,8 @@
 """The experiment, from a config to a comparison: the order of the steps."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prefect import flow
 
@@ -9,17 +11,23 @@ from flows.fits import run_fits
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.planning.runs import planned_runs
+from tasks.core.planning.looks import Stage, stages
+from tasks.core.planning.runs import RunRef, planned_runs
 from tasks.download import download
+from tasks.look import decides
 from tasks.preprocess import check_queries, preprocess
 from tasks.recovery.lock import lock
 from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.recovery.reconcile import reconcile
+from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting.result import Result
 from tasks.tracking import registry
 from tasks.tracking.results import known_result
 from tasks.tracking.search import complete_runs
 from tasks.tracking.store import open_store, resolve_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 environment.set_defaults()  # a worker imports this module without the command line
 
@@ -60,22 +68,39 @@ def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str |
     data = preprocess(config, ratings)
     check_queries(config, data)
     runs = planned_runs(config, data.sha256, data.held_out.sha256 if data.held_out else None)
+    planned = stages(config, runs)
     comparison = Comparison.of(client, uri, config, data)
     with lock(f"comparison-{comparison.identity}", f"experiment {config.name}"):
         reconcile(client, [comparison.experiment_id])
         complete = complete_runs(client, comparison.experiment_id)
-        missing = [run for run in runs if fresh or run.identity not in complete]
-        result = None
-        if not missing:
-            used = [complete[run.identity] for run in runs]
-            result = known_result(client, comparison.experiment_id, comparison.identity, used)
+        fits: list[CompletedFit] = []
+        result = None if fresh else _stored_result(client, comparison, planned, complete)
         if result is None:
             with parent_run(comparison, flow_run_tags()) as parent:
-                fits = run_fits(config, data, missing, parent, complete)
-                complete |= {fit.ref.identity: fit.ref for fit in fits}
-                result = compare_models(config, data, [complete[run.identity] for run in runs], parent, fits)
+                for stage in planned:
+                    missing = [run for run in stage.added if fresh or run.identity not in complete]
+                    fits += run_fits(config, data, missing, parent, complete, stage.look)
+                    complete |= {fit.ref.identity: fit.ref for fit in fits}
+                    used = [complete[run.identity] for run in stage.runs]
+                    look = stage.look
+                    if look is None or look.last or decides(config, data, used, parent, fits, look):
+                        break
+                result = compare_models(config, data, used, parent, fits, look)
                 for fit in fits:
                     fit.remove_local_files()
         publish(result, comparison)
     registered = registry.register(client, result.runs, register_as) if register_as is not None else {}
-    return Outcome(result, len(missing), len(runs) - len(missing), registered)
+    return Outcome(result, len(fits), len(result.runs) - len(fits), registered)
+
+
+def _stored_result(
+    client: "MlflowClient", comparison: Comparison, planned: Sequence[Stage], complete: Mapping[str, RunRef]
+) -> Result | None:
+    """Return the result that an earlier run of the same config stored, at whichever stage it stopped."""
+    for stage in planned:
+        if all(run.identity in complete for run in stage.runs):
+            used = [complete[run.identity] for run in stage.runs]
+            result = known_result(client, comparison.experiment_id, comparison.identity, used)
+            if result is not None:
+                return result
+    return None

@@ -15,6 +15,7 @@ from tasks.core.config.experiment import ExecutionConfig, ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, OrchestrationError
 from tasks.core.formatting import counted
+from tasks.core.inference.sequential import Look
 from tasks.core.models.cost import gflop
 from tasks.core.planning.capacity import fits_at_a_time
 from tasks.core.planning.estimate import relative_work
@@ -70,6 +71,7 @@ def run_fits(
     runs: Sequence[PlannedRun],
     parent: ParentRun,
     complete: Mapping[str, RunRef],
+    look: Look | None = None,
 ) -> list[CompletedFit]:
     """Train, evaluate and upload runs, which supersede complete ones of the same identity.
 
@@ -85,6 +87,8 @@ def run_fits(
         Parent of the run.
     complete : mapping of str to RunRef
         The complete runs by identity.
+    look : Look, optional
+        The planned look that the fits are for.
 
     Returns
     -------
@@ -97,7 +101,11 @@ def run_fits(
     OrchestrationError
         If the Dask cluster cannot be reached, or has no workers.
     """
-    progress.plan(counted(len(runs), "fit"), relative_work(data.summary, runs))
+    if not runs:
+        return []
+    # how many fits later looks need is unknown: progress is counted up to this one
+    title = f"{look.title}: {counted(len(runs), 'fit')}" if look else counted(len(runs), "fit")
+    progress.plan(title, relative_work(data.summary, runs))
     replaced = {run.identity: complete[run.identity].run_id for run in runs if run.identity in complete}
     for identity in replaced:
         WorkingDirectory(identity).remove()  # what an earlier run left here belongs to the superseded run
@@ -128,7 +136,7 @@ def run_fits(
                 ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
             return CompletedFit(ref, WorkingDirectory(run.identity))
 
-    with _runner(config, data, runs) as runner, progress_artifact(config.name, len(runs)) as update:
+    with _runner(config, data, runs) as runner, progress_artifact(f"{config.name}: {title}", len(runs)) as update:
         if runner.fits_at_a_time > 1:  # the longest first: none of them is left over at the end
             size = data.summary.users, data.summary.items
             runs = sorted(runs, key=lambda run: -gflop(size, data.summary.interactions, run.settings))

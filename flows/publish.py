@@ -15,7 +15,6 @@ from prefect.artifacts import (
 )
 from prefect.settings import PREFECT_API_URL
 
-from tasks.core.formatting import counted
 from tasks.recovery.parent_run import Comparison
 from tasks.reporting.markdown import answers_table
 from tasks.reporting.result import Result
@@ -32,13 +31,13 @@ def flow_run_tags() -> dict[str, str]:
 
 
 @contextmanager
-def progress_artifact(name: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_artifact(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show the progress of the fits on the flow run's page.
 
     Parameters
     ----------
-    name : str
-        Of the experiment.
+    description : str
+        Which fits, of which experiment.
     total : int
         Number of fits.
 
@@ -47,7 +46,7 @@ def progress_artifact(name: str, total: int) -> Iterator[Callable[[int], None]]:
     callable
         Takes the number of completed fits.
     """
-    artifact = cast(UUID, create_progress_artifact(0.0, key="training", description=f"{name}: {counted(total, 'fit')}"))
+    artifact = cast(UUID, create_progress_artifact(0.0, key="training", description=description))
     yield lambda done: cast(None, update_progress_artifact(artifact, 100.0 * done / total))
 
 

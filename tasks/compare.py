@@ -16,7 +16,6 @@ from tasks.core.comparison.accuracy_tests import (
     compare_with_popularity,
     tested_metrics,
 )
-from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.compare_lists import compare_lists
 from tasks.core.comparison.sweep import sweep
 from tasks.core.config.evaluation import POPULARITY, EvaluationConfig
@@ -24,6 +23,8 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import HeldOut, PreparedData
 from tasks.core.data.splits import Split
 from tasks.core.errors import DataError
+from tasks.core.inference.multiplicity import Levels
+from tasks.core.inference.sequential import Look
 from tasks.core.models.reference_recommenders import MOST_ITEMS, RECOMMENDERS, Recommender, references_for
 from tasks.core.models.threads import cores
 from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, split_seed
@@ -37,15 +38,13 @@ from tasks.reporting.report import draw, render
 from tasks.reporting.result import Result
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import log_comparison
-from tasks.tracking.lists import read_accuracy, read_lists
+from tasks.tracking.lists import lists_by_model, read_accuracy
 from tasks.tracking.metrics import metric_history
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-    from tasks.core.data.interactions import Interactions
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,7 @@ def compare_models(
     runs: Sequence[RunRef],
     parent: ParentRun,
     fits: Sequence[CompletedFit] = (),
+    look: Look | None = None,
 ) -> Result:
     """Compare the models' lists and accuracy, and log the result on the parent run.
 
@@ -82,6 +82,8 @@ def compare_models(
         Parent of the run.
     fits : sequence of CompletedFit
         Those of the runs that this flow run has trained: their files are still on this machine.
+    look : Look, optional
+        The planned look at which training stopped.
 
     Returns
     -------
@@ -95,19 +97,19 @@ def compare_models(
         If the models were evaluated on different users.
     """
     client = open_store(parent.uri)
-    local = {fit.ref.run_id: fit.directory.artifacts for fit in fits if fit.directory}
-    files = {run.run_id: RunFiles(client, run.run_id, local.get(run.run_id)) for run in runs}
+    files = files_of(client, runs, fits)
     metrics = {run.run_id: dict(client.get_run(run.run_id).data.metrics) for run in runs}
     models = {name: settings.model_dump() for name, settings in config.models.items()}
     interactions = data.load()
     compared = compare_lists(
-        _lists(config, runs, files, interactions),
+        lists_by_model(config.models, runs, files, interactions),
         interactions,
         models=models,
         baseline=config.baseline,
         queries=config.queries,
         comparison=config.comparison,
         seed=config.seed,
+        levels=look.levels if look else Levels(),
     )
     accuracy = _HeldOutAccuracy()
     if config.evaluation and data.held_out:
@@ -123,7 +125,7 @@ def compare_models(
         dataset=config.dataset.name,
         summary=data.summary,
         models=models,
-        replicates=config.replicates,
+        replicates=look.replicates if look else config.most_replicates,
         answers=compared.answers,
         smallest_p=compared.smallest_p,
         replicates_needed=compared.replicates_needed,
@@ -149,22 +151,32 @@ def compare_models(
         ),
         convergence=[_convergence(client, config, model, runs) for model in models],
         runs=list(runs),
+        look=look,
     )
     drawings = draw(result, compared.matrices[0].models)
     log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()))
     return result
 
 
-def _lists(
-    config: ExperimentConfig, runs: Sequence[RunRef], files: Mapping[str, RunFiles], interactions: "Interactions"
-) -> dict[str, list[RunLists]]:
-    """Return the lists of every run by model, in the order of the config."""
-    users, items = interactions.matrix.shape
-    lists: dict[str, list[RunLists]] = {model: [] for model in config.models}
-    for run in runs:
-        if run.role == MODEL:
-            lists[run.model].append(read_lists(files[run.run_id], users, items))
-    return lists
+def files_of(client: "MlflowClient", runs: Sequence[RunRef], fits: Sequence[CompletedFit]) -> dict[str, RunFiles]:
+    """Return the files of every run.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    runs : sequence of RunRef
+        The runs.
+    fits : sequence of CompletedFit
+        Those of the runs whose files are still on this machine, and are read there.
+
+    Returns
+    -------
+    dict of str to RunFiles
+        By run id.
+    """
+    local = {fit.ref.run_id: fit.directory.artifacts for fit in fits if fit.directory}
+    return {run.run_id: RunFiles(client, run.run_id, local.get(run.run_id)) for run in runs}
 
 
 def _held_out_accuracy(

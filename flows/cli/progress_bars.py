@@ -10,8 +10,14 @@ from flows.cli.tables import err
 from tasks.reporting.progress import listening
 
 
-class _Bars:
-    """A listener that shows a bar over everything planned, with the time left, and one for each running part."""
+class Bars:
+    """A listener that shows a bar over everything planned, with the time left, and one for each running part.
+
+    Parameters
+    ----------
+    progress : Progress
+        What shows the bars.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -22,11 +28,35 @@ class _Bars:
         self.lock = Lock()
 
     def plan(self, title: str, work: dict[str, float]) -> None:
+        """Show a bar over what is planned, in place of the one over an earlier plan; see `progress.Listener.plan`.
+
+        Parameters
+        ----------
+        title : str
+            Of the bar.
+        work : dict of str to float
+            Label of each part -> its relative amount of work.
+        """
         self.work = work
+        self.completed.clear()
+        if self.overall is not None:
+            self.progress.remove_task(self.overall)
+            self.overall = None
         if work:
             self.overall = self.progress.add_task(title, total=sum(work.values()), count="")
 
     def step(self, label: str, done: int, total: int, unit: str) -> None:
+        """Show how far a part has come; see `progress.Listener.step`.
+
+        Parameters
+        ----------
+        label : str
+            Of the part.
+        done, total : int
+            Such as 3 of 15.
+        unit : str
+            Such as iterations.
+        """
         with self.lock:
             if label not in self.running:
                 self.running[label] = self.progress.add_task(label, total=total, count="")
@@ -51,5 +81,5 @@ def progress_bars(*, hidden: bool = False) -> Iterator[None]:
         TextColumn("{task.fields[count]}"),
     )
     disable = hidden or not err.is_terminal
-    with Progress(*columns, console=err, transient=True, disable=disable) as progress, listening(_Bars(progress)):
+    with Progress(*columns, console=err, transient=True, disable=disable) as progress, listening(Bars(progress)):
         yield

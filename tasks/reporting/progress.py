@@ -17,7 +17,7 @@ class Listener(Protocol):
     """An object that shows progress."""
 
     def plan(self, title: str, work: dict[str, float]) -> None:
-        """Receive what is going to run.
+        """Receive what is going to run next. With planned looks there is a plan for each look.
 
         Parameters
         ----------

@@ -15,6 +15,7 @@ from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
 from tasks.core.data.interactions import Summary
 from tasks.core.inference.multiplicity import LEVEL
+from tasks.core.inference.sequential import Look
 from tasks.core.planning.runs import RunRef
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
@@ -39,13 +40,13 @@ class Result:
     models : dict of str to dict
         Model -> its settings.
     replicates : int
-        Of the config.
+        Of each model; with planned looks, those trained until the answer was decided.
     answers : list of Answer
         The primary endpoint comes first, with the baseline against the first other model. Empty for single runs.
     smallest_p : float
         The smallest p after Holm's adjustment that this number of replicates can reach.
     replicates_needed : int
-        How many replicates can reach p ≤ .05.
+        How many replicates can reach a p that is at most the level, .05 or that of the look.
     factorial : Factorial or None
         For four models that cross two settings.
     matrices : list of Matrix
@@ -75,6 +76,8 @@ class Result:
     convergence : list of Convergence
     runs : list of RunRef
         The runs that were compared.
+    look : Look or None
+        With planned looks, the one at which training stopped; its levels are those of the verdicts.
     """
 
     experiment: str
@@ -105,6 +108,7 @@ class Result:
     sweep: Sweep | None
     convergence: list[Convergence]
     runs: list[RunRef]
+    look: Look | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
@@ -165,16 +169,34 @@ class Result:
             models = ", ".join(record.model for record in unconverged[1:])
             convergence = [f"{convergence[0]}; the fits of {models} have not converged either"]
         stopped = [record.stopped for record in self.convergence]
-        return [
-            text
-            for text in (self.cannot_reject, self.unequal_replicates, *below_popularity, *convergence, *stopped)
-            if text
-        ]
+        texts = (
+            self.stopped_at,
+            self.cannot_reject,
+            self.unequal_replicates,
+            *below_popularity,
+            *convergence,
+            *stopped,
+        )
+        return [text for text in texts if text]
+
+    @property
+    def stopped_at(self) -> str:
+        """A clause that names the planned look whose answer this is, and its level; empty without planned looks."""
+        look = self.look
+        if look is None:
+            return ""
+        *earlier, last = map(str, look.planned)
+        return (
+            f"Training stopped at planned {look.title} ({', '.join(earlier)} and {last} seeds per model), with "
+            f"{look.replicates} seeds per model; at this look a difference is significant if its p after Holm is at "
+            f"most {look.levels.difference:.4f}, so that all looks together have the level {LEVEL:g}"
+        )
 
     @property
     def cannot_reject(self) -> str:
         """A clause that says why no difference can be significant; empty if one can."""
-        if not self.answers or self.smallest_p <= LEVEL:
+        level = self.look.levels.difference if self.look else LEVEL
+        if not self.answers or self.smallest_p <= level:
             return ""
         return (
             f"With {self.replicates} replicates no difference can be significant: the smallest p after Holm is "

@@ -1,6 +1,6 @@
 """Lists and per-user metrics of runs that exist."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.query_lists import Names, QueryLists, query_lists
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.errors import ConfigError
-from tasks.core.planning.runs import MODEL, PARENT
+from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.core.ranking.lists import Lists
 from tasks.core.types import RawId
 from tasks.tracking.artifacts import RunFiles
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from tasks.core.data.interactions import Interactions
 
 ARTIFACTS = {
     "users": ("neighbours/users.parquet", "neighbour"),
@@ -47,6 +49,40 @@ def read_lists(files: RunFiles, n_users: int, n_items: int) -> RunLists:
     """
     sizes = {"users": n_users, "items": n_items, "recommendations": n_users}
     return RunLists(**{target: read_target(files, target, size) for target, size in sizes.items()})
+
+
+def lists_by_model(
+    models: Iterable[str], runs: Iterable[RunRef], files: Mapping[str, RunFiles], interactions: "Interactions"
+) -> dict[str, list[RunLists]]:
+    """Return the lists of every run.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Names of the models.
+    runs : iterable of RunRef
+        Those of the evaluation have no lists, and are left out.
+    files : mapping of str to RunFiles
+        Run id -> its files.
+    interactions : Interactions
+        What the models were fitted on.
+
+    Returns
+    -------
+    dict of str to list of RunLists
+        Model -> the lists of its runs, both in the order given.
+
+    Raises
+    ------
+    TrackingError
+        If a file is missing or damaged.
+    """
+    users, items = interactions.matrix.shape
+    lists: dict[str, list[RunLists]] = {model: [] for model in models}
+    for run in runs:
+        if run.role == MODEL:
+            lists[run.model].append(read_lists(files[run.run_id], users, items))
+    return lists
 
 
 def read_target(files: RunFiles, target: str, n_entities: int) -> Lists:

@@ -46,6 +46,11 @@ class Look:
         return self.planned[self.number - 1]
 
     @property
+    def last(self) -> bool:
+        """Whether the answer at this look is final, whatever it is."""
+        return self.number == len(self.planned)
+
+    @property
     def title(self) -> str:
         """The look in progress reports and messages, such as `look 2 of 3`."""
         return f"look {self.number} of {len(self.planned)}"

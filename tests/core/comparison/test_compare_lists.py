@@ -10,6 +10,7 @@ from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.compare_lists import ListComparison, compare_lists
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.interactions import Interactions
+from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.permutation import replicates_needed, smallest_p
 from tests.core.comparison.examples import config_of, random_runs
 
@@ -21,7 +22,7 @@ INTERACTIONS = Interactions(
 )
 
 
-def compared(lists: dict[str, list[RunLists]], **changes: Any) -> ListComparison:
+def compared(lists: dict[str, list[RunLists]], levels: Levels = Levels(), **changes: Any) -> ListComparison:
     config = config_of(list(lists), **changes)
     return compare_lists(
         lists,
@@ -31,6 +32,7 @@ def compared(lists: dict[str, list[RunLists]], **changes: Any) -> ListComparison
         queries=config.queries,
         comparison=config.comparison,
         seed=config.seed,
+        levels=levels,
     )
 
 
@@ -64,6 +66,17 @@ def test_the_smallest_p_is_that_of_the_fewest_runs(comparison: ListComparison) -
     """Four endpoints and two models besides the baseline are eight tests; the other models have 4 runs or more."""
     assert comparison.smallest_p == smallest_p(3, 4, endpoints=8)
     assert comparison.replicates_needed == replicates_needed(8) == 6
+
+
+def test_a_difference_is_significant_up_to_its_level() -> None:
+    """With 5 runs of each of two models without a common entry, p is 4/126 on every endpoint."""
+    rng = np.random.default_rng(4)
+    lists = {"a": random_runs(rng, 0, 5, entities=20), "b": random_runs(rng, 10, 5, entities=20)}
+    at_level, below = (compared(lists, Levels(difference=level)).answers[0] for level in (4 / 126, 4 / 126 - 1e-6))
+    assert at_level.p_holm == below.p_holm == pytest.approx(4 / 126)
+    assert str(at_level.verdict).startswith("different-")
+    assert not str(below.verdict).startswith("different-")
+    assert compared(lists, Levels(difference=0.001)).replicates_needed == replicates_needed(4, level=0.001) > 5
 
 
 def test_the_baseline_has_references_and_a_distribution_over_users_with_each_model(comparison: ListComparison) -> None:

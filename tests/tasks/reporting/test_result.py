@@ -1,14 +1,16 @@
 """The result of a comparison: its sentences, its warnings, its JSON."""
 
+import json
 from dataclasses import replace
 
+from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.result import Result
 from tests.tasks.reporting.small_result import accuracy_test, convergence, small_result
 
 
 def test_json_keeps_the_result() -> None:
-    result = small_result()
-    assert Result.from_json(result.to_json()) == result
+    for result in (small_result(), small_result(look=plan_looks([2, 3], tests=1)[1])):
+        assert Result.from_json(result.to_json()) == result
 
 
 def test_the_sentence_is_the_first_answer_and_the_first_accuracy_test() -> None:
@@ -53,6 +55,30 @@ def test_unequal_numbers_of_seeds_are_a_warning() -> None:
         "a has 4 seeds and b 10; equal numbers make the test robust against models whose runs vary in different ways; "
         "train the missing seeds"
     ]
+
+
+def test_the_look_at_which_training_stopped_is_a_warning_with_its_level() -> None:
+    second = plan_looks([6, 8, 12], tests=4)[1]
+    assert small_result(replicates=8, smallest_p=second.smallest_p, look=second).warnings == [
+        "Training stopped at planned look 2 of 3 (6, 8 and 12 seeds per model), with 8 seeds per model; at this look a "
+        "difference is significant if its p after Holm is at most 0.0164, so that all looks together have the level "
+        "0.05"
+    ]
+
+
+def test_a_look_at_which_nothing_can_be_significant_is_a_warning() -> None:
+    last = plan_looks([6, 8], tests=4)[-1]
+    below_its_level, above_its_level = (
+        small_result(smallest_p=p, look=last).cannot_reject for p in (0.9 * last.levels.difference, 0.04)
+    )
+    assert below_its_level == ""
+    assert above_its_level.startswith("With 2 replicates no difference can be significant")
+
+
+def test_a_result_stored_before_there_were_planned_looks_is_readable() -> None:
+    stored = json.loads(small_result().to_json())
+    del stored["look"]
+    assert Result.from_json(json.dumps(stored)) == small_result()
 
 
 def test_models_below_popularity_are_a_warning() -> None:
