@@ -24,6 +24,7 @@ from flows.cli.common import (
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
+    from tasks.core.inference.sequential import Look
 
 DEFAULT_CONFIG = Path("configs/quickstart.yaml")
 
@@ -86,6 +87,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     settings = load(config, sets)
     from tasks.core.data.catalogue import catalogue_entry
     from tasks.core.planning.estimate import estimate
+    from tasks.core.planning.looks import fits_until, planned_looks
 
     if settings.dataset.name == "file":
         from flows.cli.progress_bars import progress_bars
@@ -101,6 +103,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         entry = catalogue_entry(settings.dataset.name)
         size, bound = (entry.users, entry.items, entry.rows), "at most "
     work = estimate(settings, *size)
+    looks = planned_looks(settings)
     if as_json:
         print_json(
             {
@@ -108,6 +111,10 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
                 "config_sha256": settings.digest(),
                 "data": dict(zip(("users", "items", "interactions"), size, strict=True)),
                 **asdict(work),
+                "looks": [
+                    {**asdict(look), "replicates": look.replicates, "fits": fits_until(look, settings)}
+                    for look in looks
+                ],
             }
         )
         return
@@ -116,8 +123,12 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     print(f"config sha256   {settings.digest()}")
     print(f"data            {bound}{size[0]:,} users, {size[1]:,} items, {size[2]:,} interactions")
     print(f"confidence      {_confidence(settings)}")
-    print(f"work            {work.fits} fits, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP")
+    most = "at most " if looks else ""  # with planned looks, training may stop before the last
+    bound = bound or most
+    print(f"work            {most}{work.fits} fits, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP")
     print(f"smallest p      {_smallest_p(settings)}")
+    for look in looks:
+        print(f"{look.title:15} {_look_text(look, fits_until(look, settings))}")
     print(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}")
     print(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
     print(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
@@ -176,6 +187,16 @@ def _confidence(config: "ExperimentConfig") -> str:
     else:
         alpha = ", ".join(f"{name} {alpha}" for name, alpha in alphas.items())
     return f"alpha·({stored}) reaches ALS; r is the rating, 1 if there is none; alpha of the models: {alpha}"
+
+
+def _look_text(look: "Look", fits: int) -> str:
+    """Return what a planned look costs and whether it can find a difference."""
+    text = f"{look.replicates} seeds per model, {fits} fits: "
+    level, smallest = f"level {look.levels.difference:.2g}", f"smallest p {look.smallest_p:.2g}"
+    if look.skipped:
+        return f"{text}skipped and spends nothing, because its {smallest} is above its {level}"
+    cannot_decide = look.smallest_p > look.levels.difference
+    return f"{text}{level}, {smallest}" + (": nothing can be significant" if cannot_decide else "")
 
 
 def _smallest_p(config: "ExperimentConfig") -> str:

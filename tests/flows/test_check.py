@@ -33,6 +33,33 @@ def test_one_replicate_allows_no_test(offline: CommandLine) -> None:
     assert "smallest p      none: a test needs two models with two replicates each" in text
 
 
+def test_planned_looks_are_printed_with_their_levels_and_fits(offline: CommandLine) -> None:
+    """Four tests of two models, and ten fits for the evaluation."""
+    lines = offline.call("check", CONFIG, "--set", "replicates={looks: [6, 8, 12]}").stdout.splitlines()
+    assert any(line.startswith("work            at most 34 fits, ") for line in lines)
+    assert [line for line in lines if line.startswith("look ")] == [
+        "look 1 of 3     6 seeds per model, 22 fits: skipped and spends nothing, because its smallest p 0.0087 is "
+        "above its level 0.0056",
+        "look 2 of 3     8 seeds per model, 26 fits: level 0.016, smallest p 0.00062",
+        "look 3 of 3     12 seeds per model, 34 fits: level 0.034, smallest p 4e-05",
+    ]
+
+
+def test_looks_that_can_show_nothing_are_reported(offline: CommandLine) -> None:
+    text = offline.call("check", CONFIG, "--set", "replicates={looks: [2, 4]}").stdout
+    assert (
+        "look 2 of 2     4 seeds per model, 18 fits: level 0.05, smallest p 0.11: nothing can be significant\n" in text
+    )
+
+
+def test_planned_looks_are_printed_as_json(offline: CommandLine) -> None:
+    work = offline.answer("check", CONFIG, "--set", "replicates={looks: [6, 8, 12]}")
+    assert (work["fits"], [look["fits"] for look in work["looks"]]) == (34, [22, 26, 34])
+    assert [look["skipped"] for look in work["looks"]] == [True, False, False]
+    assert sum(look["levels"]["meaningful"] for look in work["looks"] if not look["skipped"]) == pytest.approx(0.025)
+    assert offline.answer("check", CONFIG)["looks"] == []
+
+
 @pytest.mark.parametrize(
     ("code", "override", "message"),
     [
