@@ -18,6 +18,8 @@ from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Point, Sweep
 from tasks.core.comparison.verdict import RULE
+from tasks.core.inference.multiplicity import Levels
+from tasks.core.inference.sequential import Look
 from tasks.core.planning.estimate import Estimate
 from tasks.core.planning.runs import RunRef
 from tasks.reporting.accuracy import Accuracy
@@ -121,6 +123,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `accuracy`", [Accuracy]),
         ("… `sweep`", [Sweep, Point]),
         ("… `runs`", [RunRef]),
+        ("… `look`", [Look, Levels]),
         ("`check`", [Estimate]),
     ],
 )
