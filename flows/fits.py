@@ -215,12 +215,11 @@ def _runner(config: ExperimentConfig, data: PreparedData, runs: Sequence[Planned
                 return future.result()
 
             # all are submitted at once: the cluster decides how many train at a time
-            fits_here = max(len(runs), 1)
-            yield Runner(run_on_cluster, _fits_a_machine(dask), BoundedSemaphore(fits_here), fits_here)
+            yield Runner(run_on_cluster, _fits_a_machine(dask), BoundedSemaphore(len(runs)), len(runs))
         return
     size = data.summary.users, data.summary.items, data.summary.interactions
     workers = fits_at_a_time(execution.workers, runs, size)
-    with worker_processes(workers if execution.isolate and runs else 0):
+    with worker_processes(workers if execution.isolate else 0):
         # twice as many threads: one fit is evaluated and uploaded while another trains
         yield Runner(lambda task, **parameters: task(**parameters), workers, BoundedSemaphore(workers), 2 * workers)
 

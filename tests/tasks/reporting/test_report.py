@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.report import draw, render
 from tests.tasks.reporting.small_result import OWNERS, small_result
 
@@ -54,6 +55,14 @@ def test_ids_titles_and_config_are_text(page: str) -> None:
     assert "<i>" not in page
     assert "1 (id &lt;i&gt;)" in page
     assert "name: &lt;small&gt;" in page
+
+
+def test_the_rule_names_the_level_of_a_planned_look(page: str) -> None:
+    look = plan_looks([6, 8, 12], tests=4)[1]
+    assert "At planned look 2 of 3 the level of a difference is 0.0164 in place of" in render(
+        small_result(look=look), [], "name: small\n"
+    )
+    assert "At planned look" not in page
 
 
 def test_the_sentence_and_the_warnings_come_first(page: str) -> None:
