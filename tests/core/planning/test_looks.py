@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.core.comparison.verdict import Answer
+from tasks.core.comparison.answers import Answer
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.planning.looks import is_decided, planned_looks, stages
 from tasks.core.planning.runs import planned_runs
