@@ -1,0 +1,123 @@
+"""A difference of two models' means over users and runs at once: a crossed random-effects analysis."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.core.types import Values
+
+_UPPER_LIMIT = 0.8
+"""Confidence of the upper limit of a runs component that the degrees of freedom are computed from."""
+_SMALLEST = float(np.finfo(np.float64).tiny)
+"""Smallest p, in place of 0, which is what smaller ones are rounded to."""
+
+
+@dataclass(frozen=True)
+class MeanDifference:
+    """A difference of means that has Student's t distribution when it is divided by its standard error.
+
+    Attributes
+    ----------
+    difference : float
+        Mean of B minus mean of A.
+    standard_error : float
+        0 if the difference varies neither over users nor over runs. There is no interval or test then.
+    degrees_of_freedom : float
+    """
+
+    difference: float
+    standard_error: float
+    degrees_of_freedom: float
+
+    @property
+    def interval_95(self) -> tuple[float, float]:
+        """The lower and the upper limit of the 95% interval."""
+        from scipy import stats
+
+        half = float(stats.t.ppf(0.975, self.degrees_of_freedom)) * self.standard_error
+        return self.difference - half, self.difference + half
+
+    @property
+    def p(self) -> float:
+        """Two-sided p of the hypothesis that there is no difference."""
+        return min(2 * self._p_above(abs(self.difference)), 1.0)
+
+    def p_equivalent(self, bound: float) -> float:
+        """Return the larger p of two one-sided tests, of a difference ≤ -bound and of one ≥ bound (Schuirmann 1987)."""
+        return self._p_above(bound - abs(self.difference))
+
+    def _p_above(self, distance: float) -> float:
+        from scipy import stats
+
+        return max(float(stats.t.sf(distance / self.standard_error, self.degrees_of_freedom)), _SMALLEST)
+
+
+def mean_difference(of_a: Values, of_b: Values) -> MeanDifference:
+    """Estimate the difference of two models' means, with the variance of users and of runs.
+
+    The value of user t in run s of model m is Y_mst = μ_m + u_mt + r_ms + e_mst. The users are a random sample that the
+    models share, so u_At and u_Bt are correlated. The runs are a random sample of each model's seeds. Users and runs
+    are crossed (Baayen, Davidson and Bates 2008), with one value per cell. The difference of the means over S_A and S_B
+    runs and T users has the variance
+
+        Var(u_B - u_A)/T + Σ_m σ²_r,m/S_m + Σ_m σ²_e,m/(S_m·T).
+
+    It is estimated from mean squares of the two-way layout (Searle, Casella and McCulloch 1992, chapter 4):
+
+        U = variance over users of the difference of the models' means over runs, divided by T
+        R_m = variance of the run means of model m, divided by S_m
+        E_m = residual mean square of users × runs of model m, divided by S_m·T
+
+    U contains the users component and Σ E_m, and R_m contains the runs component and E_m. So U + Σ (R_m - E_m) is
+    unbiased. A negative estimate of a component counts as 0, which makes the variance larger:
+
+        variance = max(U, Σ E_m) + Σ max(R_m - E_m, 0).
+
+    The degrees of freedom are Satterthwaite's (1946) for U + Σ R_m,
+
+        (U + Σ R_m)² / (U²/(T - 1) + Σ R_m²/(S_m - 1)),
+
+    but with the upper 80% limit R_m·(S_m - 1)/χ²_.2(S_m - 1) in place of R_m. Without it, an R_m that is small by
+    chance gives a small variance and many degrees of freedom at once: with two runs, a null hypothesis was rejected in
+    up to 13% in place of 5%. From five runs on the limit changes little.
+
+    Parameters
+    ----------
+    of_a, of_b : (S, T) or (T,) float64
+        Values of the same T ≥ 2 users in the same order. One dimension stands for a recommender that has no random
+        seed and therefore no runs component. If a model has a single run, its runs component cannot be estimated, and
+        the analysis is over users only: U with T - 1 degrees of freedom, which is the paired t test.
+
+    Returns
+    -------
+    MeanDifference
+    """
+    from scipy import stats
+
+    n_users = of_a.shape[-1]
+    by_user = [np.atleast_2d(values).mean(axis=0) for values in (of_a, of_b)]  # 2 x (T,)
+    by_run = [values for values in (of_a, of_b) if values.ndim == 2]
+    if any(len(values) == 1 for values in by_run):
+        by_run = []
+    runs_freedom = np.array([len(values) - 1 for values in by_run])
+    users = float((by_user[1] - by_user[0]).var(ddof=1)) / n_users
+    runs = np.array([values.mean(axis=1).var(ddof=1) / len(values) for values in by_run])
+    residuals = np.array([_residual_mean_square(values) / values.size for values in by_run])
+    variance = max(users, residuals.sum()) + np.maximum(runs - residuals, 0.0).sum()
+
+    upper_runs = runs * runs_freedom / stats.chi2.ppf(1 - _UPPER_LIMIT, runs_freedom)
+    total = users + upper_runs.sum()
+    # Shares are squared instead of variances, whose squares may be too small for a float.
+    shares = np.array([users, *upper_runs]) / total if total else np.array([1.0, *np.zeros(len(by_run))])
+    return MeanDifference(
+        difference=float(by_user[1].mean() - by_user[0].mean()),
+        standard_error=float(np.sqrt(variance)),
+        degrees_of_freedom=float(1 / (shares**2 / [n_users - 1, *runs_freedom]).sum()),
+    )
+
+
+def _residual_mean_square(values: Values) -> float:
+    """Return the mean square of what neither the user nor the run explains in values (S, T)."""
+    runs, users = values.shape
+    residuals = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+    return float((residuals**2).sum() / ((runs - 1) * (users - 1)))
