@@ -78,8 +78,8 @@ def mean_difference(of_a: Values, of_b: Values) -> MeanDifference:
         (U + Σ R_m)² / (U²/(T - 1) + Σ R_m²/(S_m - 1)),
 
     but with the upper 80% limit R_m·(S_m - 1)/χ²_.2(S_m - 1) in place of R_m. Without it, an R_m that is small by
-    chance gives a small variance and many degrees of freedom at once: with two runs, a null hypothesis was rejected in
-    up to 13% in place of 5%. From five runs on the limit changes little.
+    chance gives a small variance and many degrees of freedom at once: with two runs, a null hypothesis can be rejected
+    in more than 10% of cases in place of 5%. From five runs on the limit changes little.
 
     Parameters
     ----------

@@ -86,6 +86,21 @@ def test_the_variance_is_that_of_new_users_and_new_runs(rng):
     assert np.mean(variances) == pytest.approx(expected, rel=0.05)
 
 
+def test_two_runs_reject_at_their_level_and_satterthwaites_formula_alone_does_not():
+    """One model has no seed, the other two runs with nine tenths of the variance; 3,000 draws without a difference."""
+    rng, draws, users = np.random.default_rng(5), 3000, 30
+    rejected = rejected_by_formula = 0
+    for _ in range(draws):
+        of_b = rng.normal(0, np.sqrt(0.1 * users), users) + rng.normal(0, np.sqrt(0.9 * 2), (2, 1))
+        estimate = mean_difference(np.zeros(users), of_b)
+        rejected += estimate.p <= 0.05
+        of_users, of_runs = of_b.mean(axis=0).var(ddof=1) / users, of_b.mean(axis=1).var(ddof=1) / 2
+        freedom = (of_users + of_runs) ** 2 / (of_users**2 / (users - 1) + of_runs**2)
+        rejected_by_formula += 2 * stats.t.sf(abs(of_b.mean()) / np.sqrt(of_users + of_runs), freedom) <= 0.05
+    assert stats.binom.ppf(0.001, draws, 0.05) <= rejected <= stats.binom.ppf(0.999, draws, 0.05)
+    assert rejected_by_formula > 0.1 * draws
+
+
 def test_equivalence_is_the_larger_of_two_one_sided_tests():
     for difference in (0.3, -0.3):
         estimate = MeanDifference(difference, standard_error=0.5, degrees_of_freedom=4.0)
