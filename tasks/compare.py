@@ -193,7 +193,7 @@ def _held_out_accuracy(
     values = _values_by_user(runs, files, tested)
     return _HeldOutAccuracy(
         accuracy=mean_accuracy(metrics, runs),
-        accuracy_tests=compare_with_baseline(values, config.baseline, seed=config.seed),
+        accuracy_tests=compare_with_baseline(values, config.baseline),
         held_out=split.counts(),
         reference_accuracy=[
             Accuracy(name, metric, value, None, 1)
@@ -201,9 +201,7 @@ def _held_out_accuracy(
             for metric, value in sorted(reference.means().items())
         ],
         left_out={name: f"more than {MOST_ITEMS:,} items" for name in RECOMMENDERS if name not in references},
-        beside_popularity=compare_with_popularity(
-            values, references[POPULARITY].per_user, metric=tested[0], seed=config.seed
-        ),
+        beside_popularity=compare_with_popularity(values, references[POPULARITY].per_user, metric=tested[0]),
     )
 
 

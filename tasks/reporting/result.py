@@ -158,10 +158,7 @@ class Result:
     def warnings(self) -> list[str]:
         """What a reader should know before trusting the answer: sentences without their full stops."""
         below_popularity = [
-            f"{test.b} recommends {'worse than' if test.p <= LEVEL else 'no better than'} popularity "
-            f"({test.metric} {test.mean_b:.4f} against {test.mean_a:.4f})"
-            for test in self.beside_popularity
-            if test.mean_b < test.mean_a
+            test.sentence.removesuffix(".") for test in self.beside_popularity if test.mean_b < test.mean_a
         ]
         unconverged = [record for record in self.convergence if record.warning]
         convergence = [record.warning for record in unconverged]

@@ -143,7 +143,9 @@ def test_accuracy_is_tested_over_users_and_seeds(experiment: Experiment) -> None
     for (metric, b), test in tests.items():
         assert test["mean_b"] == pytest.approx(means[b, metric])
         assert test["low_95"] <= test["difference"] <= test["high_95"]
-        assert test["p_seeds"] is not None
+        assert test["seeds"] == 5
+        assert 0 < test["p_difference"] <= test["p_holm"] <= 1
+        assert test["p_equivalent"] <= test["p_equivalent_holm"]
 
 
 def test_the_terminal_shows_the_sentence_and_a_line_for_each_endpoint(experiment: Experiment) -> None:

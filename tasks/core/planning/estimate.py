@@ -10,7 +10,6 @@ from functools import partial
 
 import numpy as np
 
-from tasks.core.comparison.accuracy_tests import TESTED
 from tasks.core.comparison.per_user import MOST_USERS
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
@@ -29,8 +28,6 @@ _FIT_SECONDS = 0.5
 """Part of a fit besides training and lists: tasks, metrics, files."""
 _READ_SECONDS = 1.2e-6
 """Reading, indexing and splitting of one rating."""
-_TEST_SECONDS = 1e-5
-"""One user in one test of accuracy: sign flips and a bootstrap."""
 _READ_BYTES = 46
 """Memory of one rating while the ratings are read and indexed."""
 _SCORE_GFLOP = 1.5e-8
@@ -104,7 +101,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     model_factors = [run.settings.factors for run in runs if not run.is_evaluation]
     seconds += sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10  # the comparison of the lists
     if config.evaluation:
-        seconds += _accuracy_seconds(config, users, items, lists_seconds)
+        seconds += _references_seconds(items, lists_seconds)
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
@@ -159,18 +156,14 @@ def _lists_seconds(users: int, items: int, factors: int, role: str) -> float:
     return seconds
 
 
-def _accuracy_seconds(
-    config: ExperimentConfig, users: int, items: int, lists_seconds: Mapping[tuple[str, int], float]
-) -> float:
-    """Return the time of evaluating the reference recommenders, one on each core, and of the tests of accuracy.
+def _references_seconds(items: int, lists_seconds: Mapping[tuple[str, int], float]) -> float:
+    """Return the time of evaluating the reference recommenders, one on each core.
 
     `lists_seconds` maps (role, factors) to the time of one run's lists.
     """
     n_references = len(references_for(items))
     one_reference = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
-    # every metric of every pair with the baseline, and every model against popularity
-    n_tests = len(TESTED) * (len(config.models) - 1) + len(config.models)
-    return n_references / min(cores(), n_references) * one_reference + n_tests * _TEST_SECONDS * users
+    return n_references / min(cores(), n_references) * one_reference
 
 
 def _memory_bytes(config: ExperimentConfig, size: tuple[int, int, int], *, n_model_runs: int, workers: int) -> int:

@@ -21,7 +21,24 @@ PAIRS = (("a", "a"), ("a", "b"), ("b", "b"))
 
 
 def accuracy_test(a: str, b: str, mean_a: float, mean_b: float, p: float) -> AccuracyTest:
-    return AccuracyTest("ndcg_at_10", a, b, mean_a, mean_b, mean_b - mean_a, -1.0, 1.0, p, p, None, 1.0, 9, 2, p)
+    return AccuracyTest(
+        metric="ndcg_at_10",
+        a=a,
+        b=b,
+        mean_a=mean_a,
+        mean_b=mean_b,
+        difference=mean_b - mean_a,
+        low_95=-1.0,
+        high_95=1.0,
+        p_equivalent=0.5,
+        users=9,
+        seeds=2,
+        p_holm=2 * p,
+        p_difference=p,
+        p_equivalent_holm=1.0,
+        standard_error=0.5,
+        degrees_of_freedom=3.25,
+    )
 
 
 def convergence(model: str, change: float = 0.0, ran: int = 10) -> Convergence:

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.report import draw, render
-from tests.tasks.reporting.small_result import OWNERS, small_result
+from tests.tasks.reporting.small_result import OWNERS, accuracy_test, small_result
 
 FIGURES = [
     "intervals",
@@ -108,7 +108,25 @@ def test_numbers_of_the_reference_overlaps(page: str) -> None:
 def test_numbers_of_the_accuracy_tests(page: str) -> None:
     row = cells(page, "<td>ndcg_at_10</td>")
     assert row[:6] == ["a", "b", "0.2500", "0.5000", "+0.2500", "-1.0000 to +1.0000"]
-    assert row[6:] == ["&lt;0.001", "&lt;0.001", "-", "&lt;0.001", "1.000"]
+    assert row[6:] == ["0.5000", "3.2", "&lt;0.001", "&lt;0.001", "0.500", "1.000"]
+
+
+def test_accuracy_tests_of_an_earlier_version_are_shown_as_such() -> None:
+    old = replace(
+        accuracy_test("a", "b", 0.25, 0.5, 0.0001),
+        **{"p_difference": None, "p_equivalent_holm": None, "standard_error": None, "degrees_of_freedom": None},
+        **{"p_users_t": 0.01, "p_users_flip": 0.02},
+    )
+    result = small_result(accuracy_tests=[old])
+    page = render(result, draw(result, OWNERS), "")
+    assert cells(page, "<td>ndcg_at_10</td>")[6:] == ["-", "-", "0.020", "&lt;0.001", "0.500", "-"]
+    assert "An earlier version tested users and seeds separately." in page
+
+
+def test_a_difference_that_does_not_vary_has_no_interval() -> None:
+    constant = replace(accuracy_test("a", "b", 0.25, 0.5, 0.0001), low_95=None, high_95=None)
+    result = small_result(accuracy_tests=[constant])
+    assert cells(render(result, draw(result, OWNERS), ""), "<td>ndcg_at_10</td>")[5] == "-"
 
 
 def test_accuracy_has_models_and_reference_recommenders(page: str) -> None:

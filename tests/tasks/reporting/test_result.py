@@ -84,12 +84,15 @@ def test_a_result_stored_before_there_were_planned_looks_is_readable() -> None:
 def test_models_below_popularity_are_a_warning() -> None:
     tests = [
         accuracy_test("popularity", "a", 0.5, 0.25, 0.01),
-        accuracy_test("popularity", "b", 0.5, 0.4, 0.9),
+        accuracy_test("popularity", "b", 0.5, 0.4, 0.03),
         accuracy_test("popularity", "c", 0.5, 0.6, 0.01),
     ]
     assert small_result(smallest_p=0.01, beside_popularity=tests).warnings == [
-        "a recommends worse than popularity (ndcg_at_10 0.2500 against 0.5000)",
-        "b recommends no better than popularity (ndcg_at_10 0.4000 against 0.5000)",
+        "ndcg_at_10 on this split: popularity is significantly more accurate than a (popularity 0.5000, a 0.2500; "
+        "difference -0.2500, 95% interval -1.0000 to +1.0000; p = 0.020 over users and seeds after Holm's adjustment)",
+        "ndcg_at_10 on this split: no difference in accuracy between popularity and b is shown at the 5% level "
+        "(popularity 0.5000, b 0.4000; difference -0.1000, 95% interval -1.0000 to +1.0000; p = 0.060 over users and "
+        "seeds after Holm's adjustment)",
     ]
 
 
