@@ -40,6 +40,7 @@ from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import log_comparison
 from tasks.tracking.lists import lists_by_model, read_accuracy
 from tasks.tracking.metrics import metric_history
+from tasks.tracking.results import earlier_looks
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.store import open_store
 
@@ -152,6 +153,7 @@ def compare_models(
         convergence=[_convergence(client, config, model, runs) for model in models],
         runs=list(runs),
         look=look,
+        earlier_looks=earlier_looks(client, parent.experiment_id, runs, data.sha256),
     )
     drawings = draw(result, compared.matrices[0].models)
     log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()))

@@ -19,6 +19,7 @@ from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Point, Sweep
 from tasks.core.comparison.verdict import RULE
 from tasks.core.inference.multiplicity import Levels
+from tasks.core.inference.repeated_looks import EarlierLook
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.estimate import Estimate
 from tasks.core.planning.runs import RunRef
@@ -124,6 +125,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `sweep`", [Sweep, Point]),
         ("… `runs`", [RunRef]),
         ("… `look`", [Look, Levels]),
+        ("… `earlier_looks`", [EarlierLook]),
         ("`check`", [Estimate]),
     ],
 )

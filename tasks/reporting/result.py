@@ -1,7 +1,7 @@
 """The result of a comparison, as one record: `result.json` of the parent run."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tasks.core.comparison.accuracy_tests import AccuracyTest
@@ -15,6 +15,7 @@ from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
 from tasks.core.data.interactions import Summary
 from tasks.core.inference.multiplicity import LEVEL
+from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.runs import RunRef
 from tasks.reporting.accuracy import Accuracy
@@ -78,6 +79,8 @@ class Result:
         The runs that were compared.
     look : Look or None
         With planned looks, the one at which training stopped; its levels are those of the verdicts.
+    earlier_looks : list of EarlierLook
+        Comparisons of the same models that had been made before, with fewer of these runs.
     """
 
     experiment: str
@@ -109,6 +112,7 @@ class Result:
     convergence: list[Convergence]
     runs: list[RunRef]
     look: Look | None = None
+    earlier_looks: list[EarlierLook] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
@@ -169,6 +173,7 @@ class Result:
         texts = (
             self.stopped_at,
             self.cannot_reject,
+            self.looked_before,
             self.unequal_replicates,
             *below_popularity,
             *convergence,
@@ -210,4 +215,22 @@ class Result:
         return (
             f"{numbers}; equal numbers make the test robust against models whose runs vary in different ways; train "
             "the missing seeds"
+        )
+
+    @property
+    def looked_before(self) -> str:
+        """A clause that names the earlier looks that could be significant, and what they do to the level; else empty.
+
+        A look that could not be significant gave nobody a reason to stop.
+        """
+        seeds = [str(look.replicates) for look in self.earlier_looks if look.smallest_p <= LEVEL]
+        if not seeds:
+            return ""
+        looks = len(seeds) + 1
+        *former, last = seeds
+        before = f"{', '.join(former)} and {last}" if former else last
+        return (
+            f"The same models were compared before with {before} seeds. Adding seeds until an answer is significant "
+            f"calls a model different from itself in up to {level_of_looks(looks):.0%} of cases with {looks} looks, "
+            f"instead of {LEVEL:.0%} (docs/verdict.md, Looking more than once)"
         )

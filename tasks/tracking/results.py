@@ -9,7 +9,8 @@ from tasks.core.comparison.compare_lists import ALGORITHM
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import load_config
 from tasks.core.errors import TrackingError
-from tasks.core.planning.runs import RunRef
+from tasks.core.inference.repeated_looks import EarlierLook
+from tasks.core.planning.runs import MODEL, RunRef
 from tasks.reporting.result import RESULT, Result
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.search import complete_parents
@@ -91,6 +92,67 @@ def known_result(client: "MlflowClient", experiment_id: str, identity: str, runs
 
 def _order(run: RunRef) -> tuple[str, str, int]:
     return run.role, run.model, run.replicate
+
+
+def earlier_looks(
+    client: "MlflowClient", experiment_id: str, runs: Sequence[RunRef], data_sha256: str
+) -> list[EarlierLook]:
+    """Return the comparisons of the same models that were completed before with fewer of the same runs.
+
+    Runs are the same if their identities are: then settings, seed and data are equal. Hence a fit that was made again
+    with `--fresh` counts as the same run, and a model may have another name, as those of `latentlab compare` do. An
+    earlier comparison counts if it tested two or more of the present models, and one of them with fewer runs.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    experiment_id : str
+        Id of the MLflow experiment.
+    runs : sequence of RunRef
+        The runs that are compared now.
+    data_sha256 : str
+        Digest of the interactions.
+
+    Returns
+    -------
+    list of EarlierLook
+        One for each number of runs, in ascending order: the first that was made. A superseded one counts: it was seen.
+    """
+    present = _identities_by_model(runs)
+    looks: dict[int, EarlierLook] = {}
+    parents = complete_parents(client, experiment_id, superseded=True)
+    for parent in sorted(parents, key=lambda parent: parent.info.end_time):
+        if parent.data.tags.get("latentlab.data_sha256") != data_sha256:
+            continue
+        try:
+            earlier = result_of(client, parent)
+        except TrackingError as error:
+            log.warning("%s; whether it compared the same models before is not known", error)
+            continue
+        if replicates := _fewer_runs(_identities_by_model(earlier.runs), present):
+            looks.setdefault(replicates, EarlierLook(earlier.parent_id, replicates, earlier.smallest_p))
+    return [looks[replicates] for replicates in sorted(looks)]
+
+
+def _identities_by_model(runs: Sequence[RunRef]) -> list[set[str]]:
+    """Return the identities of each model's fits for the lists; models of a single fit are left out: none is tested."""
+    identities: dict[str, set[str]] = {}
+    for run in runs:
+        if run.role == MODEL:
+            identities.setdefault(run.model, set()).add(run.identity)
+    return [of_model for of_model in identities.values() if len(of_model) > 1]
+
+
+def _fewer_runs(earlier: Sequence[set[str]], present: Sequence[set[str]]) -> int:
+    """Return the smallest number of runs with which an earlier comparison tested the present models; 0 if it did not.
+
+    Or if it had every run that these models have now.
+    """
+    pairs = [(before, now) for before in earlier for now in present if before <= now]
+    if len(pairs) < 2 or all(before == now for before, now in pairs):
+        return 0
+    return min(len(before) for before, _ in pairs)
 
 
 def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:

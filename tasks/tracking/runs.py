@@ -305,8 +305,12 @@ def process_of(run: "Run") -> dict[str, Any]:
 
 def is_complete(run: "Run") -> bool:
     """Return whether readers may take a run: it is FINISHED, its files are complete, and it is not superseded."""
-    tags = run.data.tags
-    return run.info.status == "FINISHED" and "latentlab.complete" in tags and "latentlab.superseded" not in tags
+    return was_completed(run) and "latentlab.superseded" not in run.data.tags
+
+
+def was_completed(run: "Run") -> bool:
+    """Return whether a run is FINISHED and its files are complete, even if another one superseded it since."""
+    return run.info.status == "FINISHED" and "latentlab.complete" in run.data.tags
 
 
 def run_ref(run: "Run") -> RunRef:

@@ -23,6 +23,7 @@ from tasks.tracking.runs import (
     precedence,
     run_ref,
     supersede,
+    was_completed,
 )
 from tasks.tracking.store import reporting_missing
 
@@ -114,7 +115,9 @@ def finish_run(client: "MlflowClient", run_id: str, replaces: Sequence[str] = ()
     return complete[identity]
 
 
-def complete_parents(client: "MlflowClient", experiment_id: str, identity: str = "") -> "list[Run]":
+def complete_parents(
+    client: "MlflowClient", experiment_id: str, identity: str = "", *, superseded: bool = False
+) -> "list[Run]":
     """Return the complete comparisons of an experiment, the last used first.
 
     Parameters
@@ -125,13 +128,16 @@ def complete_parents(client: "MlflowClient", experiment_id: str, identity: str =
         Id of the MLflow experiment.
     identity : str
         Only comparisons of this identity; all by default.
+    superseded : bool
+        Return those that another one superseded, too.
 
     Returns
     -------
     list of Run
     """
     condition = f"tags.`latentlab.role` = '{PARENT}'{_and_identity(identity)}"
-    return sorted(filter(is_complete, _search(client, [experiment_id], condition)), key=last_use, reverse=True)
+    wanted = was_completed if superseded else is_complete
+    return sorted(filter(wanted, _search(client, [experiment_id], condition)), key=last_use, reverse=True)
 
 
 def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":

@@ -3,6 +3,9 @@
 import json
 from dataclasses import replace
 
+import pytest
+
+from tasks.core.inference.repeated_looks import EarlierLook
 from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.result import Result
 from tests.tasks.reporting.small_result import accuracy_test, convergence, small_result
@@ -111,3 +114,29 @@ def test_more_models_without_convergence_share_a_warning() -> None:
 def test_stopped_fits_are_a_warning() -> None:
     warnings = small_result(smallest_p=0.01, convergence=[convergence("a", ran=5)]).warnings
     assert [warning.partition(" by ")[0] for warning in warnings] == ["a was stopped after 5 of 10 iterations"]
+
+
+@pytest.mark.parametrize(
+    ("looks", "seeds", "level"),
+    [
+        ([(5, 0.03)], "with 5 seeds", "up to 10% of cases with 2 looks"),
+        ([(3, 0.4), (5, 0.03), (6, 0.01), (8, 0.001)], "with 5, 6 and 8 seeds", "up to 14% of cases with 4 looks"),
+    ],
+)
+def test_earlier_looks_that_could_be_significant_are_a_warning(
+    looks: list[tuple[int, float]], seeds: str, level: str
+) -> None:
+    earlier = [EarlierLook("run", replicates, smallest_p) for replicates, smallest_p in looks]
+    (warning,) = small_result(smallest_p=0.01, earlier_looks=earlier).warnings
+    assert f"compared before {seeds}." in warning
+    assert f"in {level}, instead of 5%" in warning
+
+
+def test_earlier_looks_that_could_not_be_significant_are_no_warning() -> None:
+    assert small_result(smallest_p=0.01, earlier_looks=[EarlierLook("run", 3, 0.4)]).warnings == []
+
+
+def test_a_stored_result_without_earlier_looks_is_read() -> None:
+    stored = json.loads(small_result().to_json())
+    del stored["earlier_looks"]
+    assert Result.from_json(json.dumps(stored)).earlier_looks == []
