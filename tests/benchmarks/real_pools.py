@@ -141,7 +141,8 @@ def main() -> None:
             different = [
                 any(row.startswith("different") for row in draw) for draw in zip(*judged.values(), strict=True)
             ]
-            print(table_row(a, b, replicates, "different in any", "", f"{np.mean(different):.3f}"), flush=True)
+            empty = [""] * (len(Verdict) - 1)
+            print(table_row(a, b, replicates, "different in any", "", f"{np.mean(different):.3f}", *empty), flush=True)
 
 
 if __name__ == "__main__":
