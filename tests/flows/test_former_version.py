@@ -40,6 +40,10 @@ def test_the_models_are_compared_anew_and_nothing_is_trained_again(latentlab: Co
         assert found[key] == printed[key]
     for key in ("within_a", "within_b", "between", "delta", "p", "p_holm"):
         assert [answer[key] for answer in found["answers"]] == [answer[key] for answer in printed["answers"]]
+    # the former version tested users and seeds separately
+    for tests in ("accuracy_tests", "beside_popularity"):
+        means = [[test[key] for key in ("metric", "a", "b", "mean_a", "mean_b")] for test in found[tests]]
+        assert means == [[test[key] for key in ("metric", "a", "b", "mean_a", "mean_b")] for test in printed[tests]]
     assert found["parent_id"] != printed["parent_id"]
     again = latentlab("run", "config.yaml")
     assert (again["parent_id"], again["trained"]) == (found["parent_id"], 0)
@@ -59,6 +63,9 @@ def test_runs_are_read_by_every_command(latentlab: Command, workdir: Path) -> No
     shown = latentlab("show", "former")
     added = {key: None for key in set(shown["answers"][0]) - set(printed["answers"][0])}
     assert shown["answers"] == [answer | added for answer in printed["answers"]]
+    for test, former in zip(shown["accuracy_tests"], printed["accuracy_tests"], strict=True):
+        assert former.items() <= test.items()
+        assert test["p_difference"] is None
     assert latentlab("show", "former/k2/1")["complete"] is True
     assert latentlab("similar", "former", "--user", "3")["models"].keys() == {"k2", "k4"}
     compared = latentlab("compare", "former/k2", "former/k4")
