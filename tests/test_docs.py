@@ -22,6 +22,7 @@ from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.repeated_looks import EarlierLook
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.estimate import Estimate
+from tasks.core.planning.precision import Precision
 from tasks.core.planning.runs import RunRef
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
@@ -126,7 +127,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `runs`", [RunRef]),
         ("… `look`", [Look, Levels]),
         ("… `earlier_looks`", [EarlierLook]),
-        ("`check`", [Estimate]),
+        ("`check`", [Estimate, Precision]),
     ],
 )
 def test_the_json_of_commands_is_documented(command: str, records: list[type]) -> None:

@@ -83,12 +83,14 @@ def run(
 
 @commands.command()
 def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
-    """Validate a config; print it resolved, and the time, memory and disk that it will take on this machine."""
+    """Validate a config; print it resolved, the time, memory and disk that it will take here, and what it can show."""
     settings = load(config, sets)
+    from flows.cli.planned_precision import plan, show_plan
     from tasks.core.data.catalogue import catalogue_entry
     from tasks.core.planning.estimate import estimate
     from tasks.core.planning.looks import fits_until, planned_looks
 
+    data_sha256 = None
     if settings.dataset.name == "file":
         from flows.cli.progress_bars import progress_bars
         from tasks.download import fetch_dataset
@@ -98,12 +100,13 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
             prepared = preprocess.fn(settings, fetch_dataset(settings.dataset))  # refuses what a run refuses
         check_queries(settings, prepared)
         summary = prepared.summary
-        size, bound = (summary.users, summary.items, summary.interactions), ""
+        size, bound, data_sha256 = (summary.users, summary.items, summary.interactions), "", prepared.sha256
     else:
         entry = catalogue_entry(settings.dataset.name)
         size, bound = (entry.users, entry.items, entry.rows), "at most "
     work = estimate(settings, *size)
     looks = planned_looks(settings)
+    planned = plan(settings, data_sha256)
     if as_json:
         print_json(
             {
@@ -115,6 +118,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
                     {**asdict(look), "replicates": look.replicates, "fits": fits_until(look, settings)}
                     for look in looks
                 ],
+                **planned.record(),
             }
         )
         return
@@ -132,6 +136,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     print(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}")
     print(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
     print(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
+    show_plan(planned, settings, config, sets)
 
 
 @commands.command()

@@ -2,17 +2,22 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from tasks.core.comparison.compare_lists import ALGORITHM
+from tasks.core.comparison.endpoints import endpoints
+from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import load_config
-from tasks.core.errors import TrackingError
+from tasks.core.errors import LatentlabError, TrackingError
 from tasks.core.inference.repeated_looks import EarlierLook
+from tasks.core.planning.precision import LEAST_REPLICATES
 from tasks.core.planning.runs import MODEL, RunRef
 from tasks.reporting.result import RESULT, Result
 from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.experiments import find_experiment
 from tasks.tracking.search import complete_parents
 
 if TYPE_CHECKING:
@@ -23,6 +28,25 @@ log = logging.getLogger(__name__)
 
 ALGORITHM_TAG = "latentlab.algorithm"
 """Tag of a parent run: `compare_lists.ALGORITHM` when it was made."""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """An earlier comparison of the models of a config, from which the precision of the next one is predicted.
+
+    Attributes
+    ----------
+    run_id : str
+        Parent run of the comparison.
+    replicates : int
+        Runs of each model; of the model with fewest runs if they differ.
+    matrices : list of Matrix
+        Overlaps of every two runs on each endpoint.
+    """
+
+    run_id: str
+    replicates: int
+    matrices: list[Matrix]
 
 
 def result_of(client: "MlflowClient", parent: "Run") -> Result:
@@ -171,3 +195,51 @@ def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:
     """
     with RunFiles(client, parent.info.run_id).reading("config.yaml") as file:
         return load_config(file)
+
+
+def find_pilot(client: "MlflowClient", config: ExperimentConfig, data_sha256: str | None = None) -> Pilot | None:
+    """Return the last used comparison that has all models and endpoints of a config, and three runs of each model.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    config : ExperimentConfig
+        The experiment.
+    data_sha256 : str, optional
+        Digest of its interactions. If it is not known, data are the same that have the same name in the catalogue and
+        the same preprocessing: the catalogue pins their digests.
+
+    Returns
+    -------
+    Pilot or None
+    """
+    experiment_id = find_experiment(client, config.name)
+    judged = endpoints(config.queries, config.comparison)
+    family = {(endpoint.target, endpoint.n) for endpoint in judged if endpoint.family}
+    for parent in complete_parents(client, experiment_id) if experiment_id else ():
+        if data_sha256 not in (None, parent.data.tags.get("latentlab.data_sha256")):
+            continue
+        try:
+            stored = config_of(client, parent)
+            if not _same_models(stored, config) or not (data_sha256 or _same_data(stored, config)):
+                continue
+            matrices = result_of(client, parent).matrices
+        except LatentlabError as error:
+            log.warning("%s; it is not used as a pilot", error)
+            continue
+        if not family <= {(matrix.target, matrix.n) for matrix in matrices}:
+            continue
+        replicates = min(matrices[0].models.count(model) for model in config.models)
+        if replicates >= LEAST_REPLICATES:
+            return Pilot(str(parent.info.run_id), replicates, matrices)
+    return None
+
+
+def _same_models(stored: ExperimentConfig, config: ExperimentConfig) -> bool:
+    settings = {name: model.identity() for name, model in stored.models.items()}
+    return all(settings.get(name) == model.identity() for name, model in config.models.items())
+
+
+def _same_data(stored: ExperimentConfig, config: ExperimentConfig) -> bool:
+    return (stored.dataset.name, stored.preprocess) == (config.dataset.name, config.preprocess)

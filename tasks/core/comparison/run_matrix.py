@@ -27,6 +27,11 @@ class Matrix:
     runs: list[str]
     overlap: list[list[float]]
 
+    @property
+    def models(self) -> list[str]:
+        """The model of each run."""
+        return [label.rpartition(" #")[0] for label in self.runs]
+
 
 @dataclass(frozen=True, eq=False)
 class RunMatrix:
