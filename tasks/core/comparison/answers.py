@@ -72,8 +72,7 @@ class Answer:
         See `verdict.tipping_point`.
     calibrated_low, calibrated_high : float or None
         Range of Δ if a further run deviates as often as it does for the other users or items whose lists are equal in
-        all runs but one. Only for single lists where at most one run of each model deviates. It does not enter the
-        verdict.
+        all runs but one. Only for single lists on which both models are steady. It does not enter the verdict.
     """
 
     target: str

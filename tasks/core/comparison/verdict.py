@@ -139,7 +139,7 @@ def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels = Lev
 def tipping_point(finding: Finding, verdict: Verdict, *, margin: float) -> float | None:
     """Return the probability of another list from which on a verdict about a steady model would not hold.
 
-    If at most one run of one model deviates from its usual list, the runs do not show how often it gives another one.
+    If hardly any run of one model deviates from its usual list, the runs do not show how often it gives another one.
     Deviating with probability ε moves √Δ by at most ε, as in `inference.steady`. A claim about the margin therefore
     holds for all ε below the distance of the limit of its interval from the margin, on the scale of √Δ.
 

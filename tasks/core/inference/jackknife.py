@@ -16,7 +16,7 @@ from tasks.core.inference.steady import SteadyModels, UsualList
 from tasks.core.types import Mask
 
 NO_VARIATION = "no seed variation seen"
-HARDLY_ANY = "at most one run of each model varies"
+HARDLY_ANY = "nearly all runs of each model give one list"
 FLAT = "leaving out any one run changes nothing"
 TOO_FEW = "fewer than 3 replicates of a model"
 _ROUNDING = 1e-24
@@ -51,7 +51,7 @@ class Uncertainty:
     degrees_of_freedom : int
         Of Student's t.
     steady : SteadyModels or None
-        Bounds, if fewer than two runs of each model deviate from its usual list.
+        Bounds, if both usual lists are steady.
     note : str or None
         `NO_VARIATION`, `HARDLY_ANY`, `FLAT`, `TOO_FEW`, or None.
     usual : tuple of UsualList
@@ -121,8 +121,8 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
     runs, because Δ needs two after one is left out.
 
     A run that alone deviates from the usual list of its model never narrows the interval: the union is taken with the
-    intervals that the usual list in its place would give. If fewer than two runs of each model deviate, the union is
-    also with the bounds of `SteadyModels`.
+    intervals that the usual list in its place would give. If at most one run or a quarter of the runs deviates, in each
+    model, the union is also with the bounds of `SteadyModels`.
 
     Parameters
     ----------

@@ -37,8 +37,12 @@ class UsualList:
 
     @property
     def steady(self) -> bool:
-        """Whether fewer than two runs give another list."""
-        return len(self.deviating) < 2
+        """Whether at most one run, or at most a quarter of the runs, give another list.
+
+        `tests/benchmarks/verdict_errors.py` shows the need for the quarter: from two runs of ten that deviate, a
+        jackknife claims too much.
+        """
+        return len(self.deviating) < 2 or 4 * len(self.deviating) <= self.runs
 
     @classmethod
     def of(cls, overlaps: Overlaps, members: npt.NDArray[np.intp]) -> "UsualList":
@@ -63,7 +67,7 @@ class UsualList:
 
 @dataclass(frozen=True)
 class SteadyModels:
-    """Two models of which at most one run each gives another list than the usual one.
+    """Two models of which few runs give another list than the usual one.
 
     Let a run of A give another list than the usual one of A with probability ε_A, and a run of B with ε_B. Of the runs
     besides one with the usual list, at most the observed numbers deviate with a probability that is the product of two

@@ -185,7 +185,7 @@ def test_a_model_at_the_tipping_point_has_the_margin_at_the_limit():
     """Lists of B are (1 - ε) b + ε q. With q = a, Δ falls fastest, and no q brings it further than the bound."""
     n, margin = 5, 0.2
     a, b = np.repeat([1.0, 0.0], n), np.repeat([0.0, 1.0], n)  # disjoint lists: Δ = 1
-    finding = finding_of(1.0, error=0.0, within=(1.0, 1.0), deviating=(2, 0))
+    finding = finding_of(1.0, error=0.0, within=(1.0, 1.0), deviating=(5, 0))
     tipping = tipping_point(finding, Verdict.MEANINGFUL, margin=margin)
     mixture = (1 - tipping) * b + tipping * a
     assert ((a - mixture) ** 2).sum() / (2 * n) == pytest.approx(margin)

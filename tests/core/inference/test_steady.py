@@ -19,6 +19,12 @@ def test_two_runs_that_deviate_alike_are_not_steady():
     assert (usual.deviating, usual.steady) == ((3, 4), False)
 
 
+@pytest.mark.parametrize(("runs", "deviating", "steady"), [(3, 1, True), (7, 2, False), (8, 2, True), (8, 3, False)])
+def test_a_list_is_steady_if_at_most_one_run_or_a_quarter_deviates(runs, deviating, steady):
+    lists = [[1, 2]] * (runs - deviating) + [[1, 3 + run] for run in range(deviating)]
+    assert UsualList.of(overlap_counts(runs_of(lists), 2), np.arange(runs)).steady is steady
+
+
 def test_loss_of_the_run_left_out_by_hand():
     """Entity 0 is left out three times without loss, entity 1 once with loss 1/2; entity 2 has no three equal lists."""
     equal, one_deviates = [[1, 2], [1, 2], [1, 2]], [[1, 2], [1, 3], [1, 2]]
