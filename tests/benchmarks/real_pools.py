@@ -1,4 +1,4 @@
-"""Verdicts on draws from pools of real fits: python tests/benchmarks/real_pools.py --pool DIR [--data DATA] [DRAWS]
+"""Verdicts on draws from pools of real fits: python -m tests.benchmarks.real_pools --pool DIR [--data DATA] [DRAWS]
 
 Three models are trained with 60 seeds each on MovieLens 100K, or on the synthetic data set without --data. --pool is a
 folder that keeps their lists and overlaps; what is already there is read. Then S runs of each of two models are drawn
@@ -11,22 +11,24 @@ The family has five endpoints: user 10, another user (20 users take turns), all 
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.comparison.verdict import Verdict, judge
+from tasks.core.comparison.verdict import Claims, Verdict, judge
 from tasks.core.config.als import AlsConfig
 from tasks.core.inference.effect import effect
 from tasks.core.inference.jackknife import jackknife
 from tasks.core.inference.multiplicity import holm
 from tasks.core.inference.overlap_counts import Overlaps, overlap_counts, overlap_counts_by_entity
-from tasks.core.inference.permutation import permutation_p_by_entity
+from tasks.core.inference.permutation import permutation_p_by_entity, smallest_p
+from tasks.core.inference.steady import loss_of_run_left_out
 from tasks.core.models import als
 from tasks.core.ranking.neighbours import evenly_spread, nearest
 from tasks.core.ranking.recommendations import recommend
-from tasks.core.types import Ids, Mask
+from tasks.core.types import Ids, Mask, Values
 from tests.benchmarks.measuring import argument_parser, load_interactions, table_head, table_row
 
 if TYPE_CHECKING:
@@ -52,7 +54,12 @@ def train_pool(name: str, interactions: "Interactions", folder: Path) -> dict[st
             lists["items"].append(nearest(factors.items, n=DEPTH).ids)
             lists["recommendations"].append(recommend(factors, interactions.matrix, n=DEPTH).ids)
         np.savez_compressed(path, **{kind: np.stack(runs) for kind, runs in lists.items()})
-    with np.load(path) as stored:
+    return pool_lists(folder, name)
+
+
+def pool_lists(folder: Path, name: str) -> dict[str, Ids]:
+    """Return the lists of all runs of a model from the folder."""
+    with np.load(folder / f"{name}.npz") as stored:
         return dict(stored)
 
 
@@ -80,16 +87,73 @@ def pool_overlaps(folder: Path, data: Path | None) -> dict[str, Overlaps]:
 def verdicts(overlaps: Mapping[str, Overlaps], labels: Mask, margins: Mapping[str, float]) -> dict[str, list[Verdict]]:
     """Return the verdicts on a family of endpoints for each of D draws.
 
-    `overlaps` has counts (D, R, R) of each endpoint: the tests of all draws are computed together, which is much faster
-    than one by one. Everything else is what `verdict.answer` does for one comparison.
+    `overlaps` has counts (D, R, R) of each endpoint: the permutations of all draws are computed together, which is much
+    faster than one by one. Everything else is what `answers.answer` does for one comparison.
     """
-    p_holm = np.transpose(
-        [holm(p) for p in np.transpose([permutation_p_by_entity(of, labels, seed=0) for of in overlaps.values()])]
-    )
-    return {
-        name: [judge(jackknife(of.of_entity(draw), labels), p, margin=margins[name]) for draw, p in enumerate(adjusted)]
-        for (name, of), adjusted in zip(overlaps.items(), p_holm, strict=True)
-    }
+    replicates = int(labels.sum())
+    smallest = smallest_p(replicates, replicates, endpoints=len(overlaps))
+    differences = [permutation_p_by_entity(of, labels, seed=0) for of in overlaps.values()]
+    judged: dict[str, list[Verdict]] = {name: [] for name in overlaps}
+    for draw in range(len(differences[0])):
+        own = {name: of.of_entity(draw) for name, of in overlaps.items()}
+        found = {name: jackknife(of, labels) for name, of in own.items()}
+        difference = holm([p[draw] for p in differences])
+        above = holm([uncertainty.p_at_most(margins[name]) for name, uncertainty in found.items()])
+        below = holm([uncertainty.p_at_least(margins[name]) for name, uncertainty in found.items()])
+        for position, (name, of) in enumerate(own.items()):
+            claims = Claims(difference[position], above[position], below[position], smallest)
+            judged[name].append(judge(claims, ceiling=effect(of, labels).ceiling, margin=margins[name]))
+    return judged
+
+
+@dataclass(frozen=True)
+class SteadyUsers:
+    """False claims about the margin on single lists, if Δ of the pools is the margin.
+
+    Attributes
+    ----------
+    above, below, covered : (users,) float64
+        Share of the draws, of each user.
+    calibrated : float
+        Share of the calibrated ranges that hold Δ, of all draws that have one.
+    """
+
+    above: Values
+    below: Values
+    covered: Values
+    calibrated: float
+
+
+def steady_users(folder: Path, a: str, b: str, replicates: int, draws: int, *, users: int = 40) -> SteadyUsers:
+    """Draw runs of two models, and test the margin on the lists of the users whose lists vary least.
+
+    The users are those with the largest overlap within the model that agrees less with itself, among those whose lists
+    differ between the models.
+    """
+    runs = [run for name in (a, b) for run in pool_lists(folder, name)["users"]]
+    overlaps = overlap_counts_by_entity(runs, 5)
+    labels = np.arange(2 * SEEDS) >= SEEDS
+    effects = [effect(overlaps.of_entity(user), labels) for user in range(len(overlaps.counts))]
+    steadiness = [min(of.within_a, of.within_b) if of.delta > 0.02 else -1.0 for of in effects]
+    rng = np.random.default_rng(replicates)
+    shares, calibrated = [], []
+    for user in np.argsort(steadiness)[-users:]:
+        delta, own, counts = effects[user].delta, overlaps.of_entity(user), np.zeros(3)
+        for _ in range(draws):
+            drawn = np.concatenate([start + rng.permutation(SEEDS)[:replicates] for start in (0, SEEDS)])
+            uncertainty = jackknife(own.of_runs(drawn), np.arange(2 * replicates) >= replicates)
+            limits = uncertainty.limits(0.95)
+            covered = limits is None or limits.low <= delta <= limits.high
+            counts += uncertainty.p_at_most(delta) <= 0.025, uncertainty.p_at_least(delta) <= 0.05, covered
+            if uncertainty.steady:
+                parts = [overlaps.of_runs(drawn[:replicates]), overlaps.of_runs(drawn[replicates:])]
+                losses = [loss_of_run_left_out(part) for part in parts]
+                if None not in losses:
+                    seen, loss = effect(own.of_runs(drawn), np.arange(2 * replicates) >= replicates).delta, sum(losses)
+                    calibrated.append(seen - 2 * loss <= delta <= seen + loss)
+        shares.append(counts / draws)
+    above, below, covered = np.transpose(shares)
+    return SteadyUsers(above, below, covered, float(np.mean(calibrated)) if calibrated else np.nan)
 
 
 def draw_runs(a: str, b: str, replicates: int, draws: int) -> Ids:
@@ -143,6 +207,14 @@ def main() -> None:
             ]
             empty = [""] * (len(Verdict) - 1)
             print(table_row(a, b, replicates, "different in any", "", f"{np.mean(different):.3f}", *empty), flush=True)
+
+    print(table_head("A", "B", "seeds", "false above", "false below", "covered", "calibrated range holds Δ"))
+    for replicates in REPLICATES[1:]:
+        found = steady_users(arguments.pool, "k50", "k500", replicates, arguments.draws // 2)
+        worst = found.above.max(), found.below.max(), found.covered.min()
+        medians = np.median(found.above), np.median(found.below), np.median(found.covered)
+        rates = [f"{median:.3f} (worst {most:.3f})" for median, most in zip(medians, worst, strict=True)]
+        print(table_row("k50", "k500", replicates, *rates, f"{found.calibrated:.3f}"), flush=True)
 
 
 if __name__ == "__main__":

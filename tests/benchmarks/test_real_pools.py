@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.core.comparison.verdict import analyse, judge
+from tasks.core.comparison.verdict import Claims, analyse, judge
 from tasks.core.inference.multiplicity import holm
 from tasks.core.inference.overlap_counts import overlap_counts, overlap_counts_by_entity
 from tests.benchmarks.real_pools import MARGINS, MODELS, SEEDS, draw_runs, overlaps_of_draws, verdicts
@@ -36,10 +36,15 @@ def test_verdicts_are_those_of_one_comparison_at_a_time() -> None:
         of_draw = {name: of.of_runs(members) for name, of in overlaps.items()}
         of_draw["another user"] = of_draw["another user"].of_entity(draw % 3)  # entities take turns
         findings = [analyse(of, labels, seed=0) for of in of_draw.values()]
-        adjusted = holm([finding.test.p for finding in findings])
+        claims = zip(
+            holm([finding.test.p for finding in findings]),
+            holm([one.uncertainty.p_at_most(margin) for one, margin in zip(findings, MARGINS.values(), strict=True)]),
+            holm([one.uncertainty.p_at_least(margin) for one, margin in zip(findings, MARGINS.values(), strict=True)]),
+            strict=True,
+        )
         expected = [
-            judge(finding.uncertainty, p, margin=margin)
-            for finding, p, margin in zip(findings, adjusted, MARGINS.values(), strict=True)
+            judge(Claims(*p, 5 / 126), ceiling=finding.effect.ceiling, margin=margin)
+            for finding, p, margin in zip(findings, claims, MARGINS.values(), strict=True)
         ]
         assert [judged[name][draw] for name in MARGINS] == expected
     assert len({verdict for of_draws in judged.values() for verdict in of_draws}) > 1

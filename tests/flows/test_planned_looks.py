@@ -29,8 +29,8 @@ def with_looks(config: ExperimentConfig, looks: list[int], **changes: Any) -> Ex
 
 @pytest.fixture
 def different(config: ExperimentConfig) -> ExperimentConfig:
-    """Two models that differ by construction; four seeds can show nothing, and six can."""
-    return with_looks(config, [4, 6, 8])
+    """Two models that differ by construction, by more than the margin; four seeds can show nothing, and six can."""
+    return with_looks(config, [4, 6, 8], comparison={"depths": [3], "margin": 0.01})
 
 
 @pytest.fixture
@@ -71,7 +71,9 @@ def test_a_killed_run_takes_the_same_looks_and_reuses_its_fits(equal: Experiment
         experiment(equal)
     assert parents(client) == []
     outcome = experiment(equal)
-    assert (outcome.trained, outcome.reused, outcome.result.replicates) == (1, 11, 6)
+    # the upload of k2 #5, which is trained before, may not have been complete at the interrupt
+    assert (outcome.trained, outcome.reused) in [(1, 11), (2, 10)]
+    assert outcome.result.replicates == 6
     assert outcome.result.look == plan_looks([5, 6], tests=TESTS)[1]
     fixed = experiment(ExperimentConfig.model_validate({**equal.model_dump(), "replicates": 6}))
     assert (fixed.trained, fixed.result.look) == (0, None)
