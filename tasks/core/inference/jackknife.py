@@ -57,7 +57,8 @@ class Uncertainty:
     usual : tuple of UsualList
         The usual lists of A and of B.
     rho : Estimate or None
-        ρ with its standard error from the jackknife; None with `steady`, if no run changes it, or if it is not defined.
+        ρ with its standard error from the jackknife; None if a model is steady, if no run changes ρ, or if it is not
+        defined.
     """
 
     estimates: tuple[Estimate, ...]
@@ -153,6 +154,7 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
     if min(sizes) < 3:
         return Uncertainty((), min(sizes) - 1, None, TOO_FEW, usual)
     delta, rho = _left_out(overlaps, labels)
+    rho = None if usual_a.steady or usual_b.steady else rho  # its interval would be too short
     estimates = [delta]
     one_deviates = [model for model in usual if len(model.deviating) == 1]
     for size in range(1, len(one_deviates) + 1):
@@ -165,7 +167,7 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
         return Uncertainty((), min(sizes) - 1, None, FLAT, usual, rho)
     known = tuple(estimate for estimate in estimates if estimate)
     note = HARDLY_ANY if steady else None
-    return Uncertainty(known, min(sizes) - 1, steady, note, usual, None if steady else rho)
+    return Uncertainty(known, min(sizes) - 1, steady, note, usual, rho)
 
 
 def _left_out(overlaps: Overlaps, labels: Mask) -> tuple[Estimate | None, Estimate | None]:

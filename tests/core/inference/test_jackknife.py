@@ -178,3 +178,13 @@ def test_without_an_interval_no_claim_about_a_margin_is_possible(lists, labels, 
     uncertainty = jackknife(overlap_counts(runs_of(lists), 2), labels)
     assert (uncertainty.note, uncertainty.limits(0.95), uncertainty.standard_error) == (note, None, None)
     assert uncertainty.p_at_most(0.1) == uncertainty.p_at_least(0.1) == 1
+
+
+@pytest.mark.parametrize(
+    ("steady", "has_interval"), [([LIST] * 4, False), ([LIST, NEAR, OTHER, [1, 2, 9, 8, 7]], True)]
+)
+def test_rho_has_no_interval_if_a_model_is_steady(steady, has_interval):
+    varying = [[1, 2, 3, 6, 7], [1, 3, 4, 6, 8], [2, 3, 4, 5, 6], [1, 4, 5, 9, 3]]
+    uncertainty = jackknife(overlap_counts(runs_of(steady + varying), 5), halves(4, 4))
+    assert (uncertainty.rho_limits(0.95) is not None) is has_interval
+    assert uncertainty.limits(0.95) is not None
