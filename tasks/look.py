@@ -72,6 +72,6 @@ def decides(
         look.replicates,
         answers[0].target,
         answers[0].verdict,
-        "decided" if decided else "more seeds are trained",
+        "decided" if decided else "the next look is taken",
     )
     return decided

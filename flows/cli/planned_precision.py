@@ -106,7 +106,7 @@ def show_plan(planned: Planned, config: "ExperimentConfig", file: Path, sets: li
     elif planned.pilot is None:
         kept = [f"--set={text}" for text in sets or () if not text.startswith("replicates=")]
         command = shlex.join(["latentlab", "run", str(file), *kept, "--set", "replicates=3"])
-        print("precision       unknown: no earlier run of these models with 3 replicates.")
+        print("precision       unknown: no earlier run of these models with 3 or more replicates.")
         print("                To make one, whose fits are used again:")
         print(f"                {command}")
     else:

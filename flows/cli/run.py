@@ -199,7 +199,7 @@ def _look_text(look: "Look", fits: int) -> str:
     text = f"{look.replicates} seeds per model, {fits} fits: "
     level, smallest = f"level {look.levels.difference:.2g}", f"smallest p {look.smallest_p:.2g}"
     if look.skipped:
-        return f"{text}skipped and spends nothing, because its {smallest} is above its {level}"
+        return f"{text}skipped ({smallest}, {level})"
     cannot_decide = look.smallest_p > look.levels.difference
     return f"{text}{level}, {smallest}" + (": nothing can be significant" if cannot_decide else "")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.verdict import RULE, Verdict
 from tasks.core.formatting import SUMMARY_LABELS, decimals, interval, p_value, setting_text, summary_value
+from tasks.core.inference.multiplicity import LEVEL
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.drawing import Drawing
 from tasks.reporting.figures_of_accuracy import draw_accuracy, draw_sweep
@@ -128,6 +129,11 @@ def _remarks(answer: Answer) -> list[str]:
         remarks.append(
             "If a further run deviated as often as it does where all runs but one give the same list, on average over "
             f"all lists of this kind, Δ would be {calibrated}. This range does not enter the verdict."
+        )
+    if answer.p_holm is not None and answer.p_holm <= LEVEL and answer.low_95 is not None and answer.low_95 <= 0:
+        remarks.append(
+            "The interval includes 0, although the difference is significant: the permutation test is exact, and the "
+            "interval is approximate."
         )
     low, high = answer.simultaneous_low, answer.simultaneous_high
     decided = answer.verdict in (Verdict.MEANINGFUL, Verdict.SMALL, Verdict.SAME)

@@ -201,8 +201,8 @@ class Result:
         if not self.answers or self.smallest_p <= level:
             return ""
         return (
-            f"With {self.replicates} replicates no difference can be significant: the smallest p after Holm is "
-            f"{self.smallest_p:.3f}; {self.replicates_needed} replicates would be enough"
+            f"With {self.replicates} replicates no difference of lists can be significant: the smallest p after Holm "
+            f"is {self.smallest_p:.3f}; {self.replicates_needed} replicates would be enough"
         )
 
     @property
@@ -229,6 +229,11 @@ class Result:
         looks = len(seeds) + 1
         *former, last = seeds
         before = f"{', '.join(former)} and {last}" if former else last
+        if self.look:
+            return (
+                f"The same models were compared before with {before} seeds, outside the planned looks; all looks "
+                f"together therefore have a level above {LEVEL:g} (docs/verdict.md, Looking more than once)"
+            )
         return (
             f"The same models were compared before with {before} seeds. Adding seeds until an answer is significant "
             f"calls a model different from itself in up to {level_of_looks(looks):.0%} of cases with {looks} looks, "

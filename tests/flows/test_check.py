@@ -38,8 +38,7 @@ def test_planned_looks_are_printed_with_their_levels_and_fits(offline: CommandLi
     lines = offline.call("check", CONFIG, "--set", "replicates={looks: [6, 8, 12]}").stdout.splitlines()
     assert any(line.startswith("work            at most 34 fits, ") for line in lines)
     assert [line for line in lines if line.startswith("look ")] == [
-        "look 1 of 3     6 seeds per model, 22 fits: skipped and spends nothing, because its smallest p 0.0087 is "
-        "above its level 0.0056",
+        "look 1 of 3     6 seeds per model, 22 fits: skipped (smallest p 0.0087, level 0.0056)",
         "look 2 of 3     8 seeds per model, 26 fits: level 0.016, smallest p 0.00062",
         "look 3 of 3     12 seeds per model, 34 fits: level 0.034, smallest p 4e-05",
     ]

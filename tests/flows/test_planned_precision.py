@@ -63,7 +63,7 @@ def test_the_table_fits_into_80_columns(commands: CommandLine, pilot: FinishedEx
 def test_a_run_of_other_models_lists_or_data_is_no_pilot(commands: CommandLine, key: str, other: str) -> None:
     done = commands.call("check", "config.yaml", "--set", f"{key}={other}")
     assert done.returncode == 0
-    assert "precision       unknown: no earlier run of these models with 3 replicates.\n" in done.stdout
+    assert "precision       unknown: no earlier run of these models with 3 or more replicates.\n" in done.stdout
     assert f"latentlab run config.yaml --set={key}={other} --set replicates=3\n" in done.stdout
 
 

@@ -207,10 +207,10 @@ def verdict_sentence(
     subject, n, entries = f"in {endpoint.subject} on this data set", endpoint.n, endpoint.entries
     margin = f"{n * endpoint.margin:g} of {n} {entries}"
     limits = uncertainty.limits(0.95)
-    extent = uncertainty.note or ""
+    extent = f"no interval: {uncertainty.note}"
     if limits:
-        low, high = n * max(limits.low, 0.0), n * min(limits.high, 1.0)
-        extent = f"95% interval {interval(low, high, digits=1)}" + (f"; {extent}" if extent else "")
+        extent = f"95% interval {interval(n * limits.low, n * limits.high, digits=1)}"
+        extent += f"; {uncertainty.note}" if uncertainty.note else ""
     replaced = f"{replaced_text(estimate, endpoint)} are replaced beyond seed variance ({extent})"
     difference = f"{p_value(claims.difference)} for a difference (level {levels.difference:.3g})"
     above = f"{p_value(claims.above)} for one above the margin of {margin} (level {levels.meaningful:.3g})"

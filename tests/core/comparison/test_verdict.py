@@ -122,7 +122,7 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
             Claims(0.34, 1.0, 0.002, 0.001),
             "users",
             "k50 and k500 are practically the same in the 5 users nearest to user 10 on this data set: 0.0 of 5"
-            " neighbours are replaced beyond seed variance (95% interval 0.0 to 0.4). Holm-adjusted p: 0.002 for one"
+            " neighbours are replaced beyond seed variance (95% interval -0.5 to 0.4). Holm-adjusted p: 0.002 for one"
             " below the margin of 1 of 5 neighbours (level 0.05). No difference was detected: 0.340 for a difference"
             " (level 0.05).",
         ),
@@ -156,8 +156,8 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
             Claims(1.0, 1.0, 1.0, 1.0),
             "users",
             "The seeds are too few to tell whether k50 and k500 differ in the 5 users nearest to user 10 on this data"
-            " set: 1.5 of 5 neighbours are replaced beyond seed variance (fewer than 3 replicates of a model). The"
-            " smallest Holm-adjusted p that they can reach is 1.000 (level 0.05); 6 seeds per model can reach the"
+            " set: 1.5 of 5 neighbours are replaced beyond seed variance (no interval: fewer than 3 replicates of a"
+            " model). The smallest Holm-adjusted p that they can reach is 1.000 (level 0.05); 6 seeds per model can reach the"
             " level.",
         ),
     ],

@@ -66,7 +66,7 @@ def test_the_rule_names_the_level_of_a_planned_look(page: str) -> None:
 
 
 def test_the_sentence_and_the_warnings_come_first(page: str) -> None:
-    assert page.index("The answer.") < page.index("no difference can be significant") < page.index("<h2>")
+    assert page.index("The answer.") < page.index("no difference of lists can be significant") < page.index("<h2>")
 
 
 def test_numbers_of_an_answer(page: str) -> None:
@@ -90,6 +90,9 @@ def test_remarks_on_an_answer() -> None:
     page = render(replace(small_result(), answers=[answer]), [], "")
     assert "Δ would be 0.200 to 0.310. This range does not enter the verdict." in page
     assert "The simultaneous interval includes the margin, which the adjusted p rejects" in page
+    assert "The interval includes 0" not in page
+    wide = replace(answer, p_holm=0.01, low_95=-0.1, high_95=0.5)
+    assert "The interval includes 0" in render(replace(small_result(), answers=[wide]), [], "")
     undecided = replace(answer, verdict="inconclusive", calibrated_low=None)
     page = render(replace(small_result(), answers=[undecided]), [], "")
     assert "simultaneous interval includes" not in page

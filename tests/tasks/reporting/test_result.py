@@ -43,8 +43,8 @@ def test_cutoffs_are_those_of_the_metrics() -> None:
 
 def test_too_few_replicates_are_a_warning() -> None:
     warning = (
-        "With 2 replicates no difference can be significant: the smallest p after Holm is 0.333; 4 replicates would be "
-        "enough"
+        "With 2 replicates no difference of lists can be significant: the smallest p after Holm is 0.333; 4 replicates "
+        "would be enough"
     )
     assert small_result().warnings == [warning]
     assert small_result(smallest_p=0.05).warnings == []
@@ -75,7 +75,7 @@ def test_a_look_at_which_nothing_can_be_significant_is_a_warning() -> None:
         small_result(smallest_p=p, look=last).cannot_reject for p in (0.9 * last.levels.difference, 0.04)
     )
     assert below_its_level == ""
-    assert above_its_level.startswith("With 2 replicates no difference can be significant")
+    assert above_its_level.startswith("With 2 replicates no difference of lists can be significant")
 
 
 def test_a_result_stored_before_there_were_planned_looks_is_readable() -> None:
@@ -140,3 +140,12 @@ def test_a_stored_result_without_earlier_looks_is_read() -> None:
     stored = json.loads(small_result().to_json())
     del stored["earlier_looks"]
     assert Result.from_json(json.dumps(stored)).earlier_looks == []
+
+
+def test_earlier_looks_raise_the_level_of_planned_ones() -> None:
+    last = plan_looks([6, 8], tests=4)[-1]
+    result = small_result(smallest_p=0.001, look=last, earlier_looks=[EarlierLook("run", 5, 0.01)])
+    assert result.looked_before.startswith(
+        "The same models were compared before with 5 seeds, outside the planned looks"
+    )
+    assert "instead of" not in result.looked_before
