@@ -24,6 +24,7 @@ _blas_limit: "threadpoolctl.threadpool_limits | None" = None
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread within the block, so that its threads do not compete with implicit's for the cores."""
+    import scipy.linalg  # noqa: F401 -- scipy has a BLAS of its own, which a limit does not reach if it is loaded later
     import threadpoolctl
 
     # The limit belongs to the process. The first of several concurrent fits sets it and the last one lifts it: with a

@@ -157,8 +157,8 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
             "users",
             "The seeds are too few to tell whether k50 and k500 differ in the 5 users nearest to user 10 on this data"
             " set: 1.5 of 5 neighbours are replaced beyond seed variance (no interval: fewer than 3 replicates of a"
-            " model). The smallest Holm-adjusted p that they can reach is 1.000 (level 0.05); 6 seeds per model can reach the"
-            " level.",
+            " model). The smallest Holm-adjusted p that they can reach is 1.000 (level 0.05); 6 seeds per model can"
+            " reach the level.",
         ),
     ],
 )

@@ -1,9 +1,13 @@
 """Cores and the limit on BLAS threads."""
 
+import json
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
+import scipy.linalg  # noqa: F401 -- numpy and scipy each load a BLAS
 import threadpoolctl
 
 from tasks.core.models.threads import cores, one_blas_thread
@@ -35,3 +39,20 @@ def test_concurrent_limits_end_with_the_last_whatever_their_order() -> None:
         assert blas_threads() == {1}
         second.close()
         assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_a_library_that_is_imported_within_the_block_is_limited_too() -> None:
+    """Numpy and scipy each have a BLAS; scipy's is loaded with its first use."""
+    program = (
+        "import os\n"
+        "os.sched_setaffinity(0, range(os.cpu_count()))\n"  # a pytest worker has a single core, on which BLAS has one thread
+        "import numpy, threadpoolctl\n"
+        "from tasks.core.models.threads import one_blas_thread\n"
+        "with one_blas_thread():\n"
+        "    import scipy.stats\n"
+        "    print([pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['user_api'] == 'blas'])\n"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert set(json.loads(done.stdout)) == {1}
