@@ -46,7 +46,7 @@ def test_a_library_that_is_imported_within_the_block_is_limited_too() -> None:
     """Numpy and scipy each have a BLAS; scipy's is loaded with its first use."""
     program = (
         "import os\n"
-        "os.sched_setaffinity(0, range(os.cpu_count()))\n"  # a pytest worker has a single core, on which BLAS has one thread
+        "os.sched_setaffinity(0, range(os.cpu_count()))\n"  # a pytest worker has one core, and BLAS one thread
         "import numpy, threadpoolctl\n"
         "from tasks.core.models.threads import one_blas_thread\n"
         "with one_blas_thread():\n"
