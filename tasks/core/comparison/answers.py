@@ -193,7 +193,8 @@ def _claims(
         for endpoint, _, _, finding in family
     ]
     adjusted = np.array([holm(of_claim) for of_claim in zip(*raw, strict=True)]).T.tolist()  # (family, 3)
-    smallest = [smallest_p(len(lists[a]), len(lists[b]), endpoints=len(family)) for _, a, b, _ in family]
+    # pairs with more runs can reach smaller p, and Holm's method then adjusts the others less
+    smallest = holm([smallest_p(len(lists[a]), len(lists[b])) for _, a, b, _ in family]).tolist()
     return [
         Claims(difference, above, below, least)
         for (difference, above, below), least in zip(adjusted, smallest, strict=True)
@@ -220,7 +221,13 @@ def _answer(
         verdict = judge(claims, ceiling=effect.ceiling, margin=endpoint.margin, levels=levels)
         tipping = tipping_point(finding, verdict, margin=endpoint.margin)
         sentence = verdict_sentence(
-            finding, claims, endpoint=endpoint, a=a, b=b, replicates_needed=replicates_needed(size), levels=levels
+            finding,
+            claims,
+            endpoint=endpoint,
+            a=a,
+            b=b,
+            replicates_needed=replicates_needed(size, level=levels.difference),
+            levels=levels,
         )
         simultaneous = uncertainty.limits(1 - LEVEL / size)
     limits_95, limits_90 = uncertainty.limits(0.95), uncertainty.limits(0.90)
@@ -286,4 +293,4 @@ def _calibrated(
     if len(known) < len(losses):
         return None, None
     delta = finding.effect.delta
-    return delta - 2 * sum(known), delta + sum(known)
+    return max(delta - 2 * sum(known), 0.0), min(delta + sum(known), 1.0)

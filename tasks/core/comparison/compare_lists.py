@@ -43,7 +43,7 @@ class ListComparison:
     matrices : list of RunMatrix
         Overlap of every two runs on each endpoint.
     smallest_p : float
-        The smallest p after Holm's adjustment that the baseline and the model with fewest runs can reach.
+        The smallest p after Holm's adjustment that the baseline and the model with most runs can reach.
     replicates_needed : int
         The fewest replicates of each model for which that is at most the level of a difference.
     factorial : Factorial or None
@@ -129,7 +129,7 @@ def compare_lists(
         curves=curves,
         answers=answers,
         matrices=matrices,
-        smallest_p=smallest_p(len(lists[baseline]), min(runs_of_others, default=len(lists[baseline])), endpoints=tests),
+        smallest_p=smallest_p(len(lists[baseline]), max(runs_of_others, default=len(lists[baseline])), endpoints=tests),
         replicates_needed=replicates_needed(tests, level=levels.difference),
         factorial=factorial(models, answers, matrices),
         references=[

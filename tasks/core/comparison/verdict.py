@@ -15,7 +15,7 @@ from math import sqrt
 
 from tasks.core.comparison.endpoints import Endpoint
 from tasks.core.formatting import interval, p_value
-from tasks.core.inference.effect import Effect, effect
+from tasks.core.inference.effect import SEED_DECIDES, Effect, effect
 from tasks.core.inference.jackknife import Uncertainty, jackknife
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.overlap_counts import Overlaps
@@ -107,7 +107,8 @@ def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels = Lev
     """Apply `RULE`.
 
     Δ cannot exceed the mean overlap within the models. Where their geometric mean is below twice the margin, even
-    models without a common entry would hardly be above the margin, and a small Δ says nothing about the models.
+    models without a common entry would hardly be above the margin, and a small Δ says little about the models. Lists
+    that agree by `SEED_DECIDES` or more are not called unstable, however large the margin is.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels = Lev
     if differs and claims.above <= levels.meaningful:
         return Verdict.MEANINGFUL
     if below:
-        if ceiling < 2 * margin:
+        if ceiling < min(2 * margin, SEED_DECIDES):
             return Verdict.UNSTABLE
         return Verdict.SMALL if differs else Verdict.SAME
     if differs:
@@ -230,8 +231,10 @@ def verdict_sentence(
             text += f"Holm-adjusted p: {below}. No difference was detected: {difference}."
         case Verdict.UNSTABLE:
             own_a, own_b = (f"{n * overlap:.1f}" for overlap in (estimate.within_a, estimate.within_b))
+            most = f"{n * (estimate.within_a + estimate.within_b) / 2:.1f} of {n}"  # of Δ, if the models share nothing
             text = f"The seed decides {endpoint.subject} on this data set: two seeds of {a} share {own_a} of {n} "
-            text += f"{entries}, of {b} {own_b}. Beyond that, the models can hardly differ by the margin of {margin}. "
+            text += f"{entries}, of {b} {own_b}. Beyond that, the models can differ by at most {most}. "
+            text += f"Holm-adjusted p: {difference}, {below}. "
             text += "More iterations, acceleration: balanced, or another similarity make lists steadier."
         case Verdict.TOO_FEW:
             text = f"The seeds are too few to tell whether {a} and {b} differ {subject}: {replaced}. The smallest "

@@ -163,7 +163,7 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
             for model in models:  # a run with the usual list takes the place of the one that deviates
                 runs[list(model.deviating)] = model.run
             estimates.append(_left_out(overlaps.of_runs(runs), labels)[0])
-    if not delta and not steady:
+    if None in estimates and not steady:  # a union with an unlimited interval
         return Uncertainty((), min(sizes) - 1, None, FLAT, usual, rho)
     known = tuple(estimate for estimate in estimates if estimate)
     note = HARDLY_ANY if steady else None

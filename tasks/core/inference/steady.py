@@ -72,7 +72,8 @@ class SteadyModels:
     Let a run of A give another list than the usual one of A with probability ε_A, and a run of B with ε_B. Of the runs
     besides one with the usual list, at most the observed numbers deviate with a probability that is the product of two
     binomial ones. Values of ε = ε_A + ε_B for which no division between the models makes the product reach α are ruled
-    out, as in Clopper and Pearson (1934).
+    out, as in Clopper and Pearson (1934) for one model. If runs of both models deviate, the level is approximate: with
+    10 to 20 runs, a nominal .05 can be .07. That the other lists are the worst possible ones makes up for it.
 
     Δ is half a squared distance of mean indicator vectors, divided by n. Lists of one length are at most 1 apart on the
     scale of √Δ, and the mean of a model that deviates comes closest to the other one if its other list is the other

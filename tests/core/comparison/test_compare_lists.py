@@ -62,9 +62,9 @@ def test_the_first_answer_is_that_of_the_primary_endpoint(comparison: ListCompar
     ]
 
 
-def test_the_smallest_p_is_that_of_the_fewest_runs(comparison: ListComparison) -> None:
-    """Four endpoints and two models besides the baseline are eight tests; the other models have 4 runs or more."""
-    assert comparison.smallest_p == smallest_p(3, 4, endpoints=8)
+def test_the_smallest_p_is_that_of_the_pair_with_most_runs(comparison: ListComparison) -> None:
+    """Four endpoints and two models besides the baseline are eight tests; the other models have 4 and 5 runs."""
+    assert comparison.smallest_p == smallest_p(3, 5, endpoints=8)
     assert comparison.replicates_needed == replicates_needed(8) == 6
 
 

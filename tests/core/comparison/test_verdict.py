@@ -63,6 +63,12 @@ def test_the_verdict_follows_the_rule(difference, above, below, ceiling, smalles
     assert judge(claims, ceiling=ceiling, margin=0.20) == expected
 
 
+def test_lists_that_agree_are_not_unstable_however_large_the_margin_is():
+    claims = Claims(1.0, 1.0, 0.001, 0.001)
+    assert judge(claims, ceiling=1.0, margin=0.6) == judge(claims, ceiling=0.4, margin=0.6) == "practically-same"
+    assert judge(claims, ceiling=0.39, margin=0.6) == "unstable"
+
+
 def test_the_levels_of_each_claim_are_its_own():
     claims = Claims(0.02, 0.01, 1.0, 0.001)
     judged = [
@@ -131,8 +137,9 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
             Claims(0.01, 1.0, 0.02, 0.001),
             "users",
             "The seed decides the 5 users nearest to user 10 on this data set: two seeds of k50 share 0.5 of 5"
-            " neighbours, of k500 1.5. Beyond that, the models can hardly differ by the margin of 1 of 5 neighbours."
-            " More iterations, acceleration: balanced, or another similarity make lists steadier.",
+            " neighbours, of k500 1.5. Beyond that, the models can differ by at most 1.0 of 5."
+            " Holm-adjusted p: 0.010 for a difference (level 0.05), 0.020 for one below the margin of 1 of 5 neighbours"
+            " (level 0.05). More iterations, acceleration: balanced, or another similarity make lists steadier.",
         ),
         (
             finding_of(0.4),

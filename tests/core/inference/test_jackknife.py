@@ -188,3 +188,12 @@ def test_rho_has_no_interval_if_a_model_is_steady(steady, has_interval):
     uncertainty = jackknife(overlap_counts(runs_of(steady + varying), 5), halves(4, 4))
     assert (uncertainty.rho_limits(0.95) is not None) is has_interval
     assert uncertainty.limits(0.95) is not None
+
+
+def test_one_entry_in_a_constant_list_does_not_end_an_unlimited_interval():
+    """B's runs each have an entry of their own: leaving out any one changes nothing. Then one run of A deviates."""
+    lists_of_b = [[10, 11, 12, 13, 20 + run] for run in range(6)]
+    for deviating in (LIST, [1, 2, 3, 4, 50]):
+        overlaps = overlap_counts(runs_of([deviating] + [LIST] * 5 + lists_of_b), 5)
+        uncertainty = jackknife(overlaps, halves(6, 6))
+        assert (uncertainty.note, uncertainty.limits(0.95), uncertainty.p_at_most(0.2)) == (FLAT, None, 1.0)
