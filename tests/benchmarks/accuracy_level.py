@@ -16,8 +16,8 @@ import numpy as np
 from scipy import stats
 
 from tasks.core.comparison.accuracy_tests import EQUIVALENCE, compare_accuracy
-from tasks.core.inference.crossed import MeanDifference
 from tasks.core.inference.multiplicity import LEVEL
+from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
 
 MEAN, BOUND = 0.3, 0.3 * EQUIVALENCE
@@ -95,8 +95,7 @@ def simulate(design: Design, *, repetitions: int, seed: int = 0) -> Rates:
         differs.append(test.p <= LEVEL)
         # B's expected accuracy is moved to either bound, which changes the difference and nothing else
         moved = [
-            MeanDifference(test.difference + shift, test.standard_error, test.degrees_of_freedom)
-            for shift in (-BOUND, BOUND)
+            Estimate(test.difference + shift, test.standard_error, test.degrees_of_freedom) for shift in (-BOUND, BOUND)
         ]
         bound = EQUIVALENCE * test.mean_a
         equivalent.append([estimate.p_equivalent(bound) <= LEVEL for estimate in moved])
@@ -104,11 +103,9 @@ def simulate(design: Design, *, repetitions: int, seed: int = 0) -> Rates:
 
         differences = np.atleast_2d(of_b).mean(axis=0) - np.atleast_2d(of_a).mean(axis=0)
         error = differences.std(ddof=1) / np.sqrt(design.users)
-        over_users = MeanDifference(test.difference, standard_error=error, degrees_of_freedom=design.users - 1)
+        over_users = Estimate(test.difference, standard_error=error, degrees_of_freedom=design.users - 1)
         differs_before.append(over_users.p <= LEVEL and _run_label_p(of_a, of_b, rng) <= LEVEL)
-        equivalent_before.append(
-            [replace(over_users, difference=at.difference).p_equivalent(bound) <= LEVEL for at in moved]
-        )
+        equivalent_before.append([replace(over_users, value=at.value).p_equivalent(bound) <= LEVEL for at in moved])
     return Rates(
         level_before=float(np.mean(differs_before)),
         equivalence_before=float(np.mean(equivalent_before)),

@@ -217,23 +217,23 @@ def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values) ->
     bound = EQUIVALENCE * mean_a
     rounding = _ROUNDING * float(max(np.abs(of_a).max(), np.abs(of_b).max()))
     varies = estimate.standard_error > rounding
-    low, high = estimate.interval_95 if varies else (None, None)
+    limits = estimate.interval() if varies else None
     if varies:
         p_difference, p_equivalent = estimate.p, estimate.p_equivalent(bound)
     else:
         # The standard error is 0 or that of rounding errors, so a t test would give a p near 0. The signs of the users'
         # differences still say something: all are equal.
-        p_difference = _sign_p(2, users) if abs(estimate.difference) > rounding else 1.0
-        p_equivalent = _sign_p(1, users) if abs(estimate.difference) < bound else 1.0
+        p_difference = _sign_p(2, users) if abs(estimate.value) > rounding else 1.0
+        p_equivalent = _sign_p(1, users) if abs(estimate.value) < bound else 1.0
     return AccuracyTest(
         metric=metric,
         a=a,
         b=b,
         mean_a=mean_a,
         mean_b=float(of_b.mean()),
-        difference=estimate.difference,
-        low_95=low,
-        high_95=high,
+        difference=estimate.value,
+        low_95=limits.low if limits else None,
+        high_95=limits.high if limits else None,
         p_equivalent=p_equivalent,
         users=users,
         seeds=min(len(values) for values in (of_a, of_b) if values.ndim == 2),

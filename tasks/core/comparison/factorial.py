@@ -19,6 +19,7 @@ from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.sweep import varying
 from tasks.core.formatting import p_statement, setting_text
 from tasks.core.inference.multiplicity import LEVEL, holm
+from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
 
 
@@ -211,8 +212,6 @@ def _interaction(matrix: RunMatrix, signs: Mapping[str, int]) -> Interaction:
     runs_of = {model: np.flatnonzero(models == model) for model in signs}
     if min(map(len, runs_of.values())) < 3:
         return Interaction(matrix.target, matrix.n, size, None, None)
-    from scipy.stats import t
-
     variance = 0.0
     for runs in runs_of.values():
         left_out = []
@@ -220,8 +219,8 @@ def _interaction(matrix: RunMatrix, signs: Mapping[str, int]) -> Interaction:
             remaining = np.delete(np.arange(len(models)), run)
             left_out.append(_contrast(matrix.overlap[np.ix_(remaining, remaining)], models[remaining], signs))
         variance += (len(runs) - 1) * float(np.var(left_out))
-    half = float(t.ppf(0.975, sum(map(len, runs_of.values())) - 4)) * sqrt(variance)
-    return Interaction(matrix.target, matrix.n, size, size - half, size + half)
+    limits = Estimate(size, sqrt(variance), sum(map(len, runs_of.values())) - 4).interval()
+    return Interaction(matrix.target, matrix.n, size, limits.low, limits.high)
 
 
 def _contrast(overlap: Values, models: npt.NDArray[np.str_], signs: Mapping[str, int]) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.formatting import settings_text
+from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
 
 FEWEST_POINTS = 3
@@ -166,8 +167,8 @@ def estimated(values: Sequence[float]) -> Estimated:
     # Equal values do not show that all seeds would give that value, so they get no interval of width zero.
     if size < 2 or np.ptp(values) == 0:
         return Estimated(mean, None, None)
-    half = _t(size - 1) * float(np.std(values, ddof=1)) / size**0.5
-    return Estimated(mean, mean - half, mean + half)
+    limits = Estimate(mean, float(np.std(values, ddof=1)) / size**0.5, size - 1).interval()
+    return Estimated(mean, limits.low, limits.high)
 
 
 def steadiness(overlap: Values) -> Estimated | None:
@@ -196,11 +197,5 @@ def steadiness(overlap: Values) -> Estimated | None:
         return Estimated(mean, None, None)
     left_out = (total - 2 * of_run) / ((size - 1) * (size - 2))
     error = float(np.sqrt((size - 1) / size * ((left_out - left_out.mean()) ** 2).sum()))
-    half = _t(size - 1) * error
-    return Estimated(mean, max(mean - half, 0.0), min(mean + half, 1.0))
-
-
-def _t(degrees: int) -> float:
-    from scipy import stats
-
-    return float(stats.t.ppf(0.975, degrees))
+    limits = Estimate(mean, error, size - 1).interval()
+    return Estimated(mean, max(limits.low, 0.0), min(limits.high, 1.0))

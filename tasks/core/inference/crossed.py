@@ -1,58 +1,15 @@
 """A difference of two models' means over users and runs at once: a crossed random-effects analysis."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
 
 _UPPER_LIMIT = 0.8
 """Confidence of the upper limit of a runs component that the degrees of freedom are computed from."""
-_SMALLEST = float(np.finfo(np.float64).tiny)
-"""Smallest p, in place of 0, which is what smaller ones are rounded to."""
 
 
-@dataclass(frozen=True)
-class MeanDifference:
-    """A difference of means that has Student's t distribution when it is divided by its standard error.
-
-    Attributes
-    ----------
-    difference : float
-        Mean of B minus mean of A.
-    standard_error : float
-        0 if the difference varies neither over users nor over runs. There is no interval or test then.
-    degrees_of_freedom : float
-    """
-
-    difference: float
-    standard_error: float
-    degrees_of_freedom: float
-
-    @property
-    def interval_95(self) -> tuple[float, float]:
-        """The lower and the upper limit of the 95% interval."""
-        from scipy import stats
-
-        half = float(stats.t.ppf(0.975, self.degrees_of_freedom)) * self.standard_error
-        return self.difference - half, self.difference + half
-
-    @property
-    def p(self) -> float:
-        """Two-sided p of the hypothesis that there is no difference."""
-        return min(2 * self._p_above(abs(self.difference)), 1.0)
-
-    def p_equivalent(self, bound: float) -> float:
-        """Return the larger p of two one-sided tests, of a difference ≤ -bound and of one ≥ bound (Schuirmann 1987)."""
-        return self._p_above(bound - abs(self.difference))
-
-    def _p_above(self, distance: float) -> float:
-        from scipy import stats
-
-        return max(float(stats.t.sf(distance / self.standard_error, self.degrees_of_freedom)), _SMALLEST)
-
-
-def mean_difference(of_a: Values, of_b: Values) -> MeanDifference:
+def mean_difference(of_a: Values, of_b: Values) -> Estimate:
     """Estimate the difference of two models' means, with the variance of users and of runs.
 
     The value of user t in run s of model m is Y_mst = μ_m + u_mt + r_ms + e_mst. The users are a random sample that the
@@ -90,7 +47,9 @@ def mean_difference(of_a: Values, of_b: Values) -> MeanDifference:
 
     Returns
     -------
-    MeanDifference
+    Estimate
+        Of the mean of B minus that of A. The standard error is 0 if the difference varies neither over users nor over
+        runs.
     """
     from scipy import stats
 
@@ -109,8 +68,8 @@ def mean_difference(of_a: Values, of_b: Values) -> MeanDifference:
     total = users + upper_runs.sum()
     # Shares are squared instead of variances, whose squares may be too small for a float.
     shares = np.array([users, *upper_runs]) / total if total else np.array([1.0, *np.zeros(len(by_run))])
-    return MeanDifference(
-        difference=float(by_user[1].mean() - by_user[0].mean()),
+    return Estimate(
+        value=float(by_user[1].mean() - by_user[0].mean()),
         standard_error=float(np.sqrt(variance)),
         degrees_of_freedom=float(1 / (shares**2 / [n_users - 1, *runs_freedom]).sum()),
     )

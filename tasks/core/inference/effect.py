@@ -136,8 +136,9 @@ def delta_by_entity(overlaps: Overlaps, labels: Mask) -> Values:
     ValueError
         As in `effect`.
     """
-    group_sizes(overlaps, labels)
-    totals, multiplier = scaled_delta(overlaps.counts, labels)
+    weight_a, weight_b, weight_between, multiplier = pair_weights(*group_sizes(overlaps, labels))
+    in_a, in_b, between = _pair_sums(overlaps.counts, labels)
+    totals = weight_a * in_a + weight_b * in_b - weight_between * between
     return np.asarray(totals / (multiplier * overlaps.denominator))
 
 
@@ -169,26 +170,6 @@ def group_sizes(overlaps: Overlaps, labels: Mask) -> tuple[int, int]:
             "or more runs of each model"
         )
     return a, b
-
-
-def scaled_delta(counts: Counts, labels: Mask) -> tuple[Counts, int]:
-    """Return Δ as an exact fraction: Δ = totals / (multiplier · denominator of the counts).
-
-    Parameters
-    ----------
-    counts : (..., R, R) int64
-        Counts of overlaps.
-    labels : (R,) bool
-        True for runs of B.
-
-    Returns
-    -------
-    totals : (...) int64
-    multiplier : int
-    """
-    in_a, in_b, between = _pair_sums(counts, labels)
-    weight_a, weight_b, weight_between, multiplier = pair_weights(int((~labels).sum()), int(labels.sum()))
-    return np.asarray(weight_a * in_a + weight_b * in_b - weight_between * between), multiplier
 
 
 def pair_weights(a: int, b: int) -> tuple[int, int, int, int]:

@@ -10,9 +10,11 @@ from math import comb, sqrt
 
 import numpy as np
 
-from tasks.core.inference.effect import effect, group_sizes, pair_weights
+from tasks.core.inference.effect import effect, group_sizes
 from tasks.core.inference.overlap_counts import Overlaps
+from tasks.core.inference.split_statistics import delta_variances
 from tasks.core.inference.steady import SteadyModels, UsualList
+from tasks.core.inference.student import Estimate, Interval
 from tasks.core.types import Mask
 
 NO_VARIATION = "no seed variation seen"
@@ -24,22 +26,6 @@ _ROUNDING = 1e-24
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A lower and an upper limit."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A quantity with its standard error."""
-
-    value: float
-    standard_error: float
-
-
-@dataclass(frozen=True)
 class Uncertainty:
     """Uncertainty of Δ and of ρ, in units of overlap.
 
@@ -48,8 +34,6 @@ class Uncertainty:
     estimates : tuple of Estimate
         Δ with its standard error from the jackknife. Further ones where a single run of a model deviates: with the
         usual list in its place. Empty if `note` says why there is none.
-    degrees_of_freedom : int
-        Of Student's t.
     steady : SteadyModels or None
         Bounds, if both usual lists are steady.
     note : str or None
@@ -62,7 +46,6 @@ class Uncertainty:
     """
 
     estimates: tuple[Estimate, ...]
-    degrees_of_freedom: int
     steady: SteadyModels | None
     note: str | None
     usual: tuple[UsualList, UsualList]
@@ -73,44 +56,29 @@ class Uncertainty:
         """The standard error of Δ; None if there is none."""
         return self.estimates[0].standard_error if self.estimates else None
 
+    @property
+    def _parts(self) -> "tuple[Estimate | SteadyModels, ...]":
+        """What the interval is the union of."""
+        return (*self.estimates, self.steady) if self.steady else self.estimates
+
     def limits(self, level: float) -> Interval | None:
         """Return the confidence interval of Δ at a level such as .95; None if there is no interval and no bound."""
-        intervals = [self._student(estimate, level) for estimate in self.estimates]
-        if self.steady:
-            intervals.append(Interval(*self.steady.interval((1 - level) / 2)))
+        intervals = [part.interval(level) for part in self._parts]
         if not intervals:
             return None
         return Interval(min(part.low for part in intervals), max(part.high for part in intervals))
 
     def rho_limits(self, level: float) -> Interval | None:
         """Return the confidence interval of ρ at a level such as .95; None without a standard error."""
-        return self._student(self.rho, level) if self.rho else None
+        return self.rho.interval(level) if self.rho else None
 
     def p_at_most(self, margin: float) -> float:
         """Return the one-sided p of Δ ≤ `margin`: small if Δ is above it. 1 if there is no interval and no bound."""
-        from scipy.stats import t
-
-        parts = [
-            float(t.sf((estimate.value - margin) / estimate.standard_error, self.degrees_of_freedom))
-            for estimate in self.estimates
-        ]
-        return max(parts + ([self.steady.p_at_most(margin)] if self.steady else []), default=1.0)
+        return max((part.p_at_most(margin) for part in self._parts), default=1.0)
 
     def p_at_least(self, margin: float) -> float:
         """Return the one-sided p of Δ ≥ `margin`: small if Δ is below it. 1 if there is no interval and no bound."""
-        from scipy.stats import t
-
-        parts = [
-            float(t.cdf((estimate.value - margin) / estimate.standard_error, self.degrees_of_freedom))
-            for estimate in self.estimates
-        ]
-        return max(parts + ([self.steady.p_at_least(margin)] if self.steady else []), default=1.0)
-
-    def _student(self, estimate: Estimate, level: float) -> Interval:
-        from scipy.stats import t
-
-        half = float(t.ppf(0.5 + level / 2, self.degrees_of_freedom)) * estimate.standard_error
-        return Interval(estimate.value - half, estimate.value + half)
+        return max((part.p_at_least(margin) for part in self._parts), default=1.0)
 
 
 def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
@@ -150,9 +118,9 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
         shared = overlaps.counts[usual_a.run, usual_b.run] / overlaps.denominator
         steady = SteadyModels(1 - float(shared), usual_a, usual_b)
     if both_equal:
-        return Uncertainty((), min(sizes) - 1, steady, NO_VARIATION, usual)
+        return Uncertainty((), steady, NO_VARIATION, usual)
     if min(sizes) < 3:
-        return Uncertainty((), min(sizes) - 1, None, TOO_FEW, usual)
+        return Uncertainty((), None, TOO_FEW, usual)
     delta, rho = _left_out(overlaps, labels)
     rho = None if usual_a.steady or usual_b.steady else rho  # its interval would be too short
     estimates = [delta]
@@ -164,35 +132,32 @@ def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:
                 runs[list(model.deviating)] = model.run
             estimates.append(_left_out(overlaps.of_runs(runs), labels)[0])
     if None in estimates and not steady:  # a union with an unlimited interval
-        return Uncertainty((), min(sizes) - 1, None, FLAT, usual, rho)
+        return Uncertainty((), None, FLAT, usual, rho)
     known = tuple(estimate for estimate in estimates if estimate)
     note = HARDLY_ANY if steady else None
-    return Uncertainty(known, min(sizes) - 1, steady, note, usual, rho)
+    return Uncertainty(known, steady, note, usual, rho)
 
 
 def _left_out(overlaps: Overlaps, labels: Mask) -> tuple[Estimate | None, Estimate | None]:
     """Return Δ and ρ with their standard errors; None for one that leaving out any run does not change."""
-    estimate, one = effect(overlaps, labels), overlaps.denominator
-    variance_of_delta, variance_of_rho, varies = 0.0, 0.0, False
+    estimate, degrees = effect(overlaps, labels), min(group_sizes(overlaps, labels)) - 1
+    # exactly 0 if no run changes Δ: an interval of width zero would claim certainty that a symmetric pattern of
+    # overlaps does not give
+    variance = float(delta_variances(overlaps.counts[None], labels[None])[0, 0])
+    delta = Estimate(estimate.delta, sqrt(variance) / overlaps.denominator, degrees) if variance else None
+    variance_of_rho = 0.0
     for own in (~labels, labels):
         other = ~own
         runs, runs_of_other = int(own.sum()), int(other.sum())
         # of each run, over its pairs with the others of its model and with those of the other model
-        of_run = overlaps.counts[np.ix_(own, own)].sum(axis=1) - one  # (S,)
+        of_run = overlaps.counts[np.ix_(own, own)].sum(axis=1) - overlaps.denominator  # (S,)
         between_of_run = overlaps.counts[np.ix_(own, other)].sum(axis=1)  # (S,)
         within = of_run.sum() // 2 - of_run  # sums over pairs without that run
         between = between_of_run.sum() - between_of_run
-        within_other = (overlaps.counts[np.ix_(other, other)].sum() - one * runs_of_other) // 2
-        weight, weight_other, weight_between, multiplier = pair_weights(runs - 1, runs_of_other)
-        totals = weight * within + weight_other * within_other - weight_between * between
-        # Δ is compared as an integer: an interval of width zero would claim certainty that a symmetric pattern of
-        # overlaps does not give
-        varies = varies or len(set(totals.tolist())) > 1
-        variance_of_delta += (runs - 1) * float(np.var(totals / (multiplier * one)))
+        within_other = (overlaps.counts[np.ix_(other, other)].sum() - overlaps.denominator * runs_of_other) // 2
         scale = within / comb(runs - 1, 2) * (within_other / comb(runs_of_other, 2))
         rhos = between / ((runs - 1) * runs_of_other) / np.sqrt(scale) if (scale > 0).all() else np.full(runs, np.inf)
         variance_of_rho += (runs - 1) * float(np.var(rhos)) if np.isfinite(rhos).all() else np.inf
-    delta = Estimate(estimate.delta, sqrt(variance_of_delta)) if varies else None
     if estimate.rho is None or not _ROUNDING < variance_of_rho < np.inf:
         return delta, None
-    return delta, Estimate(estimate.rho, sqrt(variance_of_rho))
+    return delta, Estimate(estimate.rho, sqrt(variance_of_rho), degrees)

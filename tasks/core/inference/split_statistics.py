@@ -52,11 +52,6 @@ def scaled_deltas(counts: Counts, splits: Mask) -> npt.NDArray[Any]:
 def studentised_deltas(counts: Counts, splits: Mask) -> Values:
     """Return Δ divided by its jackknife standard error, of each split and matrix.
 
-    The jackknife is that of `jackknife.jackknife` (Arvesen 1969). Leaving run r out of group g of S_g runs changes Δ by
-    (u_r - mean)/(S_g - 2) - (v_r - mean)/(S_g - 1), up to the sign. u_r is the mean overlap of r with the other runs of
-    g, v_r its mean overlap with the runs of the other group, and the means are over the runs of g. In a group of two,
-    u_r is the same for both runs, so that the first term is zero.
-
     Parameters
     ----------
     counts : (E, R, R) int64
@@ -74,6 +69,37 @@ def studentised_deltas(counts: Counts, splits: Mask) -> Values:
     OverflowError
         If the counts are too large for exact sums in 64 bits.
     """
+    variances = delta_variances(counts, splits)
+    deltas = scaled_deltas(counts, splits).astype(np.float64) / pair_weights(*_sizes(splits))[3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(deltas == 0, 0.0, deltas / np.sqrt(variances.T))
+
+
+def delta_variances(counts: Counts, splits: Mask) -> Values:
+    """Return the jackknife variance of Δ, times the squared denominator of the counts, of each matrix and split.
+
+    The variance is that of `jackknife.jackknife` (Arvesen 1969). Leaving run r out of group g of S_g runs changes Δ by
+    (u_r - mean)/(S_g - 2) - (v_r - mean)/(S_g - 1), up to the sign. u_r is the mean overlap of r with the other runs of
+    g, v_r its mean overlap with the runs of the other group, and the means are over the runs of g. In a group of two,
+    u_r is the same for both runs, so that the first term is zero.
+
+    Parameters
+    ----------
+    counts : (E, R, R) int64
+        As in `scaled_deltas`.
+    splits : (M, R) bool
+        As in `scaled_deltas`.
+
+    Returns
+    -------
+    (E, M) float64
+        Exactly 0 if no run changes Δ.
+
+    Raises
+    ------
+    OverflowError
+        If the counts are too large for exact sums in 64 bits.
+    """
     a, b = _sizes(splits)
     dtype = _exact_dtype(4 * a * b * max(a, b) * int(counts.max()))
     between_runs = counts.astype(dtype)
@@ -81,10 +107,7 @@ def studentised_deltas(counts: Counts, splits: Mask) -> Values:
     in_b = splits.T.astype(dtype)  # (R, M)
     with_b = between_runs @ in_b  # (E, R, M): each run's overlaps with the runs of B
     with_a = between_runs @ (1 - in_b)
-    variances = _variance(with_a, with_b, 1 - in_b, a, b) + _variance(with_b, with_a, in_b, b, a)  # (E, M)
-    deltas = scaled_deltas(counts, splits).astype(np.float64) / pair_weights(a, b)[3]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(deltas == 0, 0.0, deltas / np.sqrt(variances.T))
+    return _variance(with_a, with_b, 1 - in_b, a, b) + _variance(with_b, with_a, in_b, b, a)
 
 
 def _variance(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.inference.overlap_counts import Overlaps
+from tasks.core.inference.student import Interval
 from tasks.core.types import Counts, Values
 
 _GRID = 1001
@@ -106,14 +107,14 @@ class SteadyModels:
         of_a = np.linspace(max(0.0, epsilon - 1), min(1.0, epsilon), _GRID)
         return float((_so_few(self.a, of_a) * _so_few(self.b, epsilon - of_a)).max())
 
-    def interval(self, alpha: float) -> tuple[float, float]:
-        """Return the smallest and the largest Δ that are not ruled out, each at the one-sided level `alpha`."""
+    def interval(self, level: float) -> Interval:
+        """Return the smallest and the largest Δ that are not ruled out, each at the one-sided level (1 - level)/2."""
         from scipy.optimize import brentq
 
-        epsilon = 2.0
+        alpha, epsilon = (1 - level) / 2, 2.0
         if self.probability(2.0) < alpha:
             epsilon = float(brentq(lambda value: self.probability(value) - alpha, 0.0, 2.0, xtol=1e-9))
-        return max(0.0, 1 - epsilon) ** 2 * self.delta, min(1.0, sqrt(self.delta) + epsilon) ** 2
+        return Interval(max(0.0, 1 - epsilon) ** 2 * self.delta, min(1.0, sqrt(self.delta) + epsilon) ** 2)
 
     def p_at_most(self, margin: float) -> float:
         """Return the one-sided p of Δ ≤ `margin`."""

@@ -1,10 +1,12 @@
 """A difference of means over users and runs, against hand-worked numbers, SciPy's t tests and simulated data."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.core.inference.crossed import MeanDifference, mean_difference
+from tasks.core.inference.crossed import mean_difference
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def test_two_runs_and_two_users_by_hand():
     of_a = np.array([[0.0, 4.0], [4.0, 4.0]])
     of_b = np.array([[-1.0, 5.0], [11.0, 17.0]])
     estimate = mean_difference(of_a, of_b)
-    assert estimate.difference == 8 - 3
+    assert estimate.value == 8 - 3
     assert estimate.standard_error == pytest.approx(np.sqrt(4 + (1 - 1) + (36 - 0)))
     # the upper limit of a runs component with one degree of freedom is R/χ²_.2(1), and χ²_.2(1) = z_.6², z_.6 = .25335
     upper_a, upper_b = 1 / 0.25335**2, 36 / 0.25335**2
@@ -41,7 +43,7 @@ def test_without_variance_of_runs_it_is_the_paired_t_test(rng):
     paired = stats.ttest_rel(b, a)
     assert estimate.p == pytest.approx(paired.pvalue)
     assert estimate.degrees_of_freedom == pytest.approx(29)
-    assert estimate.interval_95 == pytest.approx(tuple(paired.confidence_interval(0.95)))
+    assert astuple(estimate.interval()) == pytest.approx(tuple(paired.confidence_interval(0.95)))
 
 
 def test_without_variance_of_users_the_standard_error_is_that_of_the_t_test_of_run_means(rng):
@@ -79,7 +81,7 @@ def test_the_variance_is_that_of_new_users_and_new_runs(rng):
         of_a = shared + rng.normal(0, 1, users) + rng.normal(0, 0.3, (4, 1)) + rng.normal(0, 2, (4, users))
         of_b = shared + rng.normal(0, 1, users) + rng.normal(0, 0.5, (6, 1)) + rng.normal(0, 1, (6, users))
         estimate = mean_difference(of_a, of_b)
-        differences.append(estimate.difference)
+        differences.append(estimate.value)
         variances.append(estimate.standard_error**2)
     expected = (1 + 1) / users + 0.3**2 / 4 + 0.5**2 / 6 + 2**2 / (4 * users) + 1**2 / (6 * users)
     assert np.var(differences) == pytest.approx(expected, rel=0.1)
@@ -101,27 +103,6 @@ def test_two_runs_reject_at_their_level_and_satterthwaites_formula_alone_does_no
     assert rejected_by_formula > 0.1 * draws
 
 
-def test_equivalence_is_the_larger_of_two_one_sided_tests():
-    for difference in (0.3, -0.3):
-        estimate = MeanDifference(difference, standard_error=0.5, degrees_of_freedom=4.0)
-        below = stats.t.cdf((difference - 1) / 0.5, 4)
-        above = stats.t.sf((difference + 1) / 0.5, 4)
-        assert estimate.p_equivalent(1.0) == pytest.approx(max(below, above))
-
-
-def test_the_test_and_the_interval_agree():
-    """A difference at a limit of its own interval, seen from 0, has p = .05."""
-    estimate = MeanDifference(2.0, standard_error=1.0, degrees_of_freedom=7.0)
-    low, high = estimate.interval_95
-    assert (low + high) / 2 == 2
-    assert MeanDifference(2 - low, 1.0, 7.0).p == pytest.approx(0.05)
-
-
-def test_no_p_is_zero():
-    assert MeanDifference(1.0, standard_error=1e-9, degrees_of_freedom=1e4).p > 0
-    assert MeanDifference(0.0, standard_error=1e-9, degrees_of_freedom=1e4).p_equivalent(1.0) > 0
-
-
 @pytest.mark.parametrize("scale", [1e-160, 1.0])
 def test_degrees_of_freedom_do_not_depend_on_the_unit(rng, scale):
     of_a, of_b = rng.uniform(size=(2, 3, 20))
@@ -131,4 +112,4 @@ def test_degrees_of_freedom_do_not_depend_on_the_unit(rng, scale):
 
 def test_values_that_do_not_vary_have_no_standard_error():
     estimate = mean_difference(np.zeros((2, 5)), np.ones((3, 5)))
-    assert (estimate.difference, estimate.standard_error, estimate.degrees_of_freedom) == (1, 0, 4)
+    assert (estimate.value, estimate.standard_error, estimate.degrees_of_freedom) == (1, 0, 4)

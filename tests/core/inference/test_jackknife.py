@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import binom
 
 from tasks.core.inference.effect import effect
-from tasks.core.inference.jackknife import FLAT, HARDLY_ANY, NO_VARIATION, TOO_FEW, Interval, jackknife
+from tasks.core.inference.jackknife import FLAT, HARDLY_ANY, NO_VARIATION, TOO_FEW, jackknife
 from tasks.core.inference.overlap_counts import overlap_counts
+from tasks.core.inference.student import Interval
 from tests.core.inference.examples import SIX_LABELS, exact_delta, halves, random_runs, runs_of
 
 LIST, NEAR, OTHER = [1, 2, 3, 4, 5], [1, 2, 3, 4, 9], [5, 4, 3, 6, 7]
