@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.comparison.verdict import Claims, Verdict, judge
+from tasks.core.comparison.verdict import Claims, Verdict, adjusted, judge
 from tasks.core.config.als import AlsConfig
 from tasks.core.inference.effect import effect
 from tasks.core.inference.jackknife import jackknife
-from tasks.core.inference.multiplicity import holm
 from tasks.core.inference.overlap_counts import Overlaps, overlap_counts, overlap_counts_by_entity
 from tasks.core.inference.permutation import permutation_p_by_entity, smallest_p
 from tasks.core.inference.steady import loss_of_run_left_out
@@ -95,17 +94,16 @@ def verdicts(overlaps: Mapping[str, Overlaps], labels: Mask, margins: Mapping[st
     faster than one by one. Everything else is what `answers.answer` does for one comparison.
     """
     replicates = int(labels.sum())
-    smallest = smallest_p(replicates, replicates, endpoints=len(overlaps))
+    smallest = smallest_p(replicates, replicates)
     differences = [permutation_p_by_entity(of, labels, seed=0) for of in overlaps.values()]
     judged: dict[str, list[Verdict]] = {name: [] for name in overlaps}
     for draw in range(len(differences[0])):
         own = {name: of.of_entity(draw) for name, of in overlaps.items()}
-        found = {name: jackknife(of, labels) for name, of in own.items()}
-        difference = holm([p[draw] for p in differences])
-        above = holm([uncertainty.p_at_most(margins[name]) for name, uncertainty in found.items()])
-        below = holm([uncertainty.p_at_least(margins[name]) for name, uncertainty in found.items()])
-        for position, (name, of) in enumerate(own.items()):
-            claims = Claims(difference[position], above[position], below[position], smallest)
+        raw = []
+        for (name, of), p in zip(own.items(), differences, strict=True):
+            uncertainty, margin = jackknife(of, labels), margins[name]
+            raw.append(Claims(p[draw], uncertainty.p_at_most(margin), uncertainty.p_at_least(margin), smallest))
+        for (name, of), claims in zip(own.items(), adjusted(raw), strict=True):
             judged[name].append(judge(claims, ceiling=effect(of, labels).ceiling, margin=margins[name]))
     return judged
 

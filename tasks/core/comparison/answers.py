@@ -17,13 +17,14 @@ from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.verdict import (
     Claims,
     Finding,
+    adjusted,
     analyse,
     judge,
     replaced_text,
     tipping_point,
     verdict_sentence,
 )
-from tasks.core.inference.multiplicity import LEVEL, Levels, holm
+from tasks.core.inference.multiplicity import LEVEL, Levels
 from tasks.core.inference.overlap_counts import overlap_counts, overlap_counts_by_entity
 from tasks.core.inference.permutation import replicates_needed, smallest_p
 from tasks.core.inference.steady import loss_of_run_left_out
@@ -172,7 +173,7 @@ def answer(
     # Pair by pair, those of the baseline first. The sort is stable: each pair keeps the order of the endpoints.
     findings.sort(key=lambda entry: (entry[1] != baseline, models.index(entry[1]), models.index(entry[2])))
     family = [position for position, (endpoint, a, _, _) in enumerate(findings) if endpoint.family and a == baseline]
-    claims = dict(zip(family, _claims([findings[position] for position in family], lists), strict=True))
+    claims = dict(zip(family, adjusted([_unadjusted(*findings[position], lists) for position in family]), strict=True))
     answers = [
         _answer(endpoint, a, b, finding, claims.get(position), lists, size=len(family), levels=levels)
         for position, (endpoint, a, b, finding) in enumerate(findings)
@@ -180,25 +181,11 @@ def answer(
     return answers, matrices
 
 
-def _claims(
-    family: Sequence[tuple[Endpoint, str, str, Finding]], lists: Mapping[str, Sequence[RunLists]]
-) -> list[Claims]:
-    """Adjust the p of each claim over the family."""
-    raw = [
-        (
-            finding.test.p,
-            finding.uncertainty.p_at_most(endpoint.margin),
-            finding.uncertainty.p_at_least(endpoint.margin),
-        )
-        for endpoint, _, _, finding in family
-    ]
-    adjusted = np.array([holm(of_claim) for of_claim in zip(*raw, strict=True)]).T.tolist()  # (family, 3)
-    # pairs with more runs can reach smaller p, and Holm's method then adjusts the others less
-    smallest = holm([smallest_p(len(lists[a]), len(lists[b])) for _, a, b, _ in family]).tolist()
-    return [
-        Claims(difference, above, below, least)
-        for (difference, above, below), least in zip(adjusted, smallest, strict=True)
-    ]
+def _unadjusted(
+    endpoint: Endpoint, a: str, b: str, finding: Finding, lists: Mapping[str, Sequence[RunLists]]
+) -> Claims:
+    above, below = finding.uncertainty.p_at_most(endpoint.margin), finding.uncertainty.p_at_least(endpoint.margin)
+    return Claims(finding.test.p, above, below, smallest_p(len(lists[a]), len(lists[b])))
 
 
 def _answer(
@@ -223,6 +210,7 @@ def _answer(
         sentence = verdict_sentence(
             finding,
             claims,
+            verdict,
             endpoint=endpoint,
             a=a,
             b=b,

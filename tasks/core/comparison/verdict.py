@@ -9,7 +9,8 @@ above or below the margin, with the standard error of Δ (`inference.jackknife`)
 turns their adjusted p into a verdict.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from math import sqrt
 
@@ -17,7 +18,7 @@ from tasks.core.comparison.endpoints import Endpoint
 from tasks.core.formatting import interval, p_value
 from tasks.core.inference.effect import SEED_DECIDES, Effect, effect
 from tasks.core.inference.jackknife import Uncertainty, jackknife
-from tasks.core.inference.multiplicity import Levels
+from tasks.core.inference.multiplicity import Levels, holm
 from tasks.core.inference.overlap_counts import Overlaps
 from tasks.core.inference.permutation import PermutationTest, permutation_test
 from tasks.core.types import Mask
@@ -58,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claims:
-    """p of each claim about Δ on one endpoint, after Holm's adjustment over the family.
+    """p of each claim about Δ on one endpoint.
 
     Attributes
     ----------
@@ -76,6 +77,24 @@ class Claims:
     above: float
     below: float
     smallest: float
+
+
+def adjusted(family: Sequence[Claims]) -> list[Claims]:
+    """Adjust the p of each claim over a family (Holm).
+
+    Parameters
+    ----------
+    family : sequence of Claims
+        Unadjusted p of each endpoint. May be empty.
+
+    Returns
+    -------
+    list of Claims
+        In the same order. `smallest` is adjusted too: pairs with more runs can reach smaller p, and Holm's method then
+        adjusts the others less.
+    """
+    columns = [holm(p).tolist() for p in zip(*map(astuple, family), strict=True)]
+    return [Claims(*p) for p in zip(*columns, strict=True)]
 
 
 def analyse(overlaps: Overlaps, labels: Mask, *, seed: int) -> Finding:
@@ -160,8 +179,10 @@ def tipping_point(finding: Finding, verdict: Verdict, *, margin: float) -> float
         claim about the margin.
     """
     uncertainty = finding.uncertainty
+    if sum(model.steady for model in uncertainty.usual) != 1:
+        return None
     limits = uncertainty.limits(0.95 if verdict is Verdict.MEANINGFUL else 0.90)
-    if sum(model.steady for model in uncertainty.usual) != 1 or limits is None:
+    if limits is None:
         return None
     if verdict is Verdict.MEANINGFUL:
         return max(sqrt(max(limits.low, 0.0)) - sqrt(margin), 0.0)
@@ -173,6 +194,7 @@ def tipping_point(finding: Finding, verdict: Verdict, *, margin: float) -> float
 def verdict_sentence(
     finding: Finding,
     claims: Claims,
+    verdict: Verdict,
     *,
     endpoint: Endpoint,
     a: str,
@@ -188,6 +210,8 @@ def verdict_sentence(
         Effect and uncertainty of the difference.
     claims : Claims
         Adjusted p of each claim.
+    verdict : Verdict
+        What `judge` makes of them.
     endpoint : Endpoint
         The lists, and the margin of the rule.
     a, b : str
@@ -204,7 +228,6 @@ def verdict_sentence(
         level of each claim.
     """
     estimate, uncertainty = finding.effect, finding.uncertainty
-    verdict = judge(claims, ceiling=estimate.ceiling, margin=endpoint.margin, levels=levels)
     subject, n, entries = f"in {endpoint.subject} on this data set", endpoint.n, endpoint.entries
     margin = f"{n * endpoint.margin:g} of {n} {entries}"
     limits = uncertainty.limits(0.95)

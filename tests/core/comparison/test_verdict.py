@@ -17,11 +17,12 @@ from tasks.core.comparison.verdict import (
     verdict_sentence,
 )
 from tasks.core.inference.effect import Effect
-from tasks.core.inference.jackknife import TOO_FEW, Estimate, Uncertainty
+from tasks.core.inference.jackknife import TOO_FEW, Uncertainty
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.overlap_counts import overlap_counts
 from tasks.core.inference.permutation import PermutationTest
 from tasks.core.inference.steady import UsualList
+from tasks.core.inference.student import Estimate
 from tests.core.inference.examples import SIX, runs_of
 
 
@@ -84,14 +85,15 @@ def usual(runs: int, deviating: int) -> UsualList:
 
 def finding_of(delta, error=0.04, *, within=(0.8, 0.8), deviating=(5, 5), note=None) -> Finding:
     """A finding for ten runs of each model; Student's t has nine degrees of freedom, with quantiles 2.262 and 1.833."""
-    estimates = () if note else (Estimate(delta, error),)
-    uncertainty = Uncertainty(estimates, 9, None, note, (usual(10, deviating[0]), usual(10, deviating[1])))
+    estimates = () if note else (Estimate(delta, error, 9),)
+    uncertainty = Uncertainty(estimates, None, note, (usual(10, deviating[0]), usual(10, deviating[1])))
     return Finding(Effect(*within, sum(within) / 2 - delta, 5), uncertainty, PermutationTest(0.01, 9, True))
 
 
 def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
     endpoint = Endpoint("target", of, 10, 5, True, 0.20)
-    return verdict_sentence(finding, claims, endpoint=endpoint, a="k50", b="k500", replicates_needed=6)
+    verdict = judge(claims, ceiling=finding.effect.ceiling, margin=endpoint.margin)
+    return verdict_sentence(finding, claims, verdict, endpoint=endpoint, a="k50", b="k500", replicates_needed=6)
 
 
 @pytest.mark.parametrize(
