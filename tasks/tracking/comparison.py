@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.comparison.query_lists import Entry
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.planning.runs import RunRef
 from tasks.reporting.drawing import Drawing
 from tasks.reporting.report import REPORT
 from tasks.reporting.result import RESULT, Result
@@ -65,6 +66,30 @@ def log_comparison(
         for path, frame in tables.items():
             artifacts.write_table(folder, path, frame)
         artifacts.upload(client, result.parent_id, folder, tables=list(tables))
+
+
+def used_fits(client: "MlflowClient", run_id: str) -> list[RunRef]:
+    """Return the fits that a comparison used.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    run_id : str
+        Parent run of the comparison.
+
+    Returns
+    -------
+    list of RunRef
+        Wherever in the store they are.
+
+    Raises
+    ------
+    TrackingError
+        If the list is missing or damaged.
+    """
+    with artifacts.RunFiles(client, run_id).reading(USED_FITS) as file:
+        return [RunRef(**fit) for fit in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def metrics_of(result: Result) -> dict[str, float]:

@@ -17,6 +17,7 @@ from tasks.core.planning.precision import LEAST_REPLICATES
 from tasks.core.planning.runs import MODEL, RunRef
 from tasks.reporting.result import RESULT, Result
 from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.comparison import used_fits
 from tasks.tracking.experiments import find_experiment
 from tasks.tracking.search import complete_parents
 
@@ -149,13 +150,13 @@ def earlier_looks(
     for parent in sorted(parents, key=lambda parent: parent.info.end_time):
         if parent.data.tags.get("latentlab.data_sha256") != data_sha256:
             continue
+        run_id = str(parent.info.run_id)
         try:
-            earlier = result_of(client, parent)
+            replicates = _fewer_runs(_identities_by_model(used_fits(client, run_id)), present)
+            if replicates and replicates not in looks:
+                looks[replicates] = EarlierLook(run_id, replicates, result_of(client, parent).smallest_p)
         except TrackingError as error:
             log.warning("%s; whether it compared the same models before is not known", error)
-            continue
-        if replicates := _fewer_runs(_identities_by_model(earlier.runs), present):
-            looks.setdefault(replicates, EarlierLook(earlier.parent_id, replicates, earlier.smallest_p))
     return [looks[replicates] for replicates in sorted(looks)]
 
 

@@ -11,8 +11,8 @@ from tasks.core.errors import TrackingError
 from tasks.core.files import file_digest
 from tasks.core.planning.runs import PARENT
 from tasks.reporting import progress
-from tasks.tracking.artifacts import MANIFEST, RunFiles, list_files, local_path
-from tasks.tracking.comparison import USED_FITS
+from tasks.tracking.artifacts import MANIFEST, list_files, local_path
+from tasks.tracking.comparison import used_fits
 from tasks.tracking.runs import is_complete, run_ref
 from tasks.tracking.store import is_missing
 
@@ -164,11 +164,9 @@ def _used_fits(client: "MlflowClient", run: "Run") -> list[str]:
     if run_ref(run).role != PARENT:
         return []
     try:
-        with RunFiles(client, run.info.run_id).reading(USED_FITS) as file:
-            used = json.loads(file.read_text(encoding="utf-8"))
+        return [fit.run_id for fit in used_fits(client, run.info.run_id)]
     except TrackingError:  # the file itself is reported
         return []
-    return [str(fit["run_id"]) for fit in used]
 
 
 def _active_run(client: "MlflowClient", run_id: str) -> "Run | None":

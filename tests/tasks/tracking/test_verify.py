@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -116,8 +117,8 @@ def test_fits_that_hang_under_another_parent_are_verified_with_the_comparison_th
     client.delete_run(deleted)
     parent = start_run(client, experiment_id, "k2 vs k8", tags={"latentlab.role": PARENT})
     (tmp_path / "parent").mkdir()
-    used = [{"run_id": run_id} for run_id in (damaged, deleted, gone)]
-    (tmp_path / "parent" / USED_FITS).write_text(json.dumps(used))
+    used = [RunRef(run_id, "k2", number, MODEL, "") for number, run_id in enumerate((damaged, deleted, gone))]
+    (tmp_path / "parent" / USED_FITS).write_text(json.dumps([asdict(ref) for ref in used]))
     upload(client, parent, tmp_path / "parent")
     client.set_terminated(parent)
     problems = [problem for check in verify_runs(client, [client.get_run(parent)]) for problem in check.problems]
