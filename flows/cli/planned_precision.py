@@ -1,7 +1,7 @@
 """What the design of a config can show: the expected precision, from an earlier run of its models (a pilot)."""
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from flows.cli.tables import STYLE, err, out, titled
 from tasks.core.errors import TrackingError
+from tasks.core.formatting import decimals
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -39,8 +40,6 @@ class Planned:
 
     def record(self) -> dict[str, Any]:
         """Return what `check --json` prints of it; a problem goes to stderr."""
-        from dataclasses import asdict
-
         if self.problem:
             err.print(Text(f"no pilot: {self.problem}"))
         pilot = self.pilot and {"run_id": self.pilot.run_id, "replicates": self.pilot.replicates}
@@ -123,11 +122,12 @@ def _precision_table(pilot: "Pilot", precision: "list[Precision]") -> "Group":
     for column in (*map(str, REPLICATES), "margin", "seeds"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in precision:
-        half_widths = [f"{half:.3f}" for half in row.half_widths.values()] if row.half_widths else ["-"] * 4
+        widths = row.half_widths or dict.fromkeys(REPLICATES)
         needed = str(row.replicates_needed or (">1000" if row.half_widths else "-"))
-        table.add_row(row.target, str(row.n), row.b, *half_widths, f"{row.margin:.3f}", needed)
+        table.add_row(row.target, str(row.n), row.b, *map(decimals, widths.values()), f"{row.margin:.3f}", needed)
     note = (
-        f"4 to 20: replicates. seeds: those with which the half-width is the margin. Predicted from the "
+        f"{REPLICATES[0]} to {REPLICATES[-1]}: replicates. seeds: those with which the half-width is the margin. "
+        "Predicted from the "
         f"{pilot.replicates} replicates of run {pilot.run_id}. Few replicates give a rough variance: from 3 the "
         "prediction is 0.4 to 4 times the half-width that follows, from 6 it is 0.6 to 2.2 times "
         "(docs/verdict.md, How many seeds)."

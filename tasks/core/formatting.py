@@ -4,7 +4,7 @@ Sentences, terminal tables, figures and the report format their values here, so 
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tasks.core.errors import without_logins
@@ -89,6 +89,25 @@ def counted(number: int, noun: str) -> str:
     str
     """
     return f"{number} {noun if number == 1 else noun + 's'}"
+
+
+def enumerated(entries: Sequence[object], conjunction: str = "and") -> str:
+    """Put entries into a sentence.
+
+    Parameters
+    ----------
+    entries : sequence
+        At least one.
+    conjunction : str
+        Before the last entry.
+
+    Returns
+    -------
+    str
+        Such as `4, 6 and 8`.
+    """
+    *former, last = map(str, entries)
+    return f"{', '.join(former)} {conjunction} {last}" if former else last
 
 
 def run_label(model: str, replicate: int) -> str:

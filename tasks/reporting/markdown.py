@@ -2,7 +2,7 @@
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
-from tasks.core.formatting import interval, p_value
+from tasks.core.formatting import enumerated, interval, p_value
 from tasks.reporting.result import Result
 
 
@@ -21,9 +21,11 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     str
     """
     size = f"{summary.users:,} users, {summary.items:,} items, {summary.interactions:,} interactions"
+    replicates = config.replicates
+    seeds = str(replicates) if isinstance(replicates, int) else enumerated(replicates.looks, "or")
     lines = [
         f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}** ({size}), "
-        f"{_replicates(config)} seeds per model.",
+        f"{seeds} seeds per model.",
         "",
         "| model | k | iterations | regularization | alpha |",
         "| --- | --- | --- | --- | --- |",
@@ -31,14 +33,6 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     for name, model in config.models.items():
         lines.append(f"| {name} | {model.factors} | {model.iterations} | {model.regularization:g} | {model.alpha:g} |")
     return "\n".join(lines)
-
-
-def _replicates(config: ExperimentConfig) -> str:
-    """Return the number of seeds, or the numbers at planned looks, such as `6, 8 or 12`."""
-    if isinstance(config.replicates, int):
-        return str(config.replicates)
-    *earlier, last = map(str, config.replicates.looks)
-    return f"{', '.join(earlier)} or {last}"
 
 
 def answers_table(result: Result) -> str:

@@ -14,6 +14,7 @@ from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
 from tasks.core.data.interactions import Summary
+from tasks.core.formatting import enumerated
 from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
 from tasks.core.inference.sequential import Look
@@ -187,9 +188,8 @@ class Result:
         look = self.look
         if look is None:
             return ""
-        *earlier, last = map(str, look.planned)
         return (
-            f"Training stopped at planned {look.title} ({', '.join(earlier)} and {last} seeds per model), with "
+            f"Training stopped at planned {look.title} ({enumerated(look.planned)} seeds per model), with "
             f"{look.replicates} seeds per model; at this look a difference is significant if its p after Holm is at "
             f"most {look.levels.difference:.4f}, so that all looks together have the level {LEVEL:g}"
         )
@@ -223,12 +223,10 @@ class Result:
 
         A look that could not be significant gave nobody a reason to stop.
         """
-        seeds = [str(look.replicates) for look in self.earlier_looks if look.smallest_p <= LEVEL]
+        seeds = [look.replicates for look in self.earlier_looks if look.smallest_p <= LEVEL]
         if not seeds:
             return ""
-        looks = len(seeds) + 1
-        *former, last = seeds
-        before = f"{', '.join(former)} and {last}" if former else last
+        looks, before = len(seeds) + 1, enumerated(seeds)
         if self.look:
             return (
                 f"The same models were compared before with {before} seeds, outside the planned looks; all looks "

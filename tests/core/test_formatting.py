@@ -11,6 +11,7 @@ from tasks.core.formatting import (
     counted,
     decimals,
     did_you_mean,
+    enumerated,
     interval,
     p_statement,
     p_value,
@@ -105,3 +106,9 @@ def test_logins_are_left_out_of_addresses(text: str, shown: str) -> None:
 
 def test_a_value_is_shortened_after_its_logins_are_left_out() -> None:
     assert shortened("http://me:" + "secret" * 20 + "@host") == "'http://host'"
+
+
+@pytest.mark.parametrize(("entries", "text"), [([4], "4"), ([4, 6], "4 and 6"), ([4, 6, 8], "4, 6 and 8")])
+def test_entries_in_a_sentence(entries: list[int], text: str) -> None:
+    assert enumerated(entries) == text
+    assert enumerated(entries, "or") == text.replace("and", "or")
