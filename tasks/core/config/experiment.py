@@ -8,7 +8,7 @@ import yaml
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from tasks.core.config.als import AlsConfig
-from tasks.core.config.base import Depth, Depths, Indexes, Iterations, Margin, Name, Section
+from tasks.core.config.base import Depth, Depths, Fraction, Indexes, Iterations, Margin, Name, Section
 from tasks.core.config.cross_checks import find_disagreements
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
@@ -32,6 +32,27 @@ class QueriesConfig(Section):
     """Number of neighbours in a list."""
     recommend_n: Depth = 10
     """Number of recommendations in a list."""
+
+
+class NeighboursConfig(Section):
+    """Which neighbours are judged, and of whom lists are made."""
+
+    similarity: Literal["factors", "scores"] = "factors"
+    """Which lists of users and items get verdicts. factors: neighbours by the cosine of the factors. scores: by the
+    cosine of the predicted scores, which does not depend on the scaling of the factors. Both kinds are computed, and
+    the other one is described. See docs/similarity.md."""
+    sample: Annotated[int, Field(ge=2, le=2**31 - 1)] | None = None
+    """Number of users, and number of items, whose lists are made and compared; they are drawn at random, once for all
+    models and seeds. Queries are added to them. null: all users and items."""
+
+
+class ResampleConfig(Section):
+    """Fit every replicate without a random part of the interactions, which is different for each of them."""
+
+    strategy: Literal["drop_interactions"]
+    """drop_interactions: leave out interactions at random, all with the same probability."""
+    fraction: Fraction
+    """Fraction of the interactions that each replicate is fitted without."""
 
 
 class ComparisonConfig(Section):
@@ -132,6 +153,9 @@ class ExperimentConfig(Section):
     """Iterations at which the objective and the imbalance of the factors are logged, in increasing order. They are
     always logged at the last iteration."""
     queries: QueriesConfig = QueriesConfig()
+    neighbours: NeighboursConfig = NeighboursConfig()
+    resample: ResampleConfig | None = None
+    """null: every replicate is fitted to all interactions."""
     comparison: ComparisonConfig = ComparisonConfig()
     evaluation: EvaluationConfig | None = EvaluationConfig()
     """null: accuracy is not measured."""
@@ -178,6 +202,9 @@ class ExperimentConfig(Section):
         settings = self.model_dump(mode="json", exclude={"execution", "tracking"})
         if self.dataset.name != "file":
             settings["dataset"].pop("path")
+        for later_key, former_behaviour in (("neighbours", NeighboursConfig()), ("resample", None)):
+            if getattr(self, later_key) == former_behaviour:
+                settings.pop(later_key)
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
     def digests(self) -> list[str]:
