@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,9 @@ from tasks.core.comparison.accuracy_tests import (
     compare_with_popularity,
     tested_metrics,
 )
+from tasks.core.comparison.agreement import other_similarity
 from tasks.core.comparison.compare_lists import compare_lists
+from tasks.core.comparison.query_lists import queries
 from tasks.core.comparison.sweep import sweep
 from tasks.core.config.evaluation import POPULARITY, EvaluationConfig
 from tasks.core.config.experiment import ExperimentConfig
@@ -27,9 +31,10 @@ from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.sequential import Look
 from tasks.core.models.reference_recommenders import MOST_ITEMS, RECOMMENDERS, Recommender, references_for
 from tasks.core.models.threads import cores
-from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, split_seed
+from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities, split_seed
 from tasks.core.ranking.evaluation import Evaluation, evaluate
-from tasks.core.types import Values
+from tasks.core.ranking.similarity import SIMILARITIES
+from tasks.core.types import Ids, Values
 from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting import progress
 from tasks.reporting.accuracy import Accuracy, mean_accuracy, tuning_note
@@ -38,7 +43,7 @@ from tasks.reporting.report import draw, render
 from tasks.reporting.result import Result
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import log_comparison
-from tasks.tracking.lists import lists_by_model, read_accuracy
+from tasks.tracking.lists import SAMPLE, ListReader, lists_by_model, read_accuracy, sample_frame
 from tasks.tracking.metrics import metric_history
 from tasks.tracking.results import earlier_looks
 from tasks.tracking.runs import ParentRun
@@ -99,11 +104,30 @@ def compare_models(
     """
     client = open_store(parent.uri)
     files = files_of(client, runs, fits)
+    with TemporaryDirectory(prefix="latentlab-") as folder:
+        return _compare(config, data, runs, parent, files, look, Path(folder))
+
+
+def _compare(
+    config: ExperimentConfig,
+    data: PreparedData,
+    runs: Sequence[RunRef],
+    parent: ParentRun,
+    files: Mapping[str, RunFiles],
+    look: Look | None,
+    folder: Path,
+) -> Result:
+    """Compare the models, and log the result with the files in `folder`, to which lists that fits lack are added."""
+    client = open_store(parent.uri)
     metrics = {run.run_id: dict(client.get_run(run.run_id).data.metrics) for run in runs}
     models = {name: settings.model_dump() for name, settings in config.models.items()}
     interactions = data.load()
+    entities = listed_entities(config, *interactions.matrix.shape)
+    are_all = all(of_side.are_all for of_side in entities.values())
+    reader = ListReader(interactions, entities, folder)
+    similarity = config.neighbours.similarity
     compared = compare_lists(
-        lists_by_model(config.models, runs, files, interactions),
+        lists_by_model(config.models, runs, files, reader, similarity),
         interactions,
         models=models,
         baseline=config.baseline,
@@ -111,6 +135,8 @@ def compare_models(
         comparison=config.comparison,
         seed=config.seed,
         levels=look.levels if look else Levels(),
+        entities=entities,
+        similarity=similarity,
     )
     accuracy = _HeldOutAccuracy()
     if config.evaluation and data.held_out:
@@ -118,6 +144,14 @@ def compare_models(
     metrics_by_model: dict[tuple[str, bool], list[dict[str, float]]] = {}
     for run in runs:
         metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])
+    other = next(by for by in SIMILARITIES if by != similarity)
+    described = other_similarity(
+        _other_neighbours(runs, files, reader, other, config.queries.n),
+        by=other,
+        n=config.queries.n,
+        query=list(queries(config.queries.users, config.queries.items, ())),
+        entities=entities,
+    )
     result = Result(
         experiment=config.name,
         parent_id=parent.run_id,
@@ -154,10 +188,28 @@ def compare_models(
         runs=list(runs),
         look=look,
         earlier_looks=earlier_looks(client, parent.experiment_id, runs, data.sha256),
+        similarity=similarity,
+        other_similarity=described,
+        sample={} if are_all else {side: of_side.n_drawn for side, of_side in entities.items()},
     )
     drawings = draw(result, compared.matrices[0].models)
-    log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()))
+    if not are_all:
+        sample_frame(entities).to_parquet(folder / SAMPLE, index=False)
+    log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()), folder)
     return result
+
+
+def _other_neighbours(
+    runs: Sequence[RunRef], files: Mapping[str, RunFiles], reader: ListReader, by: str, n: int
+) -> dict[str, list[dict[str, Ids]]]:
+    """Return model -> for each replicate, the n nearest users and items by one similarity."""
+    neighbours: dict[str, list[dict[str, Ids]]] = {}
+    for run in runs:
+        if run.role == MODEL:
+            ids = {target: reader.lists(run, files[run.run_id], target, by).ids for target in ("users", "items")}
+            # a copy: the lists are longer
+            neighbours.setdefault(run.model, []).append({target: of[:, :n].copy() for target, of in ids.items()})
+    return neighbours
 
 
 def files_of(client: "MlflowClient", runs: Sequence[RunRef], fits: Sequence[CompletedFit]) -> dict[str, RunFiles]:

@@ -1,6 +1,5 @@
 """Step 4: factors -> neighbour lists or held-out accuracy, in the fit's working directory."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prefect import task
 
+from tasks.core.comparison.agreement import SIDES
 from tasks.core.comparison.query_lists import queries
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
@@ -16,15 +16,15 @@ from tasks.core.data.prepared import PreparedData
 from tasks.core.files import listing, writing
 from tasks.core.formatting import decimals
 from tasks.core.models.factors import Factors
-from tasks.core.planning.runs import PlannedRun
+from tasks.core.planning.runs import PlannedRun, listed_entities
 from tasks.core.ranking.evaluation import evaluate as evaluate_scores
 from tasks.core.ranking.lists import Lists
-from tasks.core.ranking.neighbours import nearest
-from tasks.core.ranking.recommendations import preferences, recommend
+from tasks.core.ranking.recommendations import preferences
+from tasks.core.ranking.similarity import SCORES, make_lists
 from tasks.core.types import OnProgress
 from tasks.reporting import progress
 from tasks.tracking.artifacts import write_table
-from tasks.tracking.lists import ACCURACY, ARTIFACTS
+from tasks.tracking.lists import ACCURACY, KINDS, SAMPLE, artifact, sample_frame
 from tasks.train import OpenFit
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def evaluate(config: ExperimentConfig, data: PreparedData, run: PlannedRun, open
     return replace(open_fit, fit=fit)
 
 
-def query_table(lists: Lists, target: str, entity: int, *, n: int, interactions: Interactions) -> "pd.DataFrame":
+def query_table(lists: Lists, target: str, position: int, *, n: int, interactions: Interactions) -> "pd.DataFrame":
     """Return one entity's list as a table for the MLflow UI, which compares the tables of several runs.
 
     The UI groups by the first column, and shows the second one of each run side by side.
@@ -90,8 +90,8 @@ def query_table(lists: Lists, target: str, entity: int, *, n: int, interactions:
         Lists of the target.
     target : str
         `users`, `items` or `recommendations`.
-    entity : int
-        Index of the user or item.
+    position : int
+        Of the list among them.
     n : int
         Entries of the list.
     interactions : Interactions
@@ -105,9 +105,9 @@ def query_table(lists: Lists, target: str, entity: int, *, n: int, interactions:
     """
     import pandas as pd
 
-    ids = lists.ids[entity, :n]
+    ids = lists.ids[position, :n]
     ids = ids[ids >= 0]
-    scores = lists.scores[entity, : len(ids)]
+    scores = lists.scores[position, : len(ids)]
     raw_ids = (interactions.user_ids if target == "users" else interactions.item_ids)[ids]
     titles = interactions.item_titles[ids] if target != "users" and interactions.item_titles is not None else None
     names = [f"(id {raw_id})" for raw_id in raw_ids] if titles is None else titles
@@ -126,27 +126,32 @@ def _write_lists(
     config: ExperimentConfig,
     on_progress: OnProgress,
 ) -> None:
-    """Write all lists of a model, the names of users and items, and the tables of the queries."""
-    users, items = interactions.matrix.shape
-
-    def after(before: int) -> Callable[[int, int], None]:
-        return lambda done, _: on_progress(before + done, 2 * users + items)
-
-    lists = {
-        "users": nearest(factors.users, n=LIST_LENGTH, on_progress=after(0)),
-        "items": nearest(factors.items, n=LIST_LENGTH, on_progress=after(users)),
-        "recommendations": recommend(factors, interactions.matrix, n=LIST_LENGTH, on_progress=after(users + items)),
-    }
+    """Write the lists of a model, the names of users and items, and the tables of the queries."""
+    entities = listed_entities(config, *interactions.matrix.shape)
+    done, total = 0, sum(len(entities[SIDES[target]].rows) for target, _ in KINDS)
     (folder / "neighbours").mkdir(parents=True, exist_ok=True)
     interactions.users_frame().to_parquet(folder / "users.parquet", index=False)
     interactions.items_frame().to_parquet(folder / "items.parquet", index=False)
-    for target, (path, column) in ARTIFACTS.items():
-        lists[target].frame(column).to_parquet(folder / path, index=False)
+    if not all(of_side.are_all for of_side in entities.values()):
+        sample_frame(entities).to_parquet(folder / SAMPLE, index=False)
     settings = config.queries
-    for name, target, entity in queries(settings.users, settings.items, settings.recommend_for):
-        n = settings.recommend_n if target == "recommendations" else settings.n
-        table = query_table(lists[target], target, entity, n=n, interactions=interactions)
-        write_table(folder, f"queries/{name}.json", table)
+    named_queries = list(queries(settings.users, settings.items, settings.recommend_for))
+    for target, by in KINDS:
+        of_side = entities[SIDES[target]]
+
+        def after(of_kind: int, _: int, before: int = done) -> None:
+            on_progress(before + of_kind, total)
+
+        rows = None if of_side.are_all else of_side.rows
+        lists = make_lists(factors, target, by, liked=interactions.matrix, n=LIST_LENGTH, rows=rows, on_progress=after)
+        done += len(of_side.rows)
+        path, column = artifact(target, by)
+        lists.frame(column, rows).to_parquet(folder / path, index=False)
+        for name, of, entity in named_queries:
+            if of == target:
+                n = settings.recommend_n if target == "recommendations" else settings.n
+                table = query_table(lists, target, of_side.position(entity), n=n, interactions=interactions)
+                write_table(folder, f"queries/{name}{'_by_scores' if by == SCORES else ''}.json", table)
 
 
 def _write_accuracy(

@@ -12,9 +12,9 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.looks import is_decided
-from tasks.core.planning.runs import RunRef
+from tasks.core.planning.runs import RunRef, listed_entities
 from tasks.recovery.working_directory import CompletedFit
-from tasks.tracking.lists import lists_by_model
+from tasks.tracking.lists import ListReader, lists_by_model
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.store import open_store
 
@@ -58,12 +58,16 @@ def decides(
         If a run's file is missing or damaged.
     """
     files = files_of(open_store(parent.uri), runs, fits)
+    interactions, similarity = data.load(), config.neighbours.similarity
+    entities = listed_entities(config, *interactions.matrix.shape)
+    judged = endpoints(config.queries, config.comparison, similarity)
     answers, _ = answer(
-        lists_by_model(config.models, runs, files, data.load()),
-        [endpoint for endpoint in endpoints(config.queries, config.comparison) if endpoint.family],
+        lists_by_model(config.models, runs, files, ListReader(interactions, entities), similarity),
+        [endpoint for endpoint in judged if endpoint.family],
         baseline=config.baseline,
         seed=config.seed,
         levels=look.levels,
+        entities=entities,
     )
     decided = is_decided(answers, config)
     log.info(

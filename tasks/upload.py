@@ -82,11 +82,11 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
 
 
 def _log_model(client: "MlflowClient", run_id: str, fit: TrainedFit) -> list[dict[str, object]]:
-    """Log the lists as a model that MLflow loads; return manifest entries of its files."""
+    """Log the lists, by factors, as a model that MLflow loads; return manifest entries of its files."""
     lists: dict[str, Path] = {
         entry["path"].removesuffix(".parquet").replace("/", "_"): fit.directory.artifacts / entry["path"]
         for entry in fit.files or []
-        if entry["path"].endswith(".parquet")
+        if entry["path"].endswith(".parquet") and "_by_scores" not in entry["path"]
     }
     return registry.log_model(client, run_id, fit.directory.model, lists, _first_ids(lists))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.comparison.accuracy_tests import AccuracyTest
-from tasks.core.comparison.agreement import Curve, Row
+from tasks.core.comparison.agreement import Curve, OtherSimilarity, Row
 from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.factorial import Factorial, Interaction, SimpleEffect
 from tasks.core.comparison.per_user import PerUser
@@ -127,6 +127,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `runs`", [RunRef]),
         ("… `look`", [Look, Levels]),
         ("… `earlier_looks`", [EarlierLook]),
+        ("… `other_similarity`", [OtherSimilarity]),
         ("`check`", [Estimate, Precision]),
     ],
 )

@@ -102,13 +102,19 @@ def similar(
     item: Annotated[str | None, typer.Option("--item", help="An item's index, by first appearance.")] = None,
     n: Annotated[int, typer.Option("-n", help="How many neighbours.")] = 5,
     raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="factors or scores: what similarity is computed from. Default: what was judged."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the nearest neighbours of a user or an item, of each model side by side."""
     if (user is None) == (item is None):
         raise typer.BadParameter("give either --user or --item")
+    if by not in (None, "factors", "scores"):
+        raise typer.BadParameter(f"found --by {by}; expected factors or scores")
     target, entity = ("items", str(item)) if user is None else ("users", user)
-    _print_lists(run, target, entity, n=n, raw=raw, as_json=as_json)
+    _print_lists(run, target, entity, n=n, raw=raw, by=by, as_json=as_json)
 
 
 @commands.command()
@@ -154,11 +160,13 @@ def _tables(client: "MlflowClient", run: "Run") -> dict[str, list[dict[str, Any]
     return tables
 
 
-def _print_lists(run: str, target: str, entity: str, *, n: int, raw: bool, as_json: bool) -> None:
+def _print_lists(
+    run: str, target: str, entity: str, *, n: int, raw: bool, as_json: bool, by: str | None = None
+) -> None:
+    from flows.cli.look_up import look_up
     from flows.cli.tables import out, query_table
-    from tasks.tracking.lists import look_up
     from tasks.tracking.search import find_run
 
     client = open_default_store()
-    lists = look_up(client, find_run(client, run), target, entity, n=n, raw=raw)
+    lists = look_up(client, find_run(client, run), target, entity, n=n, raw=raw, by=by)
     print_json(asdict(lists)) if as_json else out.print(query_table(lists))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tasks.core.comparison.accuracy_tests import AccuracyTest
-from tasks.core.comparison.agreement import Curve, Row
+from tasks.core.comparison.agreement import Curve, OtherSimilarity, Row
 from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.factorial import Factorial
 from tasks.core.comparison.per_user import PerUser
@@ -19,6 +19,7 @@ from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.runs import RunRef
+from tasks.core.ranking.similarity import FACTORS
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
 
@@ -82,6 +83,12 @@ class Result:
         With planned looks, the one at which training stopped; its levels are those of the verdicts.
     earlier_looks : list of EarlierLook
         Comparisons of the same models that had been made before, with fewer of these runs.
+    similarity : str
+        What the judged neighbours are nearest by: `factors` or `scores`.
+    other_similarity : list of OtherSimilarity
+        Agreement of neighbours by the other similarity, which is described and not judged.
+    sample : dict of str to int
+        `users` and `items` -> how many were drawn, whose lists were compared; empty if all were.
     """
 
     experiment: str
@@ -114,6 +121,9 @@ class Result:
     runs: list[RunRef]
     look: Look | None = None
     earlier_looks: list[EarlierLook] = field(default_factory=list)
+    similarity: str = FACTORS
+    other_similarity: list[OtherSimilarity] = field(default_factory=list)
+    sample: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
@@ -175,6 +185,7 @@ class Result:
             self.stopped_at,
             self.cannot_reject,
             self.looked_before,
+            self.sampled,
             self.unequal_replicates,
             *below_popularity,
             *convergence,
@@ -204,6 +215,15 @@ class Result:
             f"With {self.replicates} replicates no difference of lists can be significant: the smallest p after Holm "
             f"is {self.smallest_p:.3f}; {self.replicates_needed} replicates would be enough"
         )
+
+    @property
+    def sampled(self) -> str:
+        """A clause that says whose lists were compared; empty if all users and items have lists."""
+        if not self.sample:
+            return ""
+        of_all = {"users": self.summary.users, "items": self.summary.items}
+        parts = [f"{drawn:,} of {of_all[side]:,} {side}" for side, drawn in self.sample.items()]
+        return f"Lists were made for a random sample of {enumerated(parts)}; the intervals include its variance"
 
     @property
     def unequal_replicates(self) -> str:

@@ -1,7 +1,6 @@
 """What is logged of a comparison on its parent run: metrics, tags, tables, figures, the report."""
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -26,7 +25,12 @@ USED_FITS = "runs.json"
 
 
 def log_comparison(
-    client: "MlflowClient", config: ExperimentConfig, result: Result, drawings: Sequence[Drawing], report: str
+    client: "MlflowClient",
+    config: ExperimentConfig,
+    result: Result,
+    drawings: Sequence[Drawing],
+    report: str,
+    folder: Path,
 ) -> None:
     """Log a result on its parent run, and tag the run as complete.
 
@@ -42,6 +46,8 @@ def log_comparison(
         Figures.
     report : str
         The report, in HTML.
+    folder : Path
+        A temporary folder. What it holds is uploaded too.
 
     Raises
     ------
@@ -50,22 +56,20 @@ def log_comparison(
     """
     log_metrics(client, result.parent_id, metrics_of(result))
     set_tags(client, result.parent_id, _tags(client, result))
-    with tempfile.TemporaryDirectory(prefix="latentlab-") as name:
-        folder = Path(name)
-        (folder / "figures").mkdir()
-        texts = {
-            "config.yaml": config.to_yaml(),
-            USED_FITS: json.dumps([asdict(run) for run in result.runs], indent=1),
-            RESULT: result.to_json(),
-            REPORT: report,
-            **{f"figures/{drawing.name}.svg": drawing.svg for drawing in drawings},
-        }
-        for path, text in texts.items():
-            (folder / path).write_text(text, encoding="utf-8")
-        tables = _tables(result)
-        for path, frame in tables.items():
-            artifacts.write_table(folder, path, frame)
-        artifacts.upload(client, result.parent_id, folder, tables=list(tables))
+    (folder / "figures").mkdir()
+    texts = {
+        "config.yaml": config.to_yaml(),
+        USED_FITS: json.dumps([asdict(run) for run in result.runs], indent=1),
+        RESULT: result.to_json(),
+        REPORT: report,
+        **{f"figures/{drawing.name}.svg": drawing.svg for drawing in drawings},
+    }
+    for path, text in texts.items():
+        (folder / path).write_text(text, encoding="utf-8")
+    tables = _tables(result)
+    for path, frame in tables.items():
+        artifacts.write_table(folder, path, frame)
+    artifacts.upload(client, result.parent_id, folder, tables=list(tables))
 
 
 def used_fits(client: "MlflowClient", run_id: str) -> list[RunRef]:
@@ -102,6 +106,8 @@ def metrics_of(result: Result) -> dict[str, float]:
     metrics |= {
         f"accuracy/{row.metric}.{row.model}": row.mean for row in (*result.accuracy, *result.reference_accuracy)
     }
+    for described in result.other_similarity:
+        metrics |= described.metrics
     metrics |= {f"split/{name}": float(count) for name, count in result.held_out.items()}
     for point in result.sweep.points if result.sweep else ():
         metrics |= {f"fit_seconds/{point.model}": point.seconds.mean, f"factor_mb/{point.model}": point.megabytes}
@@ -134,6 +140,9 @@ def _tables(result: Result) -> "dict[str, pd.DataFrame]":
     if result.answers:
         tables["verdict.json"] = pd.DataFrame([asdict(answer) for answer in result.answers])
     tables["comparison.json"] = pd.DataFrame([asdict(row) for row in result.comparison])
+    if result.other_similarity:
+        rows = [{**asdict(row), "delta": row.delta} for row in result.other_similarity]
+        tables["other_similarity.json"] = pd.DataFrame(rows)
     if result.accuracy:
         accuracy = (*result.accuracy, *result.reference_accuracy)
         tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in accuracy])

@@ -1,58 +1,218 @@
 """Lists and per-user metrics of runs that exist."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.comparison.agreement import RunLists
-from tasks.core.comparison.query_lists import Names, QueryLists, query_lists
+from tasks.core.comparison.agreement import SIDES, RunLists
 from tasks.core.config.base import LIST_LENGTH
-from tasks.core.errors import ConfigError
-from tasks.core.planning.runs import MODEL, PARENT, RunRef
+from tasks.core.models.factors import Factors
+from tasks.core.planning.runs import MODEL, RunRef
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
-from tasks.core.types import RawId
+from tasks.core.ranking.similarity import FACTORS, SCORES, SIMILARITIES, make_lists
+from tasks.core.types import Ids
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.results import result_of
-from tasks.tracking.runs import run_ref
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
 
     from tasks.core.data.interactions import Interactions
 
-ARTIFACTS = {
-    "users": ("neighbours/users.parquet", "neighbour"),
-    "items": ("neighbours/items.parquet", "neighbour"),
-    "recommendations": ("recommendations.parquet", "item"),
-}
-"""Target -> the artifact of its lists, and the column of what is listed."""
+FACTORS_FILE = "factors.npz"
+KINDS = (*product(("users", "items"), SIMILARITIES), ("recommendations", FACTORS))
+"""Target and similarity of the lists that a fit has. The similarity decides nothing for recommendations."""
 ACCURACY = "accuracy.parquet"
+SAMPLE = "sample.parquet"
+"""Artifact that says whose lists a fit has. A fit that has the lists of all users and items has no such file."""
 
 
-def read_lists(files: RunFiles, n_users: int, n_items: int) -> RunLists:
-    """Return all lists of a complete run.
+def artifact(target: str, by: str = FACTORS) -> tuple[str, str]:
+    """Return where the lists of a run are.
+
+    Parameters
+    ----------
+    target : str
+        `users`, `items` or `recommendations`.
+    by : str
+        For neighbours: `factors` or `scores`.
+
+    Returns
+    -------
+    path : str
+        Path of the artifact.
+    column : str
+        Its column of what is listed.
+    """
+    if target == "recommendations":
+        return "recommendations.parquet", "item"
+    return f"neighbours/{target}{'_by_scores' if by == SCORES else ''}.parquet", "neighbour"
+
+
+class ListReader:
+    """Reads the lists of runs that exist, and computes those that a run lacks from its factors.
+
+    A fit lacks lists if an earlier version made it, or if its config drew another sample.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        What the models were fitted on.
+    entities : mapping of str to Entities
+        The `users` and the `items` whose lists are wanted.
+    computed : Path, optional
+        A folder in which lists that were computed are kept, below `neighbours/MODEL-REPLICATE/`.
+    """
+
+    def __init__(
+        self, interactions: "Interactions", entities: Mapping[str, Entities], computed: Path | None = None
+    ) -> None:
+        self._interactions, self._entities, self._computed = interactions, entities, computed
+
+    def run_lists(self, run: RunRef, files: RunFiles, by: str) -> RunLists:
+        """Return all lists of a run.
+
+        Parameters
+        ----------
+        run : RunRef
+            The run.
+        files : RunFiles
+            Its files.
+        by : str
+            Similarity of the neighbours: `factors` or `scores`.
+
+        Returns
+        -------
+        RunLists
+
+        Raises
+        ------
+        TrackingError
+            If a file is missing or damaged.
+        """
+        return RunLists(**{target: self.lists(run, files, target, by) for target in SIDES})
+
+    def lists(self, run: RunRef, files: RunFiles, target: str, by: str) -> Lists:
+        """Return the lists of one target of a run.
+
+        Parameters
+        ----------
+        run : RunRef
+            The run.
+        files : RunFiles
+            Its files.
+        target, by : str
+            See `artifact`.
+
+        Returns
+        -------
+        Lists
+            One list for each of the wanted users or items.
+
+        Raises
+        ------
+        TrackingError
+            If a file is missing or damaged.
+        """
+        rows = self._entities[SIDES[target]].rows
+        stored = read_stored(files, target, by, rows)
+        if stored is not None:
+            return stored
+        factors = read_factors(files)
+        lists = make_lists(factors, target, by, liked=self._interactions.matrix, n=LIST_LENGTH, rows=rows)
+        if self._computed is not None:
+            path, column = artifact(target, by)
+            kept = self._computed / kept_path(run, path)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            lists.frame(column, rows).to_parquet(kept, index=False)
+        return lists
+
+
+def kept_path(run: RunRef, path: str) -> str:
+    """Return where a comparison keeps lists that a fit lacks.
+
+    Parameters
+    ----------
+    run : RunRef
+        The fit.
+    path : str
+        Path that the lists would have among its artifacts.
+
+    Returns
+    -------
+    str
+        Path of an artifact of the parent run.
+    """
+    return f"neighbours/{run.model}-{run.replicate}/{PurePosixPath(path).name}"
+
+
+def read_stored(files: RunFiles, target: str, by: str, rows: Ids, path: str = "") -> Lists | None:
+    """Return lists that a run has among its files.
 
     Parameters
     ----------
     files : RunFiles
-        Files of the run.
-    n_users, n_items : int
-        Number of users and of items.
+        Files of a complete run.
+    target, by : str
+        See `artifact`.
+    rows : (R,) int32
+        The users or items, ascending.
+    path : str
+        Of the lists, by default that of a fit's. See `kept_path` for those that a comparison keeps.
 
     Returns
     -------
-    RunLists
+    Lists or None
+        None if the run does not have all of these lists.
+
+    Raises
+    ------
+    TrackingError
+        If a file is damaged.
     """
-    sizes = {"users": n_users, "items": n_items, "recommendations": n_users}
-    return RunLists(**{target: read_target(files, target, size) for target, size in sizes.items()})
+    import pandas as pd
+
+    usual_path, column = artifact(target, by)
+    path = path or usual_path
+    if path not in files.entries:
+        return None
+    if SAMPLE in files.entries:
+        with files.reading(SAMPLE) as file:
+            sample = pd.read_parquet(file)
+        if not np.isin(rows, sample["index"][sample["side"] == SIDES[target]]).all():
+            return None
+    with files.reading(path) as file:
+        return Lists.from_frame(pd.read_parquet(file), column, rows)
+
+
+def read_factors(files: RunFiles) -> Factors:
+    """Return the factors of a complete run.
+
+    Raises
+    ------
+    TrackingError
+        If the file is missing or damaged.
+    """
+    with files.reading(FACTORS_FILE) as file:
+        return Factors.load(file)
+
+
+def sample_frame(entities: Mapping[str, Entities]) -> "pd.DataFrame":
+    """Return the contents of `SAMPLE`: `side`, `index`, and `drawn`, which is false for a query that was added."""
+    import pandas as pd
+
+    frames = [
+        pd.DataFrame({"side": side, "index": of_side.rows, "drawn": of_side.drawn})
+        for side, of_side in entities.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def lists_by_model(
-    models: Iterable[str], runs: Iterable[RunRef], files: Mapping[str, RunFiles], interactions: "Interactions"
+    models: Iterable[str], runs: Iterable[RunRef], files: Mapping[str, RunFiles], reader: ListReader, by: str
 ) -> dict[str, list[RunLists]]:
     """Return the lists of every run.
 
@@ -64,8 +224,10 @@ def lists_by_model(
         Those of the evaluation have no lists, and are left out.
     files : mapping of str to RunFiles
         Run id -> its files.
-    interactions : Interactions
-        What the models were fitted on.
+    reader : ListReader
+        Reads them.
+    by : str
+        Similarity of the neighbours: `factors` or `scores`.
 
     Returns
     -------
@@ -77,35 +239,11 @@ def lists_by_model(
     TrackingError
         If a file is missing or damaged.
     """
-    users, items = interactions.matrix.shape
     lists: dict[str, list[RunLists]] = {model: [] for model in models}
     for run in runs:
         if run.role == MODEL:
-            lists[run.model].append(read_lists(files[run.run_id], users, items))
+            lists[run.model].append(reader.run_lists(run, files[run.run_id], by))
     return lists
-
-
-def read_target(files: RunFiles, target: str, n_entities: int) -> Lists:
-    """Return the lists of one target of a complete run.
-
-    Parameters
-    ----------
-    files : RunFiles
-        Files of the run.
-    target : str
-        `users`, `items` or `recommendations`.
-    n_entities : int
-        Number of lists.
-
-    Returns
-    -------
-    Lists
-    """
-    import pandas as pd
-
-    path, column = ARTIFACTS[target]
-    with files.reading(path) as file:
-        return Lists.from_frame(pd.read_parquet(file), column, n_entities)
 
 
 def read_accuracy(files: RunFiles, metrics: Sequence[str]) -> "pd.DataFrame":
@@ -127,87 +265,3 @@ def read_accuracy(files: RunFiles, metrics: Sequence[str]) -> "pd.DataFrame":
 
     with files.reading(ACCURACY) as file:
         return pd.read_parquet(file, columns=["index", *metrics])
-
-
-def look_up(client: "MlflowClient", run: "Run", target: str, entity: str, *, n: int, raw: bool) -> QueryLists:
-    """Return the list of one user or item in a run, or in every model of a comparison over all replicates.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        Client of the store.
-    run : Run
-        A fit or a comparison.
-    target : str
-        `users`, `items` or `recommendations`.
-    entity : str
-        An index, or with `raw` one of the data set's own ids.
-    n : int
-        Length of the list.
-    raw : bool
-        Whether `entity` is a raw id.
-
-    Returns
-    -------
-    QueryLists
-
-    Raises
-    ------
-    ConfigError
-        If there is no such user or item, `n` is more than what is stored, or the run has no lists.
-    """
-    if not 1 <= n <= LIST_LENGTH:
-        raise ConfigError(f"found -n {n}; expected 1 to {LIST_LENGTH}, the number of entries that each run keeps")
-    fits = _fits(client, run)
-    names = _names(next(iter(fits.values()))[0])
-    index = _index(names, target, entity, raw=raw)
-    size = len(names.item_ids if target == "items" else names.user_ids)
-    lists = {model: [read_target(files, target, size) for files in replicates] for model, replicates in fits.items()}
-    return query_lists(f"{target}_{index}", target, index, n=n, names=names, lists=lists)
-
-
-def _fits(client: "MlflowClient", run: "Run") -> dict[str, list[RunFiles]]:
-    """Return the files to read, by model."""
-    ref = run_ref(run)
-    if ref.role == PARENT:
-        fits: dict[str, list[RunFiles]] = {}
-        for fit in result_of(client, run).runs:
-            if fit.role == MODEL:
-                fits.setdefault(fit.model, []).append(RunFiles(client, fit.run_id))
-        return fits
-    if ref.role != MODEL:
-        role = ref.role or "not one of latentlab's"
-        raise ConfigError(f"run {ref.run_id} has no lists: its role is {role}; name a model's run")
-    return {f"{ref.model} #{ref.replicate}": [RunFiles(client, ref.run_id)]}
-
-
-def _names(files: RunFiles) -> Names:
-    """Return the users and items that a run's indexes mean."""
-    import pandas as pd
-
-    with files.reading("users.parquet") as users_file, files.reading("items.parquet") as items_file:
-        users, items = pd.read_parquet(users_file), pd.read_parquet(items_file)
-    titles = items["title"].to_numpy(dtype=np.str_)
-    return Names(_raw_ids(users), _raw_ids(items), titles if titles.astype(bool).any() else None)
-
-
-def _raw_ids(frame: "pd.DataFrame") -> "npt.NDArray[Any]":
-    """Return ids as integers or as text, as `Interactions` has them."""
-    ids = frame["raw_id"].to_numpy()
-    return ids if ids.dtype.kind == "i" else ids.astype(np.str_)
-
-
-def _index(names: Names, target: str, entity: str, *, raw: bool) -> int:
-    kind, ids = ("item", names.item_ids) if target == "items" else ("user", names.user_ids)
-    if raw:
-        raw_ids: list[RawId] = ids.tolist()
-        matching = [index for index, raw_id in enumerate(raw_ids) if str(raw_id) == entity]
-        if not matching:
-            raise ConfigError(f"found {kind} id {entity!r}, which is not among the data set's {len(ids)} {kind}s")
-        return matching[0]
-    if not entity.isdecimal() or int(entity) >= len(ids):
-        raise ConfigError(
-            f"found {kind} {entity!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance "
-            "(--raw for the data set's own ids)"
-        )
-    return int(entity)

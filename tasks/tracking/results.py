@@ -223,7 +223,7 @@ def find_pilot(client: "MlflowClient", config: ExperimentConfig, data_sha256: st
             continue
         try:
             stored = config_of(client, parent)
-            if not _same_models(stored, config) or not (data_sha256 or _same_data(stored, config)):
+            if not _same_lists(stored, config) or not (data_sha256 or _same_data(stored, config)):
                 continue
             matrices = result_of(client, parent).matrices
         except LatentlabError as error:
@@ -237,8 +237,10 @@ def find_pilot(client: "MlflowClient", config: ExperimentConfig, data_sha256: st
     return None
 
 
-def _same_models(stored: ExperimentConfig, config: ExperimentConfig) -> bool:
+def _same_lists(stored: ExperimentConfig, config: ExperimentConfig) -> bool:
     settings = {name: model.identity() for name, model in stored.models.items()}
+    if (stored.neighbours.similarity, stored.resample) != (config.neighbours.similarity, config.resample):
+        return False
     return all(settings.get(name) == model.identity() for name, model in config.models.items())
 
 

@@ -11,23 +11,26 @@ from itertools import combinations, combinations_with_replacement, product
 import numpy as np
 
 from tasks.core.comparison.overlap import Agreement, Pair, chance_neighbours, chance_recommendations
+from tasks.core.inference.overlap_counts import overlap_counts
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
 from tasks.core.types import Counts, Ids, Values
 
-TARGETS = ("users", "items", "recommendations")
-"""The kinds of lists of a run: neighbours of users, neighbours of items, recommendations for users."""
+SIDES = {"users": "users", "items": "items", "recommendations": "users"}
+"""Kind of lists of a run (neighbours of users, neighbours of items, recommendations) -> whose lists they are."""
+TARGETS = tuple(SIDES)
 
 
 @dataclass(frozen=True)
 class RunLists:
-    """All lists of one replicate.
+    """The lists of one replicate: those of the rows of `Entities`, which are all users and items unless some are drawn.
 
     Attributes
     ----------
     users, items : Lists
-        Neighbours of every user and of every item.
+        Neighbours of users and of items.
     recommendations : Lists
-        Items recommended to every user.
+        Items recommended to users.
     """
 
     users: Lists
@@ -94,12 +97,111 @@ class Curve:
     chance: list[float]
 
 
+@dataclass(frozen=True)
+class OtherSimilarity:
+    """Agreement of two models' neighbours by the similarity that gets no verdict.
+
+    Attributes
+    ----------
+    target : str
+        `users`, `items`, or the name of a query.
+    by : str
+        `factors` or `scores`.
+    n : int
+        Length of the lists.
+    a, b : str
+        Names of the models.
+    within_a, within_b : float or None
+        Mean overlap of two runs of one model; None for a single run.
+    between : float
+        Mean overlap of a run of A and a run of B.
+    """
+
+    target: str
+    by: str
+    n: int
+    a: str
+    b: str
+    within_a: float | None
+    within_b: float | None
+    between: float
+
+    @property
+    def delta(self) -> float | None:
+        """Excess disagreement, see `tasks.core.inference.effect`; None for a single run."""
+        if self.within_a is None or self.within_b is None:
+            return None
+        return (self.within_a + self.within_b) / 2 - self.between
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics of the parent run, such as `overlap/users_by_scores_at_5.k50_vs_k500`."""
+        lists = f"{self.target}_by_{self.by}_at_{self.n}"
+        values = {
+            f"overlap/{lists}.{self.a}": self.within_a,
+            f"overlap/{lists}.{self.b}": self.within_b,
+            f"overlap/{lists}.{self.a}_vs_{self.b}": self.between,
+            f"delta/{lists}.{self.a}_vs_{self.b}": self.delta,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def other_similarity(
+    lists: Mapping[str, Sequence[Mapping[str, Ids]]],
+    *,
+    by: str,
+    n: int,
+    query: Sequence[tuple[str, str, int]],
+    entities: Mapping[str, Entities],
+) -> list[OtherSimilarity]:
+    """Describe every two models by neighbours that get no verdict.
+
+    Parameters
+    ----------
+    lists : mapping of model to sequence of mappings
+        Of each replicate, `users` and `items` -> (E, >= 0) int32 neighbours.
+    by : str
+        What they are nearest by: `factors` or `scores`.
+    n : int
+        Length of the lists that are compared.
+    query : sequence of (name, target, entity)
+        Single entities, as `queries` yields them; recommendations are passed over.
+    entities : mapping of str to Entities
+        The `users` and the `items` that have lists.
+
+    Returns
+    -------
+    list of OtherSimilarity
+    """
+    owners = np.array([model for model, replicates in lists.items() for _ in replicates])
+    rows = []
+    for target, of_target in entities.items():
+        subjects = [(name, of_target.position(entity)) for name, of, entity in query if of == target]
+        runs = [replicate[target] for replicates in lists.values() for replicate in replicates]
+        own = {name: [run[position : position + 1] for run in runs] for name, position in subjects}
+        for name, ids in {target: [of_target.of_sample(run) for run in runs], **own}.items():
+            overlaps = overlap_counts(ids, n)
+            matrix = overlaps.counts / overlaps.denominator
+            within = {model: _within(matrix[np.ix_(owners == model, owners == model)]) for model in lists}
+            for a, b in combinations(lists, 2):
+                between = float(matrix[np.ix_(owners == a, owners == b)].mean())
+                rows.append(OtherSimilarity(name, by, n, a, b, within[a], within[b], between))
+    return rows
+
+
+def _within(matrix: Values) -> float | None:
+    """Return the mean over every two of S runs."""
+    pairs = matrix[np.triu_indices(len(matrix), 1)]
+    return float(pairs.mean()) if len(pairs) else None
+
+
 def compare(
     runs: Mapping[str, Sequence[RunLists]],
     *,
     depths: Sequence[int],
     query: Sequence[tuple[str, str, int]],
     candidates: Counts,
+    entities: Mapping[str, Entities] | None = None,
     longest: int = 0,
 ) -> tuple[list[Row], list[Curve]]:
     """Compare every two models, and every model with itself.
@@ -112,8 +214,10 @@ def compare(
         Depths of the rows.
     query : sequence of (name, target, entity)
         Single entities to compare besides the targets, as `queries` yields them.
-    candidates : (U,) int64
-        Number of items that can be recommended to each user.
+    candidates : (E,) int64
+        Number of items that can be recommended to each user who has a list.
+    entities : mapping of str to Entities, optional
+        The `users` and the `items` that have lists; by default all.
     longest : int
         Curves cover the depths 1 to `longest`.
 
@@ -125,21 +229,27 @@ def compare(
         One for each pair of models and target.
     """
     rows, curves = [], []
-    for target in TARGETS:
+    entities = entities or every_entity(next(iter(runs.values()))[0])
+    for target, side in SIDES.items():
+        of_target = entities[side]
         lists = {model: [getattr(run, target).ids for run in replicates] for model, replicates in runs.items()}
         # All entities of the target come first, then its queries.
         subjects = [(target, None), *((name, entity) for name, of, entity in query if of == target)]
-        chances = {name: [_chance(lists, target, n, entity, candidates) for n in depths] for name, entity in subjects}
-        chance_curve = [_chance(lists, target, n, None, candidates) for n in range(1, longest + 1)]
+        chances = {
+            name: [_chance(of_target, target, n, entity, candidates) for n in depths] for name, entity in subjects
+        }
+        chance_curve = [_chance(of_target, target, n, None, candidates) for n in range(1, longest + 1)]
         for a, b in combinations_with_replacement(runs, 2):
             run_pairs = combinations(lists[a], 2) if a == b else product(lists[a], lists[b])
             overlaps: list[Values] = []
             agreements: dict[tuple[str, int], list[Agreement]] = {(name, n): [] for name, _ in subjects for n in depths}
             for left, right in run_pairs:  # a pair takes some 800 bytes an entity: one at a time is in memory
                 pair = Pair.of(left, right)
-                overlaps.append(pair.overlaps(longest))
+                drawn = pair if of_target.are_all else pair.of_rows(of_target.drawn)
+                overlaps.append(drawn.overlaps(longest))
                 for (name, entity), n in product(subjects, depths):
-                    agreements[name, n].append((pair if entity is None else pair.of_entity(entity)).at(n))
+                    subject = drawn if entity is None else pair.of_entity(of_target.position(entity))
+                    agreements[name, n].append(subject.at(n))
             means = np.mean(overlaps, axis=0).tolist() if overlaps else []
             curves.append(Curve(target, a, b, means, chance_curve))
             for name, _ in subjects:
@@ -152,16 +262,18 @@ def compare(
     return rows, curves
 
 
-def _chance(
-    lists: Mapping[str, Sequence[Ids]],
-    target: str,
-    n: int,
-    entity: int | None,
-    candidates: Counts,
-) -> float:
-    if target == "recommendations":
-        return chance_recommendations(n, candidates if entity is None else candidates[entity : entity + 1])
-    return chance_neighbours(n, len(next(iter(lists.values()))[0]))
+def every_entity(run: RunLists) -> dict[str, Entities]:
+    """Return all users and items, if a run has the lists of all."""
+    return {"users": Entities.all(len(run.users.ids)), "items": Entities.all(len(run.items.ids))}
+
+
+def _chance(entities: Entities, target: str, n: int, entity: int | None, candidates: Counts) -> float:
+    if target != "recommendations":
+        return chance_neighbours(n, entities.population)
+    if entity is None:
+        return chance_recommendations(n, entities.of_sample(candidates))
+    position = entities.position(entity)
+    return chance_recommendations(n, candidates[position : position + 1])
 
 
 def _mean(values: list[float]) -> float | None:

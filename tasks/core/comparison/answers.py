@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from tasks.core.comparison.agreement import RunLists
+from tasks.core.comparison.agreement import SIDES, RunLists, every_entity
 from tasks.core.comparison.endpoints import Endpoint
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.verdict import (
@@ -28,6 +28,8 @@ from tasks.core.inference.multiplicity import LEVEL, Levels
 from tasks.core.inference.overlap_counts import overlap_counts, overlap_counts_by_entity
 from tasks.core.inference.permutation import replicates_needed, smallest_p
 from tasks.core.inference.steady import loss_of_run_left_out
+from tasks.core.ranking.entities import Entities
+from tasks.core.ranking.lists import Lists
 from tasks.core.types import Ids
 
 MOST_ENTITIES = 20_000
@@ -132,6 +134,7 @@ def answer(
     baseline: str,
     seed: int,
     levels: Levels = Levels(),
+    entities: Mapping[str, Entities] | None = None,
 ) -> tuple[list[Answer], list[RunMatrix]]:
     """Compare every two models on every endpoint.
 
@@ -147,6 +150,8 @@ def answer(
         Of the permutations that are sampled.
     levels : Levels
         What the adjusted p of each claim is compared with.
+    entities : mapping of str to Entities, optional
+        The `users` and the `items` that have lists; by default all.
 
     Returns
     -------
@@ -160,9 +165,9 @@ def answer(
     runs = [(model, replicate) for model in models for replicate in range(len(lists[model]))]
     findings: list[tuple[Endpoint, str, str, Finding]] = []
     matrices = []
+    entities = entities or every_entity(next(iter(lists.values()))[0])
     for endpoint in endpoints:
-        rows = slice(None) if endpoint.entity is None else slice(endpoint.entity, endpoint.entity + 1)
-        ids = [getattr(lists[model][replicate], endpoint.of).ids[rows] for model, replicate in runs]
+        ids = [_ids(lists[model][replicate], endpoint, entities[SIDES[endpoint.of]]) for model, replicate in runs]
         overlaps = overlap_counts(ids, endpoint.n)
         matrices.append(RunMatrix(endpoint.target, endpoint.n, runs, overlaps.counts / overlaps.denominator))
         for a, b in combinations(models, 2):
@@ -179,6 +184,15 @@ def answer(
         for position, (endpoint, a, b, finding) in enumerate(findings)
     ]
     return answers, matrices
+
+
+def _ids(run: RunLists, endpoint: Endpoint, entities: Entities) -> Ids:
+    """Return the lists of an endpoint: of the query, or of all users or items that were drawn."""
+    lists: Lists = getattr(run, endpoint.of)
+    if endpoint.entity is None:
+        return entities.of_sample(lists.ids)
+    position = entities.position(endpoint.entity)
+    return lists.ids[position : position + 1]
 
 
 def _unadjusted(

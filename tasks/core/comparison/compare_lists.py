@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.comparison import query_lists
-from tasks.core.comparison.agreement import TARGETS, Curve, Row, RunLists, compare
+from tasks.core.comparison.agreement import SIDES, Curve, Row, RunLists, compare, every_entity
 from tasks.core.comparison.answers import Answer, answer
 from tasks.core.comparison.endpoints import count_tests, endpoints
 from tasks.core.comparison.factorial import Factorial, factorial
@@ -19,6 +19,8 @@ from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.interactions import Interactions
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.permutation import replicates_needed, smallest_p
+from tasks.core.ranking.entities import Entities
+from tasks.core.ranking.similarity import FACTORS
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ComparisonConfig, QueriesConfig
@@ -78,6 +80,8 @@ def compare_lists(
     comparison: "ComparisonConfig",
     seed: int,
     levels: Levels = Levels(),
+    entities: Mapping[str, Entities] | None = None,
+    similarity: str = FACTORS,
 ) -> ListComparison:
     """Compare models by the lists of all their runs.
 
@@ -99,28 +103,38 @@ def compare_lists(
         Of permutations, samples of users and the floor, where they are random.
     levels : Levels
         What the adjusted p-values of the verdicts are compared with.
+    entities : mapping of str to Entities, optional
+        The `users` and the `items` that have lists; by default all.
+    similarity : str
+        What the neighbours are nearest by: `factors` or `scores`.
 
     Returns
     -------
     ListComparison
     """
-    per_row = np.diff(interactions.matrix.indptr).astype(np.int64)  # (U,)
+    entities = entities or every_entity(next(iter(lists.values()))[0])
+    users = entities["users"]
+    activity = np.diff(interactions.matrix.indptr).astype(np.int64)[users.rows]  # (E,)
     named_queries = list(query_lists.queries(queries.users, queries.items, queries.recommend_for))
     rows, curves = compare(
         lists,
         depths=comparison.depths,
         query=named_queries,
-        candidates=interactions.matrix.shape[1] - per_row,
+        candidates=interactions.matrix.shape[1] - activity,
+        entities=entities,
         longest=LIST_LENGTH,
     )
-    judged = list(endpoints(queries, comparison))
-    answers, matrices = answer(lists, judged, baseline=baseline, seed=seed, levels=levels)
+    judged = list(endpoints(queries, comparison, similarity))
+    answers, matrices = answer(lists, judged, baseline=baseline, seed=seed, levels=levels, entities=entities)
     pairs = [(row.a, row.b) for row in answers if row.target == "users" and row.a == baseline]
     ids = {
-        target: {model: [getattr(run, target).ids for run in runs] for model, runs in lists.items()}
-        for target in TARGETS
+        target: {
+            model: [entities[side].of_sample(getattr(run, target).ids) for run in runs] for model, runs in lists.items()
+        }
+        for target, side in SIDES.items()
     }
-    raw = raw_neighbours(interactions, n=queries.n) if pairs else {}
+    neighbours_of_users = {model: [run.users.ids for run in runs] for model, runs in lists.items()}
+    raw = raw_neighbours(interactions, n=queries.n, entities=entities) if pairs else {}
     names = Names(interactions.user_ids, interactions.item_ids, interactions.item_titles)
     tests = count_tests(judged, len(models))
     runs_of_others = [len(runs) for model, runs in lists.items() if model != baseline]
@@ -139,7 +153,16 @@ def compare_lists(
             if endpoint.entity is None
         ],
         per_user=[
-            per_user(ids["users"], a, b, n=queries.n, activity=per_row, queries=queries.users, seed=seed)
+            per_user(
+                neighbours_of_users,
+                a,
+                b,
+                n=queries.n,
+                activity=activity,
+                entities=users,
+                queries=queries.users,
+                seed=seed,
+            )
             for a, b in pairs
         ],
         queries=[
@@ -150,6 +173,7 @@ def compare_lists(
                 n=queries.recommend_n if target == "recommendations" else queries.n,
                 names=names,
                 lists={model: [getattr(run, target) for run in runs] for model, runs in lists.items()},
+                position=entities[SIDES[target]].position(entity),
             )
             for name, target, entity in named_queries
         ],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.core.comparison import query_lists
+from tasks.core.ranking.similarity import FACTORS, SCORES
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ComparisonConfig, ExperimentConfig, QueriesConfig
@@ -28,6 +29,8 @@ class Endpoint:
         Whether it gets a verdict: its p is adjusted together with those of the other endpoints of the family.
     margin : float
         The smallest Δ that matters, in units of overlap.
+    similarity : str
+        What neighbours are nearest by: `factors` or `scores`.
     """
 
     target: str
@@ -36,20 +39,26 @@ class Endpoint:
     n: int
     family: bool
     margin: float
+    similarity: str = FACTORS
 
     @property
     def subject(self) -> str:
         """The lists in words, such as `the 5 users nearest to user 10`."""
-        if self.entity is None:
-            entity, entries = {
-                "users": ("user", "nearest users"),
-                "items": ("item", "nearest items"),
-                "recommendations": ("user", "recommendations"),
-            }[self.of]
-            return f"every {entity}'s {self.n} {entries}"
         if self.of == "recommendations":
+            if self.entity is None:
+                return f"every user's {self.n} recommendations"
             return f"the {self.n} recommendations for user {self.entity}"
-        return f"the {self.n} {self.of} nearest to {self.of[:-1]} {self.entity}"
+        by = " by predicted scores" if self.similarity == SCORES else ""
+        if self.entity is None:
+            return f"every {self.of[:-1]}'s {self.n} nearest {self.of}{by}"
+        return f"the {self.n} {self.of} nearest to {self.of[:-1]} {self.entity}{by}"
+
+    @property
+    def steadier_lists(self) -> str:
+        """Settings with which two seeds give lists that are more alike, in words."""
+        if self.of == "recommendations" or self.similarity == SCORES:
+            return "More iterations or acceleration: balanced"
+        return "More iterations, acceleration: balanced, or similarity: scores"
 
     @property
     def entries(self) -> str:
@@ -57,7 +66,9 @@ class Endpoint:
         return "recommendations" if self.of == "recommendations" else "neighbours"
 
 
-def endpoints(queries: "QueriesConfig", comparison: "ComparisonConfig") -> Iterator[Endpoint]:
+def endpoints(
+    queries: "QueriesConfig", comparison: "ComparisonConfig", similarity: str = FACTORS
+) -> Iterator[Endpoint]:
     """List the endpoints of an experiment.
 
     Parameters
@@ -66,6 +77,8 @@ def endpoints(queries: "QueriesConfig", comparison: "ComparisonConfig") -> Itera
         The queried entities and the lengths of the lists.
     comparison : ComparisonConfig
         The margins.
+    similarity : str
+        What neighbours are nearest by: `factors` or `scores`.
 
     Yields
     ------
@@ -74,13 +87,13 @@ def endpoints(queries: "QueriesConfig", comparison: "ComparisonConfig") -> Itera
         other queries, which are described only. The first endpoint is the primary one.
     """
     for user in queries.users:
-        yield Endpoint(f"user_{user}", "users", user, queries.n, True, comparison.margin_query)
-    yield Endpoint("users", "users", None, queries.n, True, comparison.margin)
-    yield Endpoint("items", "items", None, queries.n, True, comparison.margin)
+        yield Endpoint(f"user_{user}", "users", user, queries.n, True, comparison.margin_query, similarity)
+    yield Endpoint("users", "users", None, queries.n, True, comparison.margin, similarity)
+    yield Endpoint("items", "items", None, queries.n, True, comparison.margin, similarity)
     yield Endpoint("recommendations", "recommendations", None, queries.recommend_n, True, comparison.margin)
     for name, target, entity in query_lists.queries((), queries.items, queries.recommend_for):
         n = queries.recommend_n if target == "recommendations" else queries.n
-        yield Endpoint(name, target, entity, n, False, comparison.margin_query)
+        yield Endpoint(name, target, entity, n, False, comparison.margin_query, similarity)
 
 
 def family_size(config: "ExperimentConfig") -> int:

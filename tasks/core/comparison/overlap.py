@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.core.types import Counts, Ids, Values
+from tasks.core.types import Counts, Ids, Mask, Values
 
 RBO_P = 0.8
 """Persistence p of rank-biased overlap: the weight of depth d + 1 relative to that of depth d."""
@@ -68,8 +68,11 @@ class Pair:
 
     def of_entity(self, index: int) -> "Pair":
         """Return the comparison of one entity alone."""
-        row = slice(index, index + 1)
-        return Pair(self.shared[row], self.lengths_a[row], self.lengths_b[row])
+        return self.of_rows(slice(index, index + 1))
+
+    def of_rows(self, rows: slice | Mask) -> "Pair":
+        """Return the comparison of some of the entities."""
+        return Pair(self.shared[rows], self.lengths_a[rows], self.lengths_b[rows])
 
     def overlaps(self, depth: int) -> Values:
         """Return the mean overlap at every depth from 1 to `depth`, as `at` defines it: (depth,) float64."""

@@ -9,6 +9,7 @@ from tasks.core.inference.effect import delta_by_entity
 from tasks.core.inference.multiplicity import LEVEL, benjamini_hochberg
 from tasks.core.inference.overlap_counts import overlap_counts_by_entity
 from tasks.core.inference.permutation import permutation_p_by_entity, smallest_p
+from tasks.core.ranking.entities import Entities
 from tasks.core.types import Counts, Ids
 
 MOST_USERS = 20_000
@@ -63,6 +64,7 @@ def per_user(
     *,
     n: int,
     activity: Counts,
+    entities: Entities,
     queries: Sequence[int],
     seed: int,
 ) -> PerUser:
@@ -70,14 +72,16 @@ def per_user(
 
     Parameters
     ----------
-    lists : mapping of model to sequence of (U, >= 0) int32
-        Neighbours of all users in each run.
+    lists : mapping of model to sequence of (E, >= 0) int32
+        Neighbours of the users in each run.
     a, b : str
         Names of the models.
     n : int
         Length of the lists.
-    activity : (U,) int64
-        Number of interactions of each user.
+    activity : (E,) int64
+        Number of interactions of each user who has a list.
+    entities : Entities
+        The users who have lists.
     queries : sequence of int
         Users who are tested in any case, and reported.
     seed : int
@@ -94,10 +98,11 @@ def per_user(
     """
     from scipy.stats import spearmanr
 
-    users = np.arange(len(activity))
+    users = np.arange(len(activity))  # positions among the users who have lists
+    queried = {user: entities.position(user) for user in queries}
     if len(users) > MOST_USERS:
         sample = np.random.default_rng(seed).choice(len(users), MOST_USERS, replace=False)
-        users = np.union1d(sample, np.asarray(queries, dtype=np.int64))
+        users = np.union1d(sample, np.array(list(queried.values()), dtype=np.int64))
     runs_a, runs_b = lists[a], lists[b]
     labels = np.repeat([False, True], [len(runs_a), len(runs_b)])
     overlaps = overlap_counts_by_entity([run[users] for run in (*runs_a, *runs_b)], n)
@@ -118,5 +123,7 @@ def per_user(
         # Benjamini and Hochberg leave p unchanged if all users have the same p.
         least_adjusted=smallest_p(len(runs_a), len(runs_b)),
         activity=None if constant else float(spearmanr(replaced, activity[users]).statistic),
-        queries={f"user_{user}": float(replaced[np.searchsorted(users, user)]) for user in queries},
+        queries={
+            f"user_{user}": float(replaced[np.searchsorted(users, position)]) for user, position in queried.items()
+        },
     )

@@ -124,7 +124,14 @@ def queries(users: Sequence[int], items: Sequence[int], recommend_for: Sequence[
 
 
 def query_lists(
-    name: str, target: str, index: int, *, n: int, names: Names, lists: Mapping[str, Sequence[Lists]]
+    name: str,
+    target: str,
+    index: int,
+    *,
+    n: int,
+    names: Names,
+    lists: Mapping[str, Sequence[Lists]],
+    position: int | None = None,
 ) -> QueryLists:
     """Merge the lists that each model's replicates give one entity.
 
@@ -141,7 +148,9 @@ def query_lists(
     names : Names
         Raw ids and titles.
     lists : mapping of model to sequence of Lists
-        All lists of the target, one element for each replicate.
+        Lists of the target, one element for each replicate.
+    position : int, optional
+        Of the list of this user or item among them, by default its index.
 
     Returns
     -------
@@ -149,17 +158,16 @@ def query_lists(
         Entries by share, then by mean rank, then by index.
     """
     raw_id, title = names.of(index, item=target == "items")
-    models = {
-        model: _merged(replicates, index, n, names, item=target != "users") for model, replicates in lists.items()
-    }
+    row = index if position is None else position
+    models = {model: _merged(replicates, row, n, names, item=target != "users") for model, replicates in lists.items()}
     return QueryLists(name, target, index, raw_id, title, n, models)
 
 
-def _merged(replicates: Sequence[Lists], entity: int, n: int, names: Names, *, item: bool) -> list[Entry]:
+def _merged(replicates: Sequence[Lists], row: int, n: int, names: Names, *, item: bool) -> list[Entry]:
     ranks: dict[int, list[int]] = {}
     scores: dict[int, list[float]] = {}
     for run in replicates:
-        listed = zip(run.ids[entity, :n].tolist(), run.scores[entity, :n].tolist(), strict=True)
+        listed = zip(run.ids[row, :n].tolist(), run.scores[row, :n].tolist(), strict=True)
         for rank, (index, score) in enumerate(listed, start=1):
             if index >= 0:
                 ranks.setdefault(index, []).append(rank)

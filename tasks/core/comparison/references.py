@@ -12,6 +12,7 @@ import numpy as np
 
 from tasks.core.comparison.overlap import Pair
 from tasks.core.data.interactions import Interactions
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.neighbours import evenly_spread, nearest_by_interactions
 from tasks.core.types import Ids
@@ -54,7 +55,7 @@ class RawNeighbours:
     Attributes
     ----------
     rows : (R,) int32
-        The users or items.
+        Positions of the users or items among those that were drawn.
     lists : Lists
         One list for each row.
     """
@@ -63,7 +64,7 @@ class RawNeighbours:
     lists: Lists
 
 
-def raw_neighbours(interactions: Interactions, *, n: int) -> dict[str, RawNeighbours]:
+def raw_neighbours(interactions: Interactions, *, n: int, entities: Mapping[str, Entities]) -> dict[str, RawNeighbours]:
     """Compute neighbours by the cosine of the raw interactions.
 
     Parameters
@@ -72,17 +73,20 @@ def raw_neighbours(interactions: Interactions, *, n: int) -> dict[str, RawNeighb
         What the models were fitted on.
     n : int
         Length of the lists.
+    entities : mapping of str to Entities
+        The `users` and the `items` that have lists.
 
     Returns
     -------
     dict
-        For `users` and for `items`, the neighbours of all of them, or of `MOST_RAW` at even intervals.
+        For `users` and for `items`, the neighbours of all that were drawn, or of `MOST_RAW` at even intervals.
     """
     sides = {"users": interactions.matrix, "items": interactions.matrix.T.tocsr()}
     neighbours = {}
     for side, matrix in sides.items():
-        rows = evenly_spread(matrix.shape[0], MOST_RAW)
-        neighbours[side] = RawNeighbours(rows, nearest_by_interactions(matrix, n=n, rows=rows))
+        drawn = entities[side].of_sample(entities[side].rows)
+        rows = evenly_spread(len(drawn), MOST_RAW)
+        neighbours[side] = RawNeighbours(rows, nearest_by_interactions(matrix, n=n, rows=drawn[rows]))
     return neighbours
 
 

@@ -258,7 +258,7 @@ def verdict_sentence(
             text = f"The seed decides {endpoint.subject} on this data set: two seeds of {a} share {own_a} of {n} "
             text += f"{entries}, of {b} {own_b}. Beyond that, the models can differ by at most {most}. "
             text += f"Holm-adjusted p: {difference}, {below}. "
-            text += "More iterations, acceleration: balanced, or another similarity make lists steadier."
+            text += f"{endpoint.steadier_lists} make lists steadier."
         case Verdict.TOO_FEW:
             text = f"The seeds are too few to tell whether {a} and {b} differ {subject}: {replaced}. The smallest "
             text += (

@@ -9,6 +9,7 @@ from tasks.core.formatting import run_label
 from tasks.core.models import als
 from tasks.core.models.seeds import run_seed
 from tasks.core.ranking import metrics
+from tasks.core.ranking.entities import Entities
 
 MODEL, EVALUATION, PARENT = "model", "evaluation", "parent"
 """Roles of runs: fits on all interactions, fits on the train part of the split, and their parent run."""
@@ -82,6 +83,29 @@ class RunRef:
 def split_seed(config: ExperimentConfig) -> int:
     """Return the seed of the held-out split, which is the same for all models."""
     return run_seed(config.seed, "", 0, "split")
+
+
+def listed_entities(config: ExperimentConfig, users: int, items: int) -> dict[str, Entities]:
+    """Return the `users` and the `items` whose lists every run makes.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    users, items : int
+        Numbers of users and items.
+
+    Returns
+    -------
+    dict of str to Entities
+    """
+    queries, size = config.queries, config.neighbours.sample
+    return {
+        "users": Entities.draw(
+            users, size, queries={*queries.users, *queries.recommend_for}, seed=config.seed, side="users"
+        ),
+        "items": Entities.draw(items, size, queries=queries.items, seed=config.seed, side="items"),
+    }
 
 
 def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str | None = None) -> list[PlannedRun]:

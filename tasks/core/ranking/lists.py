@@ -26,13 +26,15 @@ class Lists:
     ids: Ids
     scores: Floats
 
-    def frame(self, column: str) -> "pd.DataFrame":
+    def frame(self, column: str, rows: Ids | None = None) -> "pd.DataFrame":
         """Return the lists as a frame with one row for each listed entry.
 
         Parameters
         ----------
         column : str
             Name of the column of the listed ids.
+        rows : (R,) int32, optional
+            The user or item of each list, by default 0 to R - 1.
 
         Returns
         -------
@@ -44,7 +46,7 @@ class Lists:
         entity, rank = np.nonzero(self.ids >= 0)
         return pd.DataFrame(
             {
-                "index": entity.astype(np.int32),
+                "index": entity.astype(np.int32) if rows is None else rows[entity],
                 "rank": (rank + 1).astype(np.int32),
                 column: self.ids[entity, rank],
                 "score": self.scores[entity, rank],
@@ -52,8 +54,8 @@ class Lists:
         )
 
     @classmethod
-    def from_frame(cls, frame: "pd.DataFrame", column: str, n_entities: int) -> "Lists":
-        """Return the lists from which `frame` made a frame, whose rows may be in any order.
+    def from_frame(cls, frame: "pd.DataFrame", column: str, rows: Ids) -> "Lists":
+        """Return lists from which `frame` made a frame, whose rows may be in any order.
 
         Parameters
         ----------
@@ -61,16 +63,22 @@ class Lists:
             Columns `index`, `rank`, `column` and `score`.
         column : str
             Name of the column of the listed ids.
-        n_entities : int
-            R, which includes the entities whose lists are empty.
+        rows : (R,) int32
+            Users or items, ascending, whose lists are wanted. Those without an entry have empty lists.
 
         Returns
         -------
         Lists
         """
+        entities = frame["index"].to_numpy()
+        position_of = np.full(max(int(rows.max(initial=0)), int(entities.max(initial=0))) + 1, -1, dtype=np.int32)
+        position_of[rows] = np.arange(len(rows), dtype=np.int32)
+        positions = position_of[entities]
+        if (positions < 0).any():
+            frame, positions = frame[positions >= 0], positions[positions >= 0]
         ranks = frame["rank"].to_numpy() - 1
-        shape = (n_entities, int(ranks.max(initial=0)) + 1)
+        shape = (len(rows), int(ranks.max(initial=0)) + 1)
         ids, scores = np.full(shape, -1, dtype=np.int32), np.full(shape, np.nan, dtype=np.float32)
-        ids[frame["index"], ranks] = frame[column]
-        scores[frame["index"], ranks] = frame["score"]
+        ids[positions, ranks] = frame[column]
+        scores[positions, ranks] = frame["score"]
         return cls(ids, scores)

@@ -7,13 +7,20 @@ import numpy as np
 from tasks.core.models.factors import Factors
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.top_n import top_n
-from tasks.core.types import Floats, OnProgress, Scores
+from tasks.core.types import Floats, Ids, OnProgress, Scores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def recommend(factors: Factors, liked: "csr_array", *, n: int, on_progress: OnProgress | None = None) -> Lists:
+def recommend(
+    factors: Factors,
+    liked: "csr_array",
+    *,
+    n: int,
+    rows: Ids | None = None,
+    on_progress: OnProgress | None = None,
+) -> Lists:
     """Return the n items with the highest score x.y for each user, without those that the user has liked.
 
     A user or an item of norm zero was not trained: such a user's list is empty, and no list includes such an item.
@@ -26,14 +33,18 @@ def recommend(factors: Factors, liked: "csr_array", *, n: int, on_progress: OnPr
         Interactions of each user.
     n : int
         Greatest length of a list.
+    rows : (Q,) int32, optional
+        Users whose lists are computed, by default all.
     on_progress : callable, optional
         Called after each block with the users done and the total.
 
     Returns
     -------
     Lists
-        One list for each user.
+        One list for each of `rows`, in their order.
     """
+    if rows is not None:
+        factors, liked = Factors(factors.users[rows], factors.items), liked[rows]
     return top_n(exclude(preferences(factors), liked), len(factors.users), len(factors.items), n, on_progress)
 
 

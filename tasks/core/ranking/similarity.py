@@ -1,4 +1,4 @@
-"""Vectors whose cosines are those of predicted scores.
+"""Neighbours by factors and by predicted scores.
 
 The scores U·Vᵀ determine the factors only up to an invertible map: (U·A, V·A⁻ᵀ) gives the same scores for every
 invertible A, and other cosines between the rows of U (Steck, Ekanadham and Kallus 2024, *Is cosine-similarity of
@@ -6,35 +6,88 @@ embeddings really about similarity?*). Cosines between the predicted scores of u
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.core.models.factors import Factors
-from tasks.core.types import Floats, Values
+from tasks.core.ranking.lists import Lists
+from tasks.core.ranking.neighbours import nearest
+from tasks.core.ranking.recommendations import recommend
+from tasks.core.types import Floats, Ids, OnProgress, Values
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+SIMILARITIES = FACTORS, SCORES = ("factors", "scores")
+"""What the cosine of two users or items is computed from."""
 _BLOCK_BYTES = 64 << 20
 """Approximate size of the float64 copy of a block of rows."""
 
 
-def similarity_vectors(factors: Factors, side: str, by: str) -> Floats:
-    """Return the vectors whose cosines are the similarities of users, or of items.
+def make_lists(
+    factors: Factors,
+    target: str,
+    by: str,
+    *,
+    liked: "csr_array",
+    n: int,
+    rows: Ids | None = None,
+    on_progress: OnProgress | None = None,
+) -> Lists:
+    """Return neighbours of users or of items, or recommendations for users.
 
     Parameters
     ----------
     factors : Factors
         Of a trained model.
-    side : str
-        `users` or `items`.
+    target : str
+        `users`, `items` or `recommendations`.
     by : str
-        `factors` or `scores`.
+        For neighbours: `factors` or `scores`.
+    liked : (U, I) CSR
+        Interactions, which are not recommended.
+    n : int
+        Greatest length of a list.
+    rows : (Q,) int32, optional
+        Users or items whose lists are computed, by default all.
+    on_progress : callable, optional
+        Called after each block with the lists done and the total.
 
     Returns
     -------
-    (R, k) or (R, r) float32
-        The factors themselves, or what `score_vectors` returns.
+    Lists
+        One list for each of `rows`, in their order.
     """
-    rows, columns = (factors.users, factors.items) if side == "users" else (factors.items, factors.users)
-    return rows if by == "factors" else score_vectors(rows, columns)
+    if target == "recommendations":
+        return recommend(factors, liked, n=n, rows=rows, on_progress=on_progress)
+    return make_neighbours(factors, target, by, n=n, rows=rows, on_progress=on_progress)
+
+
+def make_neighbours(
+    factors: Factors,
+    target: str,
+    by: str,
+    *,
+    n: int,
+    rows: Ids | None = None,
+    on_progress: OnProgress | None = None,
+) -> Lists:
+    """Return neighbours of users or of items by the cosine of their factors, or of their predicted scores.
+
+    Parameters
+    ----------
+    factors, target, by, n, rows, on_progress
+        As in `make_lists`; `target` is `users` or `items`.
+
+    Returns
+    -------
+    Lists
+        One list for each of `rows`, in their order.
+    """
+    own, other = (factors.users, factors.items) if target == "users" else (factors.items, factors.users)
+    vectors = own if by == FACTORS else score_vectors(own, other)
+    return nearest(vectors, n=n, rows=rows, on_progress=on_progress)
 
 
 def score_vectors(rows: Floats, columns: Floats) -> Floats:

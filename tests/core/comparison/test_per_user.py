@@ -4,6 +4,7 @@ import numpy as np
 
 from tasks.core.comparison import per_user as module
 from tasks.core.comparison.per_user import BINS, per_user
+from tasks.core.ranking.entities import Entities
 
 
 def test_users_whose_lists_change_are_significant():
@@ -13,7 +14,9 @@ def test_users_whose_lists_change_are_significant():
     changed = same.copy()
     changed[:5] += 50
     lists = {"a": [same] * 5, "b": [changed] * 5}
-    result = per_user(lists, "a", "b", n=4, activity=np.arange(10, 0, -1), queries=[3, 7], seed=1)
+    result = per_user(
+        lists, "a", "b", n=4, activity=np.arange(10, 0, -1), entities=Entities.all(10), queries=[3, 7], seed=1
+    )
     assert result.users == 10
     assert result.significant == 0.5  # p is 1/126 each, and twice that after the adjustment
     assert result.queries == {"user_3": 4.0, "user_7": 0.0}
@@ -27,7 +30,7 @@ def test_users_whose_lists_change_are_significant():
 def test_without_any_change_there_is_no_correlation():
     runs = [np.array([[1, 2], [0, 2], [0, 1]], dtype=np.int32)] * 3
     lists = {"a": runs, "b": runs}
-    result = per_user(lists, "a", "b", n=2, activity=np.array([1, 2, 3]), queries=[], seed=1)
+    result = per_user(lists, "a", "b", n=2, activity=np.array([1, 2, 3]), entities=Entities.all(3), queries=[], seed=1)
     assert result.activity is None
 
 
@@ -38,7 +41,9 @@ def test_of_many_users_a_sample_and_the_queried_users_are_tested(monkeypatch):
     lists = {"a": runs[:3], "b": runs[3:]}
     sample = np.random.default_rng(1).choice(50, 3, replace=False)
     queried = next(user for user in range(50) if user not in sample)
-    result = per_user(lists, "a", "b", n=3, activity=np.arange(50), queries=[queried], seed=1)
+    result = per_user(
+        lists, "a", "b", n=3, activity=np.arange(50), entities=Entities.all(50), queries=[queried], seed=1
+    )
     assert result.users == 4
     everybody = per_user(
         {model: [run[[queried]] for run in runs] for model, runs in lists.items()},
@@ -46,6 +51,7 @@ def test_of_many_users_a_sample_and_the_queried_users_are_tested(monkeypatch):
         "b",
         n=3,
         activity=np.array([1]),
+        entities=Entities.all(1),
         queries=[0],
         seed=1,
     )

@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 from tasks.core.comparison import references
 from tasks.core.comparison.references import RawNeighbours, reference
 from tasks.core.data.interactions import Interactions
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.neighbours import nearest_by_interactions
 
@@ -46,7 +47,9 @@ def test_raw_neighbours_of_many_users_are_computed_at_even_intervals(monkeypatch
     matrix = csr_array((np.random.default_rng(3).random((30, 12)) < 0.4).astype(np.float32))
     interactions = Interactions(matrix, np.arange(30), np.arange(12), None)
     monkeypatch.setattr(references, "MOST_RAW", 12)
-    neighbours = references.raw_neighbours(interactions, n=4)
+    neighbours = references.raw_neighbours(
+        interactions, n=4, entities={"users": Entities.all(30), "items": Entities.all(12)}
+    )
     users, items = neighbours["users"], neighbours["items"]
     assert users.rows.tolist() == [0, 2, 5, 7, 10, 13, 15, 18, 21, 23, 26, 29]
     np.testing.assert_array_equal(users.lists.ids, nearest_by_interactions(matrix, n=4).ids[users.rows])

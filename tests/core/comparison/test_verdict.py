@@ -141,7 +141,7 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
             "The seed decides the 5 users nearest to user 10 on this data set: two seeds of k50 share 0.5 of 5"
             " neighbours, of k500 1.5. Beyond that, the models can differ by at most 1.0 of 5."
             " Holm-adjusted p: 0.010 for a difference (level 0.05), 0.020 for one below the margin of 1 of 5 neighbours"
-            " (level 0.05). More iterations, acceleration: balanced, or another similarity make lists steadier.",
+            " (level 0.05). More iterations, acceleration: balanced, or similarity: scores make lists steadier.",
         ),
         (
             finding_of(0.4),

@@ -24,7 +24,7 @@ def test_a_frame_has_one_row_for_each_listed_entry() -> None:
 
 @pytest.mark.parametrize("lists", [LISTS, EMPTY], ids=["lists", "empty"])
 def test_from_frame_restores_the_lists(lists: Lists) -> None:
-    restored = Lists.from_frame(lists.frame("item"), "item", len(lists.ids))
+    restored = Lists.from_frame(lists.frame("item"), "item", np.arange(len(lists.ids)))
     np.testing.assert_array_equal(restored.ids, lists.ids)
     np.testing.assert_array_equal(restored.scores, lists.scores)
     assert (restored.ids.dtype, restored.scores.dtype) == (np.int32, np.float32)
@@ -32,4 +32,4 @@ def test_from_frame_restores_the_lists(lists: Lists) -> None:
 
 def test_the_order_of_the_rows_of_a_frame_does_not_matter() -> None:
     shuffled = LISTS.frame("item").sample(frac=1, random_state=0)
-    np.testing.assert_array_equal(Lists.from_frame(shuffled, "item", 4).ids, LISTS.ids)
+    np.testing.assert_array_equal(Lists.from_frame(shuffled, "item", np.arange(4)).ids, LISTS.ids)

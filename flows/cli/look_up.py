@@ -1,0 +1,135 @@
+"""The list of one user or item, in a fit or in all fits of a comparison."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.core.comparison.query_lists import Names, QueryLists, query_lists
+from tasks.core.config.base import LIST_LENGTH
+from tasks.core.errors import ConfigError
+from tasks.core.planning.runs import MODEL, PARENT, RunRef
+from tasks.core.ranking.lists import Lists
+from tasks.core.ranking.similarity import FACTORS, make_neighbours
+from tasks.core.types import RawId
+from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.lists import FACTORS_FILE, artifact, kept_path, read_factors, read_stored
+from tasks.tracking.results import result_of
+from tasks.tracking.runs import run_ref
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+
+def look_up(
+    client: "MlflowClient", run: "Run", target: str, entity: str, *, n: int, raw: bool, by: str | None = None
+) -> QueryLists:
+    """Return the list of one user or item in a run, or in every model of a comparison over all replicates.
+
+    Neighbours that a fit does not have among its files are computed from its factors.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    run : Run
+        A fit or a comparison.
+    target : str
+        `users`, `items` or `recommendations`.
+    entity : str
+        An index, or with `raw` one of the data set's own ids.
+    n : int
+        Length of the list.
+    raw : bool
+        Whether `entity` is a raw id.
+    by : str, optional
+        Similarity of neighbours: `factors` or `scores`. By default the one that the comparison judged; for a single
+        fit, `factors`.
+
+    Returns
+    -------
+    QueryLists
+
+    Raises
+    ------
+    ConfigError
+        If there is no such user or item, `n` is more than what is stored, the run has no lists, or it has neither the
+        recommendations of this user nor the interactions to compute them.
+    """
+    if not 1 <= n <= LIST_LENGTH:
+        raise ConfigError(f"found -n {n}; expected 1 to {LIST_LENGTH}, the number of entries that each run keeps")
+    ref = run_ref(run)
+    kept = None
+    if ref.role == PARENT:
+        result = result_of(client, run)
+        by, kept = by or result.similarity, RunFiles(client, ref.run_id)
+        fits = [fit for fit in result.runs if fit.role == MODEL]
+    elif ref.role == MODEL:
+        fits = [ref]
+    else:
+        role = ref.role or "not one of latentlab's"
+        raise ConfigError(f"run {ref.run_id} has no lists: its role is {role}; name a model's run")
+    files = {fit: RunFiles(client, fit.run_id) for fit in fits}
+    names = _names(files[fits[0]])
+    index = _index(names, target, entity, raw=raw)
+    lists: dict[str, list[Lists]] = {}
+    for fit in fits:
+        model = fit.model if kept else f"{fit.model} #{fit.replicate}"
+        lists.setdefault(model, []).append(_list_of(fit, files[fit], kept, target, index, by or FACTORS))
+    return query_lists(f"{target}_{index}", target, index, n=n, names=names, lists=lists, position=0)
+
+
+def _list_of(fit: RunRef, files: RunFiles, kept: RunFiles | None, target: str, index: int, by: str) -> Lists:
+    """Return the list of one user or item: as the fit has it, as the comparison keeps it, or from the factors."""
+    row = np.array([index], dtype=np.int32)
+    path, _ = artifact(target, by)
+    lists = read_stored(files, target, by, row)
+    if lists is None and kept is not None:
+        lists = read_stored(kept, target, by, row, path=kept_path(fit, path))
+    if lists is not None:
+        return lists
+    if target == "recommendations":
+        raise ConfigError(
+            f"run {fit.run_id} has no recommendations for user {index}: its config made those of a sample of users "
+            "(neighbours.sample); add the user to queries.recommend_for, and run the config again"
+        )
+    if FACTORS_FILE not in files.entries:
+        raise ConfigError(
+            f"run {fit.run_id} has neither {path} nor {FACTORS_FILE} to compute it from; run its config again with "
+            "--fresh"
+        )
+    return make_neighbours(read_factors(files), target, by, n=LIST_LENGTH, rows=row)
+
+
+def _names(files: RunFiles) -> Names:
+    """Return the users and items that a run's indexes mean."""
+    import pandas as pd
+
+    with files.reading("users.parquet") as users_file, files.reading("items.parquet") as items_file:
+        users, items = pd.read_parquet(users_file), pd.read_parquet(items_file)
+    titles = items["title"].to_numpy(dtype=np.str_)
+    return Names(_raw_ids(users), _raw_ids(items), titles if titles.astype(bool).any() else None)
+
+
+def _raw_ids(frame: "pd.DataFrame") -> "npt.NDArray[Any]":
+    """Return ids as integers or as text, as `Interactions` has them."""
+    ids = frame["raw_id"].to_numpy()
+    return ids if ids.dtype.kind == "i" else ids.astype(np.str_)
+
+
+def _index(names: Names, target: str, entity: str, *, raw: bool) -> int:
+    kind, ids = ("item", names.item_ids) if target == "items" else ("user", names.user_ids)
+    if raw:
+        raw_ids: list[RawId] = ids.tolist()
+        matching = [index for index, raw_id in enumerate(raw_ids) if str(raw_id) == entity]
+        if not matching:
+            raise ConfigError(f"found {kind} id {entity!r}, which is not among the data set's {len(ids)} {kind}s")
+        return matching[0]
+    if not entity.isdecimal() or int(entity) >= len(ids):
+        raise ConfigError(
+            f"found {kind} {entity!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance "
+            "(--raw for the data set's own ids)"
+        )
+    return int(entity)
