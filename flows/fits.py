@@ -105,7 +105,7 @@ def run_fits(
         return []
     # how many fits later looks need is unknown: progress is counted up to this one
     title = f"{look.title}: {counted(len(runs), 'fit')}" if look else counted(len(runs), "fit")
-    progress.plan(title, relative_work(data.summary, runs))
+    progress.plan(title, relative_work(config, data.summary, runs))
     replaced = {run.identity: complete[run.identity].run_id for run in runs if run.identity in complete}
     for identity in replaced:
         WorkingDirectory(identity).remove()  # what an earlier run left here belongs to the superseded run

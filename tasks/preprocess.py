@@ -43,7 +43,7 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
 
 
 def check_queries(config: ExperimentConfig, data: PreparedData) -> None:
-    """Refuse queries for users and items that the data do not have, before anything is trained.
+    """Refuse queries and a sample of users and items that the data do not have, before anything is trained.
 
     Parameters
     ----------
@@ -65,5 +65,11 @@ def check_queries(config: ExperimentConfig, data: PreparedData) -> None:
         for index in getattr(config.queries, key)
         if index >= count
     ]
+    sample = config.neighbours.sample
+    if sample is not None and sample > max(data.summary.users, data.summary.items):
+        problems.append(
+            f"neighbours.sample: found {sample:,}; the data have {data.summary.users:,} users and "
+            f"{data.summary.items:,} items; expected fewer than one of these, or null for all"
+        )
     if problems:
         raise ConfigError("\n".join(problems))

@@ -72,13 +72,14 @@ def look_up(
         role = ref.role or "not one of latentlab's"
         raise ConfigError(f"run {ref.run_id} has no lists: its role is {role}; name a model's run")
     files = {fit: RunFiles(client, fit.run_id) for fit in fits}
+    by = by or FACTORS
     names = _names(files[fits[0]])
     index = _index(names, target, entity, raw=raw)
     lists: dict[str, list[Lists]] = {}
     for fit in fits:
         model = fit.model if kept else f"{fit.model} #{fit.replicate}"
-        lists.setdefault(model, []).append(_list_of(fit, files[fit], kept, target, index, by or FACTORS))
-    return query_lists(f"{target}_{index}", target, index, n=n, names=names, lists=lists, position=0)
+        lists.setdefault(model, []).append(_list_of(fit, files[fit], kept, target, index, by))
+    return query_lists(f"{target}_{index}", target, index, n=n, names=names, lists=lists, position=0, similarity=by)
 
 
 def _list_of(fit: RunRef, files: RunFiles, kept: RunFiles | None, target: str, index: int, by: str) -> Lists:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from flows.cli.tables import STYLE, out, query_table, summary_table, titled
 from tasks.core.comparison.accuracy_tests import usual_cutoff
-from tasks.core.formatting import decimals, p_value, setting_text
+from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, setting_text
 
 if TYPE_CHECKING:
     from tasks.core.comparison.answers import Answer
@@ -50,6 +50,8 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     for pair in pairs:
         answers = [answer for answer in result.answers if (answer.a, answer.b) == pair]
         out.print(_verdict_table(answers, explained=pair == pairs[-1]))
+    if result.other_similarity:
+        out.print(_other_similarity_table(result, every_pair=every_depth))
     if result.factorial:
         out.print(_factorial_table(result.factorial))
     for query in result.queries:
@@ -84,6 +86,24 @@ def _verdict_table(answers: "Sequence[Answer]", *, explained: bool) -> Group:
     )
     title = f"{answers[0].a} (A) against {answers[0].b} (B)"
     return titled(title, table, "\n".join([*lines, note] if explained else lines))
+
+
+def _other_similarity_table(result: "Result", *, every_pair: bool) -> Group:
+    """Return one row for each kind of neighbours by the similarity that is not judged; of the baseline's pairs."""
+    described = result.other_similarity
+    rows = described if every_pair else [row for row in described if row.a == described[0].a]
+    several = len({(row.a, row.b) for row in rows}) > 1
+    table = Table(**STYLE)
+    for column in ("lists", *(("A", "B") if several else ())):
+        table.add_column(column, no_wrap=True)
+    for column in ("n", "in A", "in B", "A&B", "Δ"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        models = (row.a, row.b) if several else ()
+        numbers = map(decimals, (row.within_a, row.within_b, row.between, row.delta))
+        table.add_row(row.target, *models, str(row.n), *numbers)
+    title = f"Neighbours by {SIMILARITY_LABELS[described[0].by]}: described, without a verdict"
+    return titled(title, table, keys=3 if several else 1)
 
 
 def _factorial_table(factorial: "Factorial") -> Group:

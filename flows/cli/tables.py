@@ -138,7 +138,8 @@ def query_table(query: "QueryLists") -> Group:
     """Return one query's lists side by side: the n entries that most seeds list, and how many more there are."""
     names = f"{query.title}, id {query.raw_id}" if query.title else f"id {query.raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
-    title = f"{kind[query.target]} {query.index} ({names}): first {query.n}, and the share of seeds listing each"
+    by = " by predicted scores" if query.similarity == "scores" and query.target != "recommendations" else ""
+    title = f"{kind[query.target]} {query.index} ({names}){by}: first {query.n}, and the share of seeds listing each"
     models = list(query.models.items())
     models_a_row = max(out.width // 40, 1)
     parts = [

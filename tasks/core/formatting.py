@@ -9,6 +9,8 @@ from typing import Any
 
 from tasks.core.errors import without_logins
 
+SIMILARITY_LABELS = {"factors": "factors", "scores": "predicted scores"}
+"""What neighbours are nearest by, in words."""
 SUMMARY_LABELS = {
     "users": "users",
     "items": "items",

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.verdict import RULE, Verdict
-from tasks.core.formatting import SUMMARY_LABELS, decimals, interval, p_value, setting_text, summary_value
+from tasks.core.formatting import (
+    SIMILARITY_LABELS,
+    SUMMARY_LABELS,
+    decimals,
+    interval,
+    p_value,
+    setting_text,
+    summary_value,
+)
 from tasks.core.inference.multiplicity import LEVEL
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.drawing import Drawing
@@ -95,6 +103,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
         drawings=drawings,
         rule=RULE,
         summary_labels=SUMMARY_LABELS,
+        similarity_labels=SIMILARITY_LABELS,
         config=config,
         versions=_versions(),
     )

@@ -174,6 +174,7 @@ def compare_lists(
                 names=names,
                 lists={model: [getattr(run, target) for run in runs] for model, runs in lists.items()},
                 position=entities[SIDES[target]].position(entity),
+                similarity=similarity,
             )
             for name, target, entity in named_queries
         ],

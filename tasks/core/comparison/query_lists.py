@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.ranking.lists import Lists
+from tasks.core.ranking.similarity import FACTORS
 from tasks.core.types import RawId
 
 
@@ -91,6 +92,8 @@ class QueryLists:
         Length of each replicate's list.
     models : dict of model to list of Entry
         Entries that most replicates list come first.
+    similarity : str
+        What neighbours are nearest by: `factors` or `scores`.
     """
 
     name: str
@@ -100,6 +103,7 @@ class QueryLists:
     title: str
     n: int
     models: dict[str, list[Entry]]
+    similarity: str = FACTORS
 
 
 def queries(users: Sequence[int], items: Sequence[int], recommend_for: Sequence[int]) -> Iterator[tuple[str, str, int]]:
@@ -132,6 +136,7 @@ def query_lists(
     names: Names,
     lists: Mapping[str, Sequence[Lists]],
     position: int | None = None,
+    similarity: str = FACTORS,
 ) -> QueryLists:
     """Merge the lists that each model's replicates give one entity.
 
@@ -151,6 +156,8 @@ def query_lists(
         Lists of the target, one element for each replicate.
     position : int, optional
         Of the list of this user or item among them, by default its index.
+    similarity : str
+        What neighbours are nearest by.
 
     Returns
     -------
@@ -160,7 +167,7 @@ def query_lists(
     raw_id, title = names.of(index, item=target == "items")
     row = index if position is None else position
     models = {model: _merged(replicates, row, n, names, item=target != "users") for model, replicates in lists.items()}
-    return QueryLists(name, target, index, raw_id, title, n, models)
+    return QueryLists(name, target, index, raw_id, title, n, models, similarity)
 
 
 def _merged(replicates: Sequence[Lists], row: int, n: int, names: Names, *, item: bool) -> list[Entry]:

@@ -21,7 +21,11 @@ from tasks.core.models.threads import cores, one_blas_thread
 from tasks.core.planning.capacity import fits_at_a_time
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, planned_runs
 from tasks.core.ranking.neighbours import nearest
+from tasks.core.ranking.similarity import SIMILARITIES
+from tasks.core.types import Values
 
+LIST_BYTES = 8 * LIST_LENGTH
+"""Of one list, of which each entry has an id and a score."""
 _START_SECONDS = 10.0
 """Start of a run: imports, Prefect and the MLflow store."""
 _FIT_SECONDS = 0.5
@@ -80,7 +84,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     -------
     Estimate
     """
-    size = users, items, n_interactions
+    size, listed = (users, items, n_interactions), _listed(config, users, items)
     runs = planned_runs(config, "")
     workers = fits_at_a_time(config.execution.workers, runs, size)
     threads = max(cores() // workers, 1)
@@ -89,7 +93,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         for model, settings in config.models.items()
     }
     lists_seconds = {
-        (role, factors): _lists_seconds(users, items, factors, role)
+        (role, factors): _lists_seconds(users, items, factors, role, listed)
         for role in {run.role for run in runs}
         for factors in {settings.factors for settings in config.models.values()}
     }
@@ -113,11 +117,13 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     )
 
 
-def relative_work(size: Summary, runs: Sequence[PlannedRun]) -> dict[str, float]:
+def relative_work(config: ExperimentConfig, size: Summary, runs: Sequence[PlannedRun]) -> dict[str, float]:
     """Return the work of each part of the fits, for progress bars in which a part counts by its work.
 
     Parameters
     ----------
+    config : ExperimentConfig
+        The experiment.
     size : Summary
         Of the interactions.
     runs : sequence of PlannedRun
@@ -128,9 +134,10 @@ def relative_work(size: Summary, runs: Sequence[PlannedRun]) -> dict[str, float]
     dict of str to float
         `training_label` and `lists_label` of each run -> work in 10^9 operations of training.
     """
-    # a model's run lists neighbours of users and of items, and recommendations
+    users, items = _listed(config, size.users, size.items)
+    # a model's run lists neighbours of users and of items by each similarity, and recommendations
     scores = {
-        MODEL: size.users * (size.users + size.items) + size.items**2,
+        MODEL: len(SIMILARITIES) * (users * size.users + items * size.items) + users * size.items,
         EVALUATION: 2 * size.users * size.items,  # twice, since they are also sorted for the AUC
     }
     shape = size.users, size.items
@@ -138,12 +145,23 @@ def relative_work(size: Summary, runs: Sequence[PlannedRun]) -> dict[str, float]
     return training | {run.lists_label: _SCORE_GFLOP * scores[run.role] for run in runs}
 
 
-def _lists_seconds(users: int, items: int, factors: int, role: str) -> float:
+def _listed(config: ExperimentConfig, users: int, items: int) -> tuple[int, int]:
+    """Return the numbers of users and of items that have lists. Queries outside of a sample are not counted."""
+    size = config.neighbours.sample
+    return (users, items) if size is None else (min(size, users), min(size, items))
+
+
+def _lists_seconds(users: int, items: int, factors: int, role: str, listed: tuple[int, int]) -> float:
     """Return the time of making a run's lists, measured on a sample of them."""
     rng = np.random.default_rng(0)
     seconds = 0.0
-    # neighbours of users and of items, and recommendations; an evaluation needs recommendations alone
-    shapes = [(users, items)] if role == EVALUATION else [(users, users), (items, items), (users, items)]
+    if role == EVALUATION:  # recommendations alone, for all users
+        shapes = [(users, items)]
+    else:
+        neighbours = [(listed[0], users), (listed[1], items)]
+        shapes = [*neighbours * len(SIMILARITIES), (listed[0], items)]
+        with one_blas_thread():
+            seconds += _score_vectors_seconds(users + items, rng.random((_SAMPLE, factors)))
     for rows, columns in shapes:
         vectors = rng.random((columns, factors), dtype=np.float32)
         sample = np.arange(min(rows, columns, _SAMPLE), dtype=np.int32)
@@ -154,6 +172,12 @@ def _lists_seconds(users: int, items: int, factors: int, role: str) -> float:
             sample_seconds += cost.seconds(lambda block: np.sort(block, axis=1), scores)
         seconds += sample_seconds * rows / len(sample)
     return seconds
+
+
+def _score_vectors_seconds(entities: int, part: Values) -> float:
+    """Return the time of `score_vectors` for both sides; `part` has the factors of some entities."""
+    product = cost.seconds(np.matmul, part.T, part)
+    return 2 * cost.seconds(np.linalg.eigh, part.T @ part) + 2 * product * entities / len(part)
 
 
 def _references_seconds(items: int, lists_seconds: Mapping[tuple[str, int], float]) -> float:
@@ -169,15 +193,18 @@ def _references_seconds(items: int, lists_seconds: Mapping[tuple[str, int], floa
 def _memory_bytes(config: ExperimentConfig, size: tuple[int, int, int], *, n_model_runs: int, workers: int) -> int:
     """Return the peak of the steps, which follow one another: reading, fits, comparison, EASE."""
     users, items, n_interactions = size
-    matrix, lists = 8 * n_interactions, _lists_bytes(users, items)
+    listed = _listed(config, users, items)
+    matrix = 8 * n_interactions
+    # the judged lists whole, and of the others what is compared
+    lists = LIST_BYTES * (2 * listed[0] + listed[1]) + 4 * config.queries.n * sum(listed)
     factors = max(settings.factors for settings in config.models.values())
-    making_lists = 4 * factors * (users + items) * 2 + 3 * lists
+    making_lists = 4 * factors * (users + items) * 3 + 3 * LIST_BYTES * max(listed)
     fit = max(fit_bytes(*size, settings) for settings in config.models.values())
     has_ease = config.evaluation is not None and "ease" in references_for(items)
     return max(
         _READ_BYTES * n_interactions,
         workers * (fit + making_lists) + matrix,
-        2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, users, items, n_model_runs)),
+        2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)),
         32 * items**2 if has_ease else 0,  # four (I, I) arrays of float64
     )
 
@@ -199,10 +226,7 @@ def _disk_bytes(config: ExperimentConfig, size: tuple[int, int, int], model_fact
     """Return the size of the interactions and their split, and of the factors and lists of the models' runs."""
     users, items, n_interactions = size
     matrices = (16 if config.evaluation is None else 24) * n_interactions  # with timestamps
-    lists = 2 * _lists_bytes(users, items)  # the run's, and those of its logged model
+    listed_users, listed_items = _listed(config, users, items)
+    # the run's lists, and those by factors again in its logged model
+    lists = LIST_BYTES * (5 * listed_users + 3 * listed_items)
     return matrices + sum(4 * factors * (users + items) + lists for factors in model_factors)
-
-
-def _lists_bytes(users: int, items: int) -> int:
-    """Return the size of one run's lists, of which each entry has an id and a score."""
-    return LIST_LENGTH * 8 * (2 * users + items)

@@ -28,9 +28,9 @@ def test_work_is_that_worked_out_by_hand() -> None:
 
 def test_relative_work_is_that_worked_out_by_hand() -> None:
     size = Summary(5, 4, 6, 1.2, 1.5, 3, 3, 1, 1)
-    work = relative_work(size, planned_runs(small_experiment(), ""))
-    # 5 lists of 5 users, 4 of 4 items, and 5 of 4 recommendations, which are also sorted for the evaluation
-    scores = {"k2 #0": 25 + 16 + 20, "k2 #1": 25 + 16 + 20, "k2 #0 held-out": 2 * 20}
+    work = relative_work(small_experiment(), size, planned_runs(small_experiment(), ""))
+    # by each similarity 5 lists of 5 users and 4 of 4 items; 5 of 4 recommendations, also sorted for the evaluation
+    scores = {"k2 #0": 2 * (25 + 16) + 20, "k2 #1": 2 * (25 + 16) + 20, "k2 #0 held-out": 2 * 20}
     expected = {f"train {label}": GFLOP_OF_A_FIT for label in scores}
     expected |= {f"lists of {label}": 1.5e-8 * count for label, count in scores.items()}
     assert work == pytest.approx(expected)
@@ -53,9 +53,18 @@ def test_estimates_grow_with_data_models_and_replicates() -> None:
     assert iterations.disk_bytes == base.disk_bytes
 
 
+def test_a_sample_of_entities_takes_less_of_everything() -> None:
+    whole = estimate(small_experiment(execution={"workers": 1}), 20_000, 20_000, 10_000)
+    sampled = estimate(small_experiment(execution={"workers": 1}, neighbours={"sample": 100}), 20_000, 20_000, 10_000)
+    assert sampled.memory_bytes < whole.memory_bytes / 2
+    assert sampled.disk_bytes < whole.disk_bytes / 10
+    assert sampled.seconds < whole.seconds
+
+
 def test_memory_of_comparing_many_runs_is_that_worked_out_by_hand() -> None:
     config = small_experiment({"a": SETTINGS, "b": SETTINGS}, replicates=30, evaluation=None, execution={"workers": 1})
-    lists = 60 * 800 * (2 * 3000 + 40)  # 100 ids and scores, 8 bytes together
+    # 100 ids and scores, 8 bytes together; 5 ids of each list by the other similarity
+    lists = 60 * (800 * (2 * 3000 + 40) + 4 * 5 * 3040)
     by_user = 16 * 60 * 60 * 3000  # overlaps of 60 x 60 runs for each user, twice
     blocks = 4 * (64 << 20)
     assert estimate(config, 3000, 40, 6000).memory_bytes == 2 * 8 * 6000 + lists + blocks + by_user
