@@ -11,8 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.store import open_store
 from tests.command_line import command_line
 from tests.paths import ROOT
 
@@ -36,8 +39,9 @@ def test_the_models_are_compared_anew_and_nothing_is_trained_again(latentlab: Co
     printed = json.loads((workdir / "printed.json").read_text(encoding="utf-8"))
     found = latentlab("run", "config.yaml", "--register", "lab")
     assert (found["trained"], found["reused"]) == (0, 6)
-    for key in ("config_sha256", "data_sha256", "summary", "models", "matrices", "comparison", "queries", "runs"):
+    for key in ("config_sha256", "data_sha256", "summary", "models", "matrices", "comparison", "runs"):
         assert found[key] == printed[key]
+    assert found["queries"] == [{**query, "similarity": "factors"} for query in printed["queries"]]
     for key in ("within_a", "within_b", "between", "delta", "p", "p_holm"):
         assert [answer[key] for answer in found["answers"]] == [answer[key] for answer in printed["answers"]]
     # the former version tested users and seeds separately
@@ -49,6 +53,28 @@ def test_the_models_are_compared_anew_and_nothing_is_trained_again(latentlab: Co
     assert (again["parent_id"], again["trained"]) == (found["parent_id"], 0)
     former = latentlab("show", printed["parent_id"])
     assert former["answers"][0]["sentence"] == printed["answers"][0]["sentence"]
+
+
+def test_lists_that_its_fits_lack_are_computed_and_kept_with_the_comparison(latentlab: Command, workdir: Path) -> None:
+    """Those fits have neighbours by factors only."""
+    found = latentlab("run", "config.yaml", "--set", "neighbours.similarity=scores")
+    assert found["trained"] == 0
+    kept = RunFiles(open_store(f"sqlite:///{workdir / 'mlflow.db'}"), found["parent_id"])
+    fits = [run for run in found["runs"] if run["role"] == "model"]
+    paths = [f"neighbours/{fit['model']}-{fit['replicate']}/users_by_scores.parquet" for fit in fits]
+    assert set(paths) < set(kept.entries)
+    listed = latentlab("similar", "latest", "--user", "3", "-n", "2")
+    assert listed["similarity"] == "scores"
+    for model, entries in listed["models"].items():
+        for path in (path for path in paths if path.startswith(f"neighbours/{model}-")):
+            frame = pd.read_parquet(kept.read(path))
+            nearest = frame[(frame["index"] == 3) & (frame["rank"] <= 2)]["neighbour"]
+            assert set(nearest) <= {entry["index"] for entry in entries}
+    fit = latentlab("similar", f"former/{fits[0]['model']}/0", "--user", "3", "--by", "scores", "-n", "2")
+    frame = pd.read_parquet(kept.read(paths[0]))
+    nearest = frame[(frame["index"] == 3) & (frame["rank"] <= 2)]["neighbour"].tolist()
+    assert [entry["index"] for entries in fit["models"].values() for entry in entries] == nearest
+    assert latentlab("verify", "latest")["problems"] == []
 
 
 def test_every_file_is_what_was_written(latentlab: Command) -> None:

@@ -25,7 +25,7 @@ from tasks.core.ranking.similarity import FACTORS
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ComparisonConfig, QueriesConfig
 
-ALGORITHM = 2
+ALGORITHM = 3
 """A stored comparison is used again if it was made with this number. It is raised when the same runs would give another
 result."""
 

@@ -56,7 +56,7 @@ def test_estimates_grow_with_data_models_and_replicates() -> None:
 def test_a_sample_of_entities_takes_less_of_everything() -> None:
     whole = estimate(small_experiment(execution={"workers": 1}), 20_000, 20_000, 10_000)
     sampled = estimate(small_experiment(execution={"workers": 1}, neighbours={"sample": 100}), 20_000, 20_000, 10_000)
-    assert sampled.memory_bytes < whole.memory_bytes / 2
+    assert sampled.memory_bytes < 0.8 * whole.memory_bytes  # blocks of scores are most of it
     assert sampled.disk_bytes < whole.disk_bytes / 10
     assert sampled.seconds < whole.seconds
 
