@@ -146,7 +146,7 @@ def _compare(
         metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])
     other = next(by for by in SIMILARITIES if by != similarity)
     described = other_similarity(
-        _other_neighbours(runs, files, reader, other, config.queries.n),
+        _other_neighbours(runs, files, reader, by=other, n=config.queries.n, baseline=config.baseline),
         by=other,
         n=config.queries.n,
         query=list(queries(config.queries.users, config.queries.items, ())),
@@ -200,10 +200,10 @@ def _compare(
 
 
 def _other_neighbours(
-    runs: Sequence[RunRef], files: Mapping[str, RunFiles], reader: ListReader, by: str, n: int
+    runs: Sequence[RunRef], files: Mapping[str, RunFiles], reader: ListReader, *, by: str, n: int, baseline: str
 ) -> dict[str, list[dict[str, Ids]]]:
-    """Return model -> for each replicate, the n nearest users and items by one similarity."""
-    neighbours: dict[str, list[dict[str, Ids]]] = {}
+    """Return model -> for each replicate, the n nearest users and items by one similarity; the baseline first."""
+    neighbours: dict[str, list[dict[str, Ids]]] = {baseline: []}
     for run in runs:
         if run.role == MODEL:
             ids = {target: reader.lists(run, files[run.run_id], target, by).ids for target in ("users", "items")}

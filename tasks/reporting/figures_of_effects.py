@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from tasks.core.comparison.agreement import OtherSimilarity
 from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.per_user import PerUser
-from tasks.core.formatting import interval
+from tasks.core.formatting import decimals, interval
 from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure
 
 
@@ -43,6 +44,47 @@ def draw_intervals(answers: Sequence[Answer]) -> Drawing:
         for answer, limit in zip(answers, limits, strict=True)
     )
     return drawing("intervals", f"Δ with 95% interval. {values}.")
+
+
+def draw_similarities(answers: Sequence[Answer], judged: str, described: Sequence[OtherSimilarity]) -> Drawing:
+    """Draw the overlap within and between two models, of neighbours by either similarity.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        Of one pair of models, with neighbours by the similarity that is judged.
+    judged : str
+        That similarity.
+    described : sequence of OtherSimilarity
+        Of the same pair.
+
+    Returns
+    -------
+    Drawing
+    """
+    a, b = answers[0].a, answers[0].b
+    of_answers = {answer.target: answer for answer in answers}
+    rows: list[tuple[str, OtherSimilarity | Answer]] = []
+    for other in described:
+        by: dict[str, OtherSimilarity | Answer] = {judged: of_answers[other.target], other.by: other}
+        rows += [(f"{other.target} @{other.n}, {similarity}", by[similarity]) for similarity in sorted(by)]
+    title = f"Overlap of neighbours by factors and by predicted scores, within and between {a} and {b}"
+    with figure(title, height=0.9 + 0.3 * len(rows)) as (axes, drawing):
+        for y, (_, row) in zip(range(len(rows))[::-1], rows, strict=True):
+            overlaps = [overlap for overlap in (row.within_a, row.within_b, row.between) if overlap is not None]
+            axes.plot([min(overlaps), max(overlaps)], [y, y], color=CHANCE, lw=0.8, zorder=1)
+            first = row is rows[0][1]
+            points = ((row.within_a, A, "o", f"within {a}"), (row.within_b, B, "D", f"within {b}"))
+            for overlap, color, marker, label in (*points, (row.between, BETWEEN, "s", "between")):
+                if overlap is not None:
+                    axes.plot([overlap], [y], marker, color=color, ms=6, label=label if first else "")
+        axes.set_yticks(range(len(rows))[::-1], [label for label, _ in rows])
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel("mean overlap of two runs (1: equal lists)")
+    values = "; ".join(
+        f"{label}: {decimals(row.within_a)}, {decimals(row.within_b)}, between {row.between:.3f}" for label, row in rows
+    )
+    return drawing("similarities", f"Within {a}, within {b}, and between. {values}.")
 
 
 def draw_users(per_user: PerUser) -> Drawing:

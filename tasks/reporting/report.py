@@ -21,7 +21,7 @@ from tasks.core.inference.multiplicity import LEVEL
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.drawing import Drawing
 from tasks.reporting.figures_of_accuracy import draw_accuracy, draw_sweep
-from tasks.reporting.figures_of_effects import draw_intervals, draw_users
+from tasks.reporting.figures_of_effects import draw_intervals, draw_similarities, draw_users
 from tasks.reporting.figures_of_lists import draw_candidates, draw_depths, draw_runs
 from tasks.reporting.figures_of_training import draw_list_stability, draw_objective
 from tasks.reporting.result import Result
@@ -48,8 +48,12 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
     """
     pair = _first_pair(result)
     drawings = [draw_sweep(result.sweep)] if result.sweep else []
-    if result.answers:
-        drawings.append(draw_intervals([answer for answer in result.answers if (answer.a, answer.b) == pair]))
+    if result.answers and pair:
+        answers = [answer for answer in result.answers if (answer.a, answer.b) == pair]
+        drawings.append(draw_intervals(answers))
+        described = [row for row in result.other_similarity if (row.a, row.b) == pair]
+        if described:
+            drawings.append(draw_similarities(answers, result.similarity, described))
     if pair:
         drawings += [draw_candidates(query, *pair) for query in result.queries if query.target == "users"]
     # all users, and the primary endpoint
