@@ -21,7 +21,7 @@ from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.recovery.reconcile import reconcile
 from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting.result import Result
-from tasks.tracking import registry
+from tasks.tracking.logged_models import registry
 from tasks.tracking.results import known_result
 from tasks.tracking.search import complete_runs
 from tasks.tracking.store import open_store, resolve_uri

@@ -8,7 +8,8 @@ from prefect import task
 from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.recovery.working_directory import TrainedFit
-from tasks.tracking import artifacts, registry
+from tasks.tracking import artifacts
+from tasks.tracking.logged_models import registry
 from tasks.tracking.metrics import log_metrics
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.search import finish_run

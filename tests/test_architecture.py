@@ -177,5 +177,5 @@ def test_no_module_in_flows_is_called_like_a_dependency() -> None:
 
 
 def test_the_code_that_mlflow_stores_with_a_model_imports_nothing_of_the_project() -> None:
-    source = (ROOT / "tasks" / "tracking" / "pyfunc_model.py").read_text()
+    source = (ROOT / "tasks" / "tracking" / "logged_models" / "pyfunc_model.py").read_text()
     assert from_packages(imports(source), "tasks", "flows", "prefect", "implicit") == set()

@@ -51,7 +51,8 @@ def run(
     from flows.cli.result_tables import show_result
     from flows.cli.tables import err, out
     from tasks.core.formatting import counted
-    from tasks.tracking import registry, store
+    from tasks.tracking import store
+    from tasks.tracking.logged_models import registry
 
     # what the flow would refuse is refused before Prefect is started
     if register is not None:

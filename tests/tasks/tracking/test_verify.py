@@ -15,7 +15,7 @@ from tasks.core.files import file_sha256
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.tracking.artifacts import RunFiles, upload
 from tasks.tracking.comparison import USED_FITS
-from tasks.tracking.registry import register
+from tasks.tracking.logged_models.registry import register
 from tasks.tracking.runs import start_run, supersede
 from tasks.tracking.search import our_runs
 from tasks.tracking.verify import FileCheck, Problem, Verified, verify_runs

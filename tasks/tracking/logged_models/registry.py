@@ -1,4 +1,7 @@
-"""A fit as a model that MLflow loads, serves and registers; what it answers is in `tasks.tracking.pyfunc_model`."""
+"""A fit as a model that MLflow loads, serves and registers.
+
+What the model answers is in `tasks.tracking.logged_models.pyfunc_model`.
+"""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -39,7 +42,7 @@ def log_model(
     folder : Path
         Where the model is written first; replaced.
     lists : mapping of str to Path
-        Artifact of `tasks.tracking.pyfunc_model` -> Parquet file.
+        Artifact of `tasks.tracking.logged_models.pyfunc_model` -> Parquet file.
     example : (str, str)
         A raw user id and a raw item id.
 
