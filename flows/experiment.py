@@ -10,6 +10,7 @@ from flows import environment
 from flows.fits import run_fits
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
+from tasks.consensus import make_consensus
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.planning.looks import Stage, stages
 from tasks.core.planning.runs import RunRef, planned_runs
@@ -52,16 +53,18 @@ class Outcome:
 
 
 @flow(name="experiment", flow_run_name="{config.name}", validate_parameters=True)
-def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str | None = None) -> Outcome:
+def experiment(
+    config: ExperimentConfig, fresh: bool = False, register_as: str | None = None, consensus: bool = False
+) -> Outcome:
     """Train every model with every seed, list neighbours, and compare the models by their lists.
 
     Args:
         config: What is run on what; the same keys as in a YAML file.
         fresh: Train everything again, and do not use what an earlier run of the same settings completed.
         register_as: Register each model's first replicate in MLflow, as this name, a dash and the model's.
+        consensus: Register the consensus of each model's replicates in place of the first one.
     """
-    if register_as is not None:
-        registry.check_name(register_as)
+    registry.check(register_as, config.most_replicates, consensus=consensus)
     uri = resolve_uri(config.tracking.uri)
     client = open_store(uri)  # a store that does not answer is reported before anything is done
     ratings = download(config.dataset)
@@ -89,7 +92,7 @@ def experiment(config: ExperimentConfig, fresh: bool = False, register_as: str |
                 for fit in fits:
                     fit.remove_local_files()
         publish(result, comparison)
-    registered = registry.register(client, result.runs, register_as) if register_as is not None else {}
+    registered = {} if register_as is None else _register(client, uri, result, register_as, consensus=consensus)
     return Outcome(result, len(fits), len(result.runs) - len(fits), registered)
 
 
@@ -104,3 +107,12 @@ def _stored_result(
             if result is not None:
                 return result
     return None
+
+
+def _register(client: "MlflowClient", uri: str, result: Result, name: str, *, consensus: bool) -> dict[str, str]:
+    """Register each model's first replicate, or the consensus of its replicates; return registered model -> version."""
+    if not consensus:
+        return registry.register(client, result.runs, name)
+    with lock(f"consensus-{result.parent_id}", f"the consensus of {result.experiment}"):
+        models = make_consensus(result.runs, result.parent_id, uri)
+        return registry.register_consensus(client, models, name)

@@ -9,7 +9,7 @@ from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.recovery.working_directory import TrainedFit
 from tasks.tracking import artifacts
-from tasks.tracking.logged_models import registry
+from tasks.tracking.logged_models.fit_model import log_model
 from tasks.tracking.metrics import log_metrics
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.search import finish_run
@@ -89,12 +89,4 @@ def _log_model(client: "MlflowClient", run_id: str, fit: TrainedFit) -> list[dic
         for entry in fit.files or []
         if entry["path"].endswith(".parquet") and "_by_scores" not in entry["path"]
     }
-    return registry.log_model(client, run_id, fit.directory.model, lists, _first_ids(lists))
-
-
-def _first_ids(lists: dict[str, Path]) -> tuple[str, str]:
-    """Return the raw ids of the first user and of the first item."""
-    import pandas as pd
-
-    user, item = (str(pd.read_parquet(lists[side])["raw_id"].iloc[0]) for side in ("users", "items"))
-    return user, item
+    return log_model(client, run_id, fit.directory.model, lists)

@@ -14,7 +14,7 @@ import pytest
 from tests.paths import ROOT
 
 FILES = sorted(path for folder in ("flows", "tasks") for path in (ROOT / folder).rglob("*.py"))
-STEPS = ("download", "preprocess", "train", "evaluate", "upload", "look", "compare")
+STEPS = ("download", "preprocess", "train", "evaluate", "upload", "look", "compare", "consensus")
 LAYERS = [
     ["flows.cli", "flows.__main__"],
     ["flows"],

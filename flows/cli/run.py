@@ -42,9 +42,15 @@ def run(
         str | None,
         typer.Option("--register", metavar="NAME", help="Register each model's first replicate as NAME-MODEL."),
     ] = None,
+    consensus: Annotated[
+        bool,
+        typer.Option("--consensus", help="Register the consensus of each model's seeds instead."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run an experiment: download, preprocess, train, evaluate, compare."""
+    if consensus and register is None:
+        raise typer.BadParameter("--consensus needs --register NAME")
     settings = load(config, sets)
     log_to_stderr()
     from flows.cli.progress_bars import progress_bars
@@ -55,8 +61,7 @@ def run(
     from tasks.tracking.logged_models import registry
 
     # what the flow would refuse is refused before Prefect is started
-    if register is not None:
-        registry.check_name(register)
+    registry.check(register, settings.most_replicates, consensus=consensus)
     uri = store.resolve_uri(settings.tracking.uri)
     if store.is_new(uri):  # making it takes seconds, during which an embedded Prefect server starts
         Thread(target=_make_store, args=(uri,), daemon=True).start()
@@ -68,7 +73,7 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     start_embedded_server()
     with progress_bars(hidden=as_json):
-        outcome = experiment(settings, fresh=fresh, register_as=register)
+        outcome = experiment(settings, fresh=fresh, register_as=register, consensus=consensus)
     result = outcome.result
     if as_json:
         counts = {"trained": outcome.trained, "reused": outcome.reused, "registered": outcome.registered}

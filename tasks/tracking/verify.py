@@ -13,12 +13,17 @@ from tasks.core.planning.runs import PARENT
 from tasks.reporting import progress
 from tasks.tracking.artifacts import MANIFEST, list_files, local_path
 from tasks.tracking.comparison import used_fits
+from tasks.tracking.logged_models.consensus_model import COMPLETE
+from tasks.tracking.logged_models.files import output_models
 from tasks.tracking.runs import is_complete, run_ref
 from tasks.tracking.store import is_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+_LEFT_BY_LOADING = {"__pycache__", "registered_model_meta"}
+"""What Python and MLflow write beside a model's code when `models:/NAME/VERSION` is loaded from a local store."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,10 @@ def _active_run(client: "MlflowClient", run_id: str) -> "Run | None":
 
 
 def _verify_run(client: "MlflowClient", run: "Run", folder: Path) -> FileCheck:
-    """Compare a run's artifacts and its logged model with the manifest, and that with the run's tag."""
+    """Compare a run's artifacts and its logged models with the manifest, and that with the run's tag.
+
+    A consensus is logged with a comparison that was complete before, and has a manifest and a tag of its own.
+    """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
@@ -199,34 +207,49 @@ def _verify_run(client: "MlflowClient", run: "Run", folder: Path) -> FileCheck:
         except Exception:  # each kind of store has errors of its own for a missing file
             return None
 
+    def read_manifest(root: str, sha256: str, prefix: str = "") -> list[dict[str, Any]] | None:
+        """Return the files that a manifest lists; None if it is damaged, and proves nothing."""
+        manifest, problems = fetch(root, MANIFEST), len(check.problems)
+        check.compare(f"{prefix}{MANIFEST}", manifest, sha256)
+        if manifest is None or len(check.problems) > problems:
+            return None
+        listed = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+        return [{**entry, "path": f"{prefix}{entry['path']}"} for entry in listed]
+
     root = str(run.info.artifact_uri)
-    manifest = fetch(root, MANIFEST)
-    check.compare(MANIFEST, manifest, run.data.tags["latentlab.complete"])
-    if check.problems or manifest is None:
+    entries = read_manifest(root, run.data.tags["latentlab.complete"])
+    if entries is None:
         return check
-    entries: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["files"]
     recorded = {str(entry["path"]) for entry in entries}
 
     def listed_in(prefix: str, children: "Callable[[str | None], Any]") -> set[str]:
         """Return the paths that a store lists; those of the manifest if it cannot: each is reported as it is read."""
         try:
-            return {f"{prefix}{path}" for path in list_files(children)}
+            paths = list_files(children)
+            return {f"{prefix}{path}" for path in paths if not _LEFT_BY_LOADING & set(PurePosixPath(path).parts)}
         except OSError:
             return recorded
 
     listed = listed_in("", lambda path: client.list_artifacts(run.info.run_id, path)) - {MANIFEST}
     model_roots, deleted = {}, set()
-    for output in run.outputs.model_outputs if run.outputs else []:
-        model_id = str(output.model_id)
+    for model_id in output_models(run):
+        prefix = f"models/{model_id}/"
         try:
-            model_roots[model_id] = str(client.get_logged_model(model_id).artifact_location)
+            model = client.get_logged_model(model_id)
         except MlflowException as error:
             if not is_missing(error):
                 raise
             deleted.add(model_id)
             check.add_problem(f"models/{model_id}", "missing")
             continue
-        listed |= listed_in(f"models/{model_id}/", _files_of_model(client, model_id))
+        model_roots[model_id] = str(model.artifact_location)
+        if sha256 := model.tags.get(COMPLETE):
+            own_entries = read_manifest(model_roots[model_id], sha256, prefix)
+            if own_entries is None:
+                continue
+            entries += own_entries
+            recorded |= {f"{prefix}{MANIFEST}", *(str(entry["path"]) for entry in own_entries)}
+        listed |= listed_in(prefix, _files_of_model(client, model_id))
     for entry in entries:
         path = str(entry["path"])
         folder_name, _, rest = path.partition("/")

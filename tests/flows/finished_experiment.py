@@ -36,11 +36,13 @@ class FinishedExperiment:
     outcome: Outcome
 
     @classmethod
-    def run(cls, folder: Path, config: ExperimentConfig, register_as: str | None = None) -> "FinishedExperiment":
+    def run(
+        cls, folder: Path, config: ExperimentConfig, register_as: str | None = None, *, consensus: bool = False
+    ) -> "FinishedExperiment":
         """Run an experiment in a folder."""
         env = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
         with contextlib.chdir(folder), mock.patch.dict(os.environ, env, clear=True):
-            return cls(folder, config, experiment(config, register_as=register_as))
+            return cls(folder, config, experiment(config, register_as=register_as, consensus=consensus))
 
     @property
     def client(self) -> MlflowClient:

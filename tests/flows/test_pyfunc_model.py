@@ -20,6 +20,7 @@ from mlflow.pyfunc import PyFuncModel
 
 from tasks.tracking.artifacts import MANIFEST, RunFiles
 from tasks.tracking.search import find_run
+from tasks.tracking.verify import verify_runs
 from tests.flows.finished_experiment import FinishedExperiment
 from tests.serving import refused_port
 
@@ -127,6 +128,15 @@ def test_the_manifest_of_the_run_lists_the_files_of_the_model_and_none_is_a_pick
     paths = [entry["path"] for entry in manifest["files"]]
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {path.removeprefix(prefix) for path in paths if path.startswith("models/")} == files
+
+
+@pytest.mark.usefixtures("environment")
+def test_verify_passes_over_what_loading_a_registered_model_leaves_beside_its_code(
+    client: MlflowClient, run: Run
+) -> None:
+    mlflow.pyfunc.load_model("models:/served-k2/1")
+    assert {path.name for path in folder_of(client, run).iterdir()} > {"__pycache__", "registered_model_meta"}
+    assert [check.problems for check in verify_runs(client, [run])] == [[]]
 
 
 def folder_of(client: MlflowClient, run: Run) -> Path:

@@ -12,6 +12,8 @@ from tasks.core.types import Counts, Floats, Ids, Values
 if TYPE_CHECKING:
     import pandas as pd
 
+ALGORITHM = 1
+"""Part of the identity of a consensus. It is raised whenever the same lists would give another one."""
 _BLOCK_BYTES = 64 << 20
 """Approximate size of the scores of a block of entities, if no two replicates list the same."""
 

@@ -1,4 +1,4 @@
-"""What `mlflow.pyfunc.load_model` loads of a fit: its lists, by the data set's own ids.
+"""What `mlflow.pyfunc.load_model` loads of a fit or a consensus: its lists, by the data set's own ids.
 
 MLflow stores this file with the model and runs it where the model is loaded ("models from code"). It must not import
 anything of this project, and nothing in it is pickled.
@@ -23,7 +23,7 @@ TASKS = {
 
 
 class ListModel(PythonModel):
-    """Recommendations and nearest neighbours, as they were when the fit was compared."""
+    """Recommendations and nearest neighbours, as they were when the fits were compared."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the lists, and the names of users and items."""
@@ -37,7 +37,8 @@ class ListModel(PythonModel):
             frame = _read(context, artifact).sort_values(["index", "rank"], kind="stable")
             starts = np.searchsorted(frame["index"].to_numpy(), np.arange(len(self.names[side]) + 1))
             column = "item" if artifact == "recommendations" else "neighbour"
-            self.lists[artifact] = (starts, frame[column].to_numpy(), frame["score"].to_numpy(), listed)
+            values = frame[["score", *(["share"] if "share" in frame else [])]].astype(np.float64)
+            self.lists[artifact] = (starts, frame[column].to_numpy(), values, listed)
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -56,7 +57,8 @@ class ListModel(PythonModel):
         Returns
         -------
         DataFrame
-            Rows of `row` (of the input, from 0), `rank` (from 1), `id`, `title` (empty without titles) and `score`.
+            Rows of `row` (of the input, from 0), `rank` (from 1), `id`, `title` (empty without titles), `score` and, of
+            a consensus, `share` (of the seeds that list the entry).
 
         Raises
         ------
@@ -82,7 +84,7 @@ class ListModel(PythonModel):
             )
         if not 1 <= n <= 100:
             raise _refusal(f"row {row}: found n {n}; expected 1 to 100, the number of entries that the model keeps")
-        starts, listed_indexes, scores, listed = self.lists[artifact]
+        starts, listed_indexes, values, listed = self.lists[artifact]
         index = int(indexes[str(id)])
         entries = slice(starts[index], min(starts[index] + n, starts[index + 1]))
         names = self.names[listed].iloc[listed_indexes[entries]]
@@ -92,7 +94,7 @@ class ListModel(PythonModel):
                 "rank": np.arange(1, len(names) + 1),
                 "id": names["raw_id"].astype(str).to_numpy(),
                 "title": names["title"].fillna("").to_numpy() if "title" in names else "",
-                "score": scores[entries].astype(np.float64),
+                **{name: column.to_numpy() for name, column in values.iloc[entries].items()},
             }
         )
 
