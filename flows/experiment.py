@@ -92,7 +92,13 @@ def experiment(
                 for fit in fits:
                     fit.remove_local_files()
         publish(result, comparison)
-    registered = {} if register_as is None else _register(client, uri, result, register_as, consensus=consensus)
+    registered = {}
+    if register_as is not None and consensus:
+        with lock(f"consensus-{comparison.identity}", f"consensus of {config.name}"):
+            models = make_consensus(config, data, result.runs, result.parent_id, uri)
+            registered = registry.register_consensus(client, models, register_as)
+    elif register_as is not None:
+        registered = registry.register(client, result.runs, register_as)
     return Outcome(result, len(fits), len(result.runs) - len(fits), registered)
 
 
@@ -107,12 +113,3 @@ def _stored_result(
             if result is not None:
                 return result
     return None
-
-
-def _register(client: "MlflowClient", uri: str, result: Result, name: str, *, consensus: bool) -> dict[str, str]:
-    """Register each model's first replicate, or the consensus of its replicates; return registered model -> version."""
-    if not consensus:
-        return registry.register(client, result.runs, name)
-    with lock(f"consensus-{result.parent_id}", f"the consensus of {result.experiment}"):
-        models = make_consensus(result.runs, result.parent_id, uri)
-        return registry.register_consensus(client, models, name)

@@ -1,19 +1,24 @@
 """The lists of each model's replicates -> their consensus, a logged model of the comparison."""
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
 
+from tasks.core.comparison.agreement import SIDES
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.interactions import Interactions
+from tasks.core.data.prepared import PreparedData
 from tasks.core.files import combined_sha256, writing
-from tasks.core.planning.runs import MODEL, RunRef
+from tasks.core.planning.runs import MODEL, RunRef, listed_entities
 from tasks.core.ranking.consensus import ALGORITHM, consensus
+from tasks.core.ranking.entities import Entities
+from tasks.core.ranking.similarity import FACTORS
 from tasks.reporting import progress
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import ARTIFACTS, read_target
+from tasks.tracking.lists import ListReader, artifact
 from tasks.tracking.logged_models.consensus_model import log_consensus
 from tasks.tracking.store import open_store
 
@@ -21,16 +26,22 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-@task(name="consensus")
-def make_consensus(runs: Sequence[RunRef], parent_id: str, uri: str) -> dict[str, str]:
+@task(name="consensus", task_run_name="consensus of {config.name}")
+def make_consensus(
+    config: ExperimentConfig, data: PreparedData, runs: Sequence[RunRef], parent_id: str, uri: str
+) -> dict[str, str]:
     """Merge the lists of each model's runs, and log them as a model, unless that was done before.
 
     Parameters
     ----------
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        Its interactions.
     runs : sequence of RunRef
-        The runs of a comparison. Those of the evaluation have no lists, and are left out.
+        The runs that were compared. Those of the evaluation have no lists, and are left out.
     parent_id : str
-        Its parent run, which is complete.
+        Parent run of the comparison, which is complete.
     uri : str
         Of the store.
 
@@ -47,35 +58,39 @@ def make_consensus(runs: Sequence[RunRef], parent_id: str, uri: str) -> dict[str
         If the files cannot be written on this machine.
     """
     client = open_store(uri)
-    runs_by_model: dict[str, list[RunRef]] = {}
-    for run in runs:
-        if run.role == MODEL:
-            runs_by_model.setdefault(run.model, []).append(run)
+    interactions = data.load()
+    entities = listed_entities(config, *interactions.matrix.shape)
+    # the lists of a sample are other lists
+    sampled = [None if of_side.are_all else of_side.rows.tolist() for of_side in entities.values()]
     models = {}
-    for number, (model, replicates) in enumerate(runs_by_model.items(), start=1):
-        identity = combined_sha256("consensus", ALGORITHM, sorted(run.run_id for run in replicates))
-        write = partial(_write_lists, client, replicates)
+    for number, model in enumerate(config.models, start=1):
+        replicates = [run for run in runs if (run.model, run.role) == (model, MODEL)]
+        identity = combined_sha256("consensus", ALGORITHM, sorted(run.run_id for run in replicates), sampled)
+        write = partial(_write_lists, client, replicates, interactions, entities)
         models[model] = log_consensus(client, parent_id, identity, replicates, write)
-        progress.step("consensus", number, len(runs_by_model), "models")
+        progress.step("consensus", number, len(config.models), "models")
     return models
 
 
-def _write_lists(client: "MlflowClient", runs: Sequence[RunRef], folder: Path) -> dict[str, Path]:
+def _write_lists(
+    client: "MlflowClient",
+    runs: Sequence[RunRef],
+    interactions: Interactions,
+    entities: Mapping[str, Entities],
+    folder: Path,
+) -> dict[str, Path]:
     """Write the names of users and items and all lists, one target at a time: every run's lists are in memory."""
-    import pandas as pd
-
-    files = [RunFiles(client, run.run_id) for run in runs]
-    paths, sizes = {}, {}
+    files = {run: RunFiles(client, run.run_id) for run in runs}
+    reader = ListReader(interactions, entities)
+    paths = {}
     with writing(folder):
-        for side in ("users", "items"):
-            paths[side] = folder / f"{side}.parquet"
-            with files[0].reading(f"{side}.parquet") as names:
-                shutil.copyfile(names, paths[side])
-            sizes[side] = len(pd.read_parquet(paths[side], columns=["index"]))
-        for target, (path, column) in ARTIFACTS.items():
-            size = sizes["items" if target == "items" else "users"]
-            merged = consensus([read_target(of_run, target, size) for of_run in files])
-            artifact = path.removesuffix(".parquet").replace("/", "_")
-            paths[artifact] = folder / f"{artifact}.parquet"
-            merged.frame(column).to_parquet(paths[artifact], index=False)
+        for name, names in (("users", interactions.users_frame()), ("items", interactions.items_frame())):
+            paths[name] = folder / f"{name}.parquet"
+            names.to_parquet(paths[name], index=False)
+        for target, side in SIDES.items():
+            path, column = artifact(target)
+            merged = consensus([reader.lists(run, of_run, target, FACTORS) for run, of_run in files.items()])
+            name = path.removesuffix(".parquet").replace("/", "_")
+            paths[name] = folder / f"{name}.parquet"
+            merged.frame(column, entities[side].rows).to_parquet(paths[name], index=False)
     return paths

@@ -106,6 +106,9 @@ def similar(
         str | None,
         typer.Option("--by", help="factors or scores: what similarity is computed from. Default: what was judged."),
     ] = None,
+    consensus: Annotated[
+        bool, typer.Option("--consensus", help="One list for each model, merged from those of all its seeds.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the nearest neighbours of a user or an item, of each model side by side."""
@@ -114,7 +117,7 @@ def similar(
     if by not in (None, "factors", "scores"):
         raise typer.BadParameter(f"found --by {by}; expected factors or scores")
     target, entity = ("items", str(item)) if user is None else ("users", user)
-    _print_lists(run, target, entity, n=n, raw=raw, by=by, as_json=as_json)
+    _print_lists(run, target, entity, n=n, raw=raw, by=by, consensus=consensus, as_json=as_json)
 
 
 @commands.command()
@@ -123,10 +126,13 @@ def recommend(
     user: Annotated[str, typer.Option("--user", help="A user's index, by first appearance.")],
     n: Annotated[int, typer.Option("-n", help="How many items.")] = 10,
     raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    consensus: Annotated[
+        bool, typer.Option("--consensus", help="One list for each model, merged from those of all its seeds.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List recommendations for a user, of each model side by side."""
-    _print_lists(run, "recommendations", user, n=n, raw=raw, as_json=as_json)
+    _print_lists(run, "recommendations", user, n=n, raw=raw, consensus=consensus, as_json=as_json)
 
 
 @commands.command()
@@ -161,12 +167,12 @@ def _tables(client: "MlflowClient", run: "Run") -> dict[str, list[dict[str, Any]
 
 
 def _print_lists(
-    run: str, target: str, entity: str, *, n: int, raw: bool, as_json: bool, by: str | None = None
+    run: str, target: str, entity: str, *, n: int, raw: bool, consensus: bool, as_json: bool, by: str | None = None
 ) -> None:
     from flows.cli.look_up import look_up
     from flows.cli.tables import out, query_table
     from tasks.tracking.search import find_run
 
     client = open_default_store()
-    lists = look_up(client, find_run(client, run), target, entity, n=n, raw=raw, by=by)
-    print_json(asdict(lists)) if as_json else out.print(query_table(lists))
+    lists = look_up(client, find_run(client, run), target, entity, n=n, raw=raw, by=by, consensus=consensus)
+    print_json(asdict(lists)) if as_json else out.print(query_table(lists, consensus=consensus))

@@ -1,5 +1,7 @@
 """The list of one user or item, in a fit or in all fits of a comparison."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +26,15 @@ if TYPE_CHECKING:
 
 
 def look_up(
-    client: "MlflowClient", run: "Run", target: str, entity: str, *, n: int, raw: bool, by: str | None = None
+    client: "MlflowClient",
+    run: "Run",
+    target: str,
+    entity: str,
+    *,
+    n: int,
+    raw: bool,
+    by: str | None = None,
+    consensus: bool = False,
 ) -> QueryLists:
     """Return the list of one user or item in a run, or in every model of a comparison over all replicates.
 
@@ -47,6 +57,8 @@ def look_up(
     by : str, optional
         Similarity of neighbours: `factors` or `scores`. By default the one that the comparison judged; for a single
         fit, `factors`.
+    consensus : bool
+        Return the consensus of each model's replicates.
 
     Returns
     -------
@@ -56,7 +68,8 @@ def look_up(
     ------
     ConfigError
         If there is no such user or item, `n` is more than what is stored, the run has no lists, or it has neither the
-        recommendations of this user nor the interactions to compute them.
+        recommendations of this user nor the interactions to compute them. Or if there is only one replicate for a
+        consensus.
     """
     if not 1 <= n <= LIST_LENGTH:
         raise ConfigError(f"found -n {n}; expected 1 to {LIST_LENGTH}, the number of entries that each run keeps")
@@ -71,6 +84,8 @@ def look_up(
     else:
         role = ref.role or "not one of latentlab's"
         raise ConfigError(f"run {ref.run_id} has no lists: its role is {role}; name a model's run")
+    if consensus:
+        _check_consensus(ref, fits)
     files = {fit: RunFiles(client, fit.run_id) for fit in fits}
     by = by or FACTORS
     names = _names(files[fits[0]])
@@ -79,7 +94,32 @@ def look_up(
     for fit in fits:
         model = fit.model if kept else f"{fit.model} #{fit.replicate}"
         lists.setdefault(model, []).append(_list_of(fit, files[fit], kept, target, index, by))
-    return query_lists(f"{target}_{index}", target, index, n=n, names=names, lists=lists, position=0, similarity=by)
+    return query_lists(
+        f"{target}_{index}",
+        target,
+        index,
+        n=n,
+        names=names,
+        lists=lists,
+        position=0,
+        similarity=by,
+        by_consensus=consensus,
+    )
+
+
+def _check_consensus(run: RunRef, fits: Sequence[RunRef]) -> None:
+    """Raise a ConfigError if a model has a single run."""
+    if run.role != PARENT:
+        raise ConfigError(
+            f"--consensus: found run {run.run_id}, a single fit; expected a comparison, whose runs of each model are "
+            "merged; name an EXPERIMENT, its parent run or latest"
+        )
+    for model, runs in Counter(fit.model for fit in fits).items():
+        if runs < 2:
+            raise ConfigError(
+                f"--consensus: found one run of {model}; expected at least 2, whose lists are merged; raise replicates "
+                "and run the config again, or leave --consensus out"
+            )
 
 
 def _list_of(fit: RunRef, files: RunFiles, kept: RunFiles | None, target: str, index: int, by: str) -> Lists:

@@ -134,31 +134,49 @@ def summary_table(dataset: str, summary: "Summary") -> Group:
     return titled(f"{dataset}: {summary.interactions:,} interactions", table)
 
 
-def query_table(query: "QueryLists") -> Group:
-    """Return one query's lists side by side: the n entries that most seeds list, and how many more there are."""
+def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:
+    """Return one query's lists side by side: the n entries that most seeds list, and how many more there are.
+
+    Parameters
+    ----------
+    query : QueryLists
+        The lists of each model.
+    consensus : bool
+        Whether they are the consensus of the seeds, which has ranks of its own.
+
+    Returns
+    -------
+    Group
+    """
     names = f"{query.title}, id {query.raw_id}" if query.title else f"id {query.raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
     by = " by predicted scores" if query.similarity == "scores" and query.target != "recommendations" else ""
-    title = f"{kind[query.target]} {query.index} ({names}){by}: first {query.n}, and the share of seeds listing each"
+    what = f"first {query.n}, and the share of seeds listing each"
+    if consensus:
+        what = f"consensus of all seeds, and the share of seeds listing each among their first {query.n}"
+    title = f"{kind[query.target]} {query.index} ({names}){by}: {what}"
     models = list(query.models.items())
     models_a_row = max(out.width // 40, 1)
     parts = [
-        _side_by_side(dict(models[start : start + models_a_row]), query.n)
+        _side_by_side(dict(models[start : start + models_a_row]), query.n, with_ranks=consensus)
         for start in range(0, len(models), models_a_row)
     ]
     return Group(Text(title, "bold"), *parts, "")
 
 
-def _side_by_side(models: "dict[str, list[Entry]]", n: int) -> Table:
+def _side_by_side(models: "dict[str, list[Entry]]", n: int, *, with_ranks: bool) -> Table:
     table = Table(**STYLE)
     scores = [f"{entry.score:.3f}" for entries in models.values() for entry in entries[:n]]
-    width = out.width // len(models) - max(map(len, ["score", *scores])) - len("seeds") - 3 * _GAP
+    ranks = len("rank") + _GAP if with_ranks else 0
+    width = (out.width - ranks) // len(models) - max(map(len, ["score", *scores])) - len("seeds") - 3 * _GAP
+    if with_ranks:
+        table.add_column("rank", justify="right", no_wrap=True)
     for model in models:
         table.add_column(model, no_wrap=True, overflow="ellipsis", max_width=width)
         table.add_column("seeds", justify="right", no_wrap=True)
         table.add_column("score", justify="right", no_wrap=True)
-    for entries in zip_longest(*(entries[:n] for entries in models.values())):
-        cells: list[Text | str] = []
+    for rank, entries in enumerate(zip_longest(*(entries[:n] for entries in models.values())), start=1):
+        cells: list[Text | str] = [str(rank)] if with_ranks else []
         for entry in entries:
             cells += ["", "", ""] if entry is None else [_name(entry), f"{entry.share:.0%}", f"{entry.score:.3f}"]
         table.add_row(*cells)

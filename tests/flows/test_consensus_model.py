@@ -13,11 +13,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from flows.experiment import experiment
-from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig, NeighboursConfig
 from tasks.core.errors import ConfigError, TrackingError
 from tasks.core.ranking.consensus import consensus
+from tasks.core.ranking.lists import Lists
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import ARTIFACTS, read_target
+from tasks.tracking.lists import artifact
 from tasks.tracking.search import our_runs
 from tasks.tracking.verify import Problem, Verified, verify_runs
 from tests.flows.finished_experiment import FinishedExperiment
@@ -56,6 +57,11 @@ def models(client: MlflowClient) -> list[LoggedModel]:
     return sorted(logged, key=lambda model: str(model.name))
 
 
+def stored_lists(files: RunFiles, path: str, column: str, size: int) -> Lists:
+    with files.reading(path) as file:
+        return Lists.from_frame(pd.read_parquet(file), column, np.arange(size, dtype=np.int32))
+
+
 def folder_of(model: LoggedModel) -> Path:
     return Path(str(model.artifact_location).removeprefix("file://"))
 
@@ -73,21 +79,23 @@ def test_the_registered_model_returns_the_consensus_of_all_seeds(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{registered.folder / 'mlflow.db'}")
     model = mlflow.pyfunc.load_model("models:/both-k8/1")
     client = registered.client
-    files = [RunFiles(client, run.run_id) for run in registered.outcome.result.runs if run.model == "k8"][:2]
+    fits = [run for run in registered.outcome.result.runs if (run.model, run.role) == ("k8", "model")]
+    files = [RunFiles(client, run.run_id) for run in fits]
     names = {}
     for side in ("users", "items"):
         with files[0].reading(f"{side}.parquet") as file:
             names[side] = pd.read_parquet(file)["raw_id"].astype(str).to_numpy()
     tasks = {"users": "similar_users", "items": "similar_items", "recommendations": "recommend"}
     for target, task in tasks.items():
-        merged = consensus([read_target(of_run, target, SIZES[target]) for of_run in files])
-        frame = merged.frame(ARTIFACTS[target][1])
+        path, column = artifact(target)
+        merged = consensus([stored_lists(of_run, path, column, SIZES[target]) for of_run in files])
+        frame = merged.frame(column)
         frame = frame[frame["rank"] <= 10]
         asked = names["items" if target == "items" else "users"]
         answer = model.predict(pd.DataFrame({"task": task, "id": asked, "n": 10}))
         assert list(answer.columns) == ["row", "rank", "id", "title", "score", "share"]
         listed = names["users" if target == "users" else "items"]
-        assert list(answer["id"]) == list(listed[frame[ARTIFACTS[target][1]]])
+        assert list(answer["id"]) == list(listed[frame[column]])
         np.testing.assert_array_equal(answer[["row", "rank"]], frame[["index", "rank"]])
         np.testing.assert_allclose(answer[["score", "share"]], frame[["score", "share"]])
 
@@ -113,6 +121,20 @@ def test_the_same_options_register_nothing_new(config: ExperimentConfig, copy_of
     assert (other.trained, other.registered) == (0, again.registered)
     outputs = copy_of_registered.get_run(other.result.parent_id).outputs.model_outputs
     assert {output.model_id for output in outputs} == set(before)
+
+
+def test_the_consensus_of_a_sample_has_its_lists_and_is_another_version(
+    config: ExperimentConfig, copy_of_registered: MlflowClient
+) -> None:
+    """The fits are the same, and have the lists of all."""
+    sampled = experiment(
+        config.model_copy(update={"neighbours": NeighboursConfig(sample=10)}), register_as="both", consensus=True
+    )
+    assert (sampled.trained, sampled.registered) == (0, {"both-k2": "2", "both-k8": "2"})
+    source = copy_of_registered.get_model_version("both-k2", "2").source.removeprefix("file://")
+    listed = pd.read_parquet(Path(source) / "artifacts/neighbours_users.parquet")["index"]
+    assert 10 <= listed.nunique() <= 12  # and the queries
+    assert len(pd.read_parquet(Path(source) / "artifacts/users.parquet")) == 40
 
 
 def test_single_runs_and_their_consensus_are_versions_of_one_registered_model(

@@ -13,6 +13,7 @@ COMMANDS = [
     ("show", "blocks/k2/0"),
     ("runs",),
     ("similar", "latest", "--user", "3"),
+    ("similar", "latest", "--user", "3", "--consensus"),
     ("recommend", "latest", "--user", "0"),
 ]
 

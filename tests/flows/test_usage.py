@@ -27,6 +27,7 @@ def commands() -> list[list[str]]:
     [
         (["runn"], "No such command 'runn'"),
         (["run", "--freshh"], "No such option"),
+        (["run", "--consensus"], "--consensus needs --register NAME"),
         (["check"], "Missing argument"),
         (["run", "config.yaml", "more"], "unexpected extra argument"),
         (["similar", "latest"], "give either --user or --item"),

@@ -1,7 +1,7 @@
 """Lists of single users and items, by model.
 
 A model has one list for each of its replicates. They are merged into one: its entries are all that a replicate lists,
-with the share of replicates that do.
+with the share of replicates that do, or those of the replicates' consensus.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.ranking.consensus import consensus
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.similarity import FACTORS
 from tasks.core.types import RawId
@@ -63,9 +64,9 @@ class Entry:
     title : str
         Empty for users, and for items without a title.
     share : float
-        Share of the model's replicates that list the entry.
+        Share of the model's replicates that list the entry among their first n.
     rank, score : float
-        Mean rank (from 1) and mean score in the lists of those replicates.
+        Mean rank (from 1) and mean score in the lists of those replicates. Of a consensus: rank and score in it.
     """
 
     index: int
@@ -137,6 +138,7 @@ def query_lists(
     lists: Mapping[str, Sequence[Lists]],
     position: int | None = None,
     similarity: str = FACTORS,
+    by_consensus: bool = False,
 ) -> QueryLists:
     """Merge the lists that each model's replicates give one entity.
 
@@ -158,15 +160,18 @@ def query_lists(
         Of the list of this user or item among them, by default its index.
     similarity : str
         What neighbours are nearest by.
+    by_consensus : bool
+        Return the first n entries of the consensus of each model's replicates.
 
     Returns
     -------
     QueryLists
-        Entries by share, then by mean rank, then by index.
+        Entries by share, then by mean rank, then by index. Of a consensus, by their rank in it.
     """
     raw_id, title = names.of(index, item=target == "items")
     row = index if position is None else position
-    models = {model: _merged(replicates, row, n, names, item=target != "users") for model, replicates in lists.items()}
+    merged = _consensus if by_consensus else _merged
+    models = {model: merged(replicates, row, n, names, item=target != "users") for model, replicates in lists.items()}
     return QueryLists(name, target, index, raw_id, title, n, models, similarity)
 
 
@@ -184,3 +189,15 @@ def _merged(replicates: Sequence[Lists], row: int, n: int, names: Names, *, item
         share, mean_rank, mean_score = len(at) / len(replicates), sum(at) / len(at), sum(scores[index]) / len(at)
         entries.append(Entry(index, *names.of(index, item=item), share, mean_rank, mean_score))
     return sorted(entries, key=lambda entry: (-entry.share, entry.rank, entry.index))
+
+
+def _consensus(replicates: Sequence[Lists], row: int, n: int, names: Names, *, item: bool) -> list[Entry]:
+    rows = slice(row, row + 1)
+    merged = consensus([Lists(run.ids[rows], run.scores[rows]) for run in replicates], depth=n)
+    ids, scores, listing = merged.lists.ids[0, :n], merged.lists.scores[0, :n], merged.share[0, :n] * len(replicates)
+    entries = zip(ids.tolist(), scores.tolist(), listing.round().tolist(), strict=True)
+    return [
+        Entry(index, *names.of(index, item=item), runs / len(replicates), float(rank), score)
+        for rank, (index, score, runs) in enumerate(entries, start=1)
+        if index >= 0
+    ]

@@ -33,10 +33,20 @@ class Consensus:
     lists: Lists
     share: Floats
 
-    def frame(self, column: str) -> "pd.DataFrame":
-        """Return the lists as a frame, as `Lists.frame` does, with a further column `share`."""
-        listed = self.lists.ids >= 0
-        return self.lists.frame(column).assign(share=self.share[listed])
+    def frame(self, column: str, rows: Ids | None = None) -> "pd.DataFrame":
+        """Return the lists as a frame with one row for each listed entry.
+
+        Parameters
+        ----------
+        column, rows
+            As in `Lists.frame`.
+
+        Returns
+        -------
+        DataFrame
+            As `Lists.frame` returns it, with a further column `share`.
+        """
+        return self.lists.frame(column, rows).assign(share=self.share[self.lists.ids >= 0])
 
 
 def consensus(replicates: Sequence[Lists], *, depth: int | None = None) -> Consensus:

@@ -39,6 +39,18 @@ def test_only_the_first_n_entries_of_a_list_count() -> None:
     assert [entry.index for entry in entries(lists([3, 1]), target="items", n=1)] == [3]
 
 
+def test_a_consensus_has_ranks_of_its_own_and_the_share_of_seeds_that_list_an_entry_among_their_first_n() -> None:
+    """Scores are 1, 1/2 and 1/3. The third list ends with 1/2, which 3 counts with."""
+    seeds = [lists([3, 1, 0]), lists([1, 0, 3]), lists([1, 2, -1])]
+    merged = query_lists("query", "items", 0, n=2, names=NAMES, lists={"k": seeds}, by_consensus=True).models["k"]
+    assert [(entry.index, entry.raw_id, entry.title, entry.rank) for entry in merged] == [
+        (1, "y", "Y", 1),
+        (3, "w", "W", 2),
+    ]
+    assert [entry.share for entry in merged] == [1, 1 / 3]
+    assert [entry.score for entry in merged] == pytest.approx([5 / 6, (1 + 1 / 3 + 1 / 2) / 3])
+
+
 @pytest.mark.parametrize(
     ("target", "queried", "listed"),
     [
@@ -60,6 +72,8 @@ def test_titles_are_empty_if_the_data_has_none() -> None:
     assert Names(np.array([1]), np.array([2]), None).of(0, item=True) == (2, "")
 
 
-def test_an_empty_list_has_no_entries() -> None:
+def test_empty_lists_have_no_entries() -> None:
     merged = query_lists("user_0", "users", 0, n=2, names=NAMES, lists={"k": [NO_LISTS]})
+    assert merged.models == {"k": []}
+    merged = query_lists("user_0", "users", 0, n=2, names=NAMES, lists={"k": [NO_LISTS] * 2}, by_consensus=True)
     assert merged.models == {"k": []}
