@@ -18,7 +18,7 @@ from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import FACTORS
 from tasks.reporting import progress
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import ListReader, artifact
+from tasks.tracking.lists import SAMPLE, ListReader, artifact, sample_frame
 from tasks.tracking.logged_models.consensus_model import log_consensus
 from tasks.tracking.store import open_store
 
@@ -87,6 +87,9 @@ def _write_lists(
         for name, names in (("users", interactions.users_frame()), ("items", interactions.items_frame())):
             paths[name] = folder / f"{name}.parquet"
             names.to_parquet(paths[name], index=False)
+        if not all(of_side.are_all for of_side in entities.values()):
+            paths["sample"] = folder / SAMPLE
+            sample_frame(entities).to_parquet(paths["sample"], index=False)
         for target, side in SIDES.items():
             path, column = artifact(target)
             merged = consensus([reader.lists(run, of_run, target, FACTORS) for run, of_run in files.items()])

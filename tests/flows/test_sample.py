@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from flows.experiment import Outcome, experiment
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.planning.runs import listed_entities
 from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.store import resolve_uri
 from tests.command_line import CommandLine, command_line
 from tests.flows.finished_experiment import FinishedExperiment
 
@@ -92,6 +95,23 @@ def test_neighbours_of_others_are_computed_when_they_are_asked_for(
     message = commands.failure(2, "recommend", "blocks", "--user", other)
     assert f"has no recommendations for user {other}" in message
     assert "add the user to queries.recommend_for" in message
+
+
+@pytest.mark.parametrize("consensus", [False, True])
+def test_a_registered_model_refuses_who_is_not_in_the_sample(
+    client: MlflowClient, config: ExperimentConfig, outcome: Outcome, consensus: bool
+) -> None:
+    """An answer without entries would look like that of a user without neighbours."""
+    registered = experiment(sampled(config), register_as="lists", consensus=consensus)
+    assert registered.trained == 0
+    mlflow.set_tracking_uri(resolve_uri())
+    model = mlflow.pyfunc.load_model("models:/lists-k8/1")
+    rows = listed_entities(sampled(config), USERS, ITEMS)["users"].rows.tolist()
+    raw_ids = pd.read_csv(config.dataset.path)["user"].unique()
+    known, other = (str(raw_ids[next(u for u in range(USERS) if (u in rows) == wanted)]) for wanted in (True, False))
+    assert len(model.predict(pd.DataFrame([("similar_users", known, 5)], columns=["task", "id", "n"]))) == 5
+    with pytest.raises(MlflowException, match=f"user id '{other}' is not among the {len(rows)} users whose lists were"):
+        model.predict(pd.DataFrame([("similar_users", other, 5)], columns=["task", "id", "n"]))
 
 
 def test_a_sample_that_includes_all_is_no_sample(client: MlflowClient, config: ExperimentConfig) -> None:

@@ -46,7 +46,7 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    user, item = (str(pd.read_parquet(lists[side])["raw_id"].iloc[0]) for side in ("users", "items"))
+    user, item = (_example(lists, side) for side in ("users", "items"))
     inputs = Schema(
         [ColSpec(DataType.string, "task"), ColSpec(DataType.string, "id"), ColSpec(DataType.long, "n", required=False)]
     )
@@ -68,6 +68,17 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
             # inferring them takes seconds
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIRED],
         )
+
+
+def _example(lists: Mapping[str, Path], side: str) -> str:
+    """Return the raw id of the first user or item that has lists."""
+    import pandas as pd
+
+    first = 0
+    if "sample" in lists:
+        sample = pd.read_parquet(lists["sample"])
+        first = int(sample["index"][sample["side"] == side].min())
+    return str(pd.read_parquet(lists[side])["raw_id"].iloc[first])
 
 
 def send(

@@ -32,6 +32,11 @@ class ListModel(PythonModel):
             side: pd.Series(np.arange(len(frame)), index=frame["raw_id"].astype(str).to_numpy())
             for side, frame in self.names.items()
         }
+        sample = _read(context, "sample") if "sample" in context.artifacts else None
+        self.listed = {
+            side: np.arange(len(frame)) if sample is None else sample["index"][sample["side"] == f"{side}s"].to_numpy()
+            for side, frame in self.names.items()
+        }
         self.lists = {}
         for side, listed, artifact in TASKS.values():
             frame = _read(context, artifact).sort_values(["index", "rank"], kind="stable")
@@ -63,7 +68,8 @@ class ListModel(PythonModel):
         Raises
         ------
         MlflowException
-            If the task is not one of TASKS, the data set has no such id, or n is not 1 to 100.
+            If the task is not one of TASKS, the data set has no such id, n is not 1 to 100, or lists were made for a
+            sample of users and items that does not include this one.
         """
         requests = model_input.to_dict("records")
         lists = [
@@ -86,6 +92,11 @@ class ListModel(PythonModel):
             raise _refusal(f"row {row}: found n {n}; expected 1 to 100, the number of entries that the model keeps")
         starts, listed_indexes, values, listed = self.lists[artifact]
         index = int(indexes[str(id)])
+        if index not in self.listed[side]:
+            raise _refusal(
+                f"row {row}: {side} id {str(id)!r} is not among the {len(self.listed[side]):,} {side}s whose lists "
+                "were made: the model was trained with neighbours.sample; train it without, with --fresh"
+            )
         entries = slice(starts[index], min(starts[index] + n, starts[index + 1]))
         names = self.names[listed].iloc[listed_indexes[entries]]
         return pd.DataFrame(
