@@ -11,7 +11,7 @@ and with ten others on the train part of the held-out split of configs/ml-100k.y
 - the held-out accuracy of the recommendations of S seeds: mean and standard deviation over groups that share no seed.
 
 --data names MovieLens 100K; without it, the synthetic data set is used. With --store, nothing is trained: the fits are
-those of the last used comparison of configs/ml-100k.yaml in an MLflow store, which has five for the accuracy.
+those of the models of configs/ml-100k.yaml in the last used comparison of its experiment in an MLflow store.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,6 +25,7 @@ from scipy.sparse import csr_array
 from tasks.core.comparison.overlap import Agreement, Pair
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import LIST_LENGTH
+from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import load_config
 from tasks.core.data.splits import Split, hold_out
 from tasks.core.models import als
@@ -71,14 +72,14 @@ def trained(matrix: csr_array, split: Split, settings: AlsConfig, number: int) -
     )
 
 
-def stored(uri: str, experiment: str) -> dict[str, Fits]:
-    """Return the fits of the last used comparison of an experiment, by model."""
+def stored(uri: str, config: ExperimentConfig) -> dict[str, Fits]:
+    """Return the fits of a config's models in the last used comparison of its experiment."""
     client = open_store(uri)
-    fits: dict[str, Fits] = {}
-    for run in used_fits(client, find_run(client, experiment).info.run_id):
-        of_model = fits.setdefault(run.model, Fits([], []))
-        factors = read_factors(RunFiles(client, run.run_id))
-        (of_model.on_all if run.role == MODEL else of_model.on_train).append(factors)
+    fits = {model: Fits([], []) for model in config.models}
+    for run in used_fits(client, find_run(client, config.name).info.run_id):
+        if run.model in fits:
+            factors = read_factors(RunFiles(client, run.run_id))
+            (fits[run.model].on_all if run.role == MODEL else fits[run.model].on_train).append(factors)
     return fits
 
 
@@ -129,7 +130,7 @@ def main() -> None:
     assert config.evaluation is not None
     split = hold_out(interactions, config.evaluation.split, seed=split_seed(config))
     if arguments.store:
-        fits = stored(arguments.store, config.name)
+        fits = stored(arguments.store, config)
     else:
         iterations = {"k50": config.models["k50"].iterations, "k500": arguments.iterations}
         fits = {
