@@ -12,6 +12,7 @@ import numpy as np
 
 from tasks.core.inference.effect import effect, group_sizes
 from tasks.core.inference.overlap_counts import Overlaps
+from tasks.core.inference.sampling import PairErrors, SampledBounds, SampledEstimate, SamplingError
 from tasks.core.inference.split_statistics import delta_variances
 from tasks.core.inference.steady import SteadyModels, UsualList
 from tasks.core.inference.student import Estimate, Interval
@@ -43,6 +44,8 @@ class Uncertainty:
     rho : Estimate or None
         ρ with its standard error from the jackknife; None if a model is steady, if no run changes ρ, or if it is not
         defined.
+    sampling : PairErrors or None
+        Sampling errors of Δ and ρ, which intervals and p include; None if all entities have lists.
     """
 
     estimates: tuple[Estimate, ...]
@@ -50,16 +53,23 @@ class Uncertainty:
     note: str | None
     usual: tuple[UsualList, UsualList]
     rho: Estimate | None = None
+    sampling: PairErrors | None = None
 
     @property
     def standard_error(self) -> float | None:
-        """The standard error of Δ; None if there is none."""
-        return self.estimates[0].standard_error if self.estimates else None
+        """The standard error of Δ over runs and, if they were drawn, over entities; None if there is none over runs."""
+        if not self.estimates:
+            return None
+        return _with(self.estimates[0], self.sampling.delta if self.sampling else None).standard_error
 
     @property
-    def _parts(self) -> "tuple[Estimate | SteadyModels, ...]":
+    def _parts(self) -> "tuple[Estimate | SampledEstimate | SteadyModels | SampledBounds, ...]":
         """What the interval is the union of."""
-        return (*self.estimates, self.steady) if self.steady else self.estimates
+        sampling = self.sampling.delta if self.sampling else None
+        estimates = tuple(_with(estimate, sampling) for estimate in self.estimates)
+        if not self.steady:
+            return estimates
+        return (*estimates, SampledBounds(self.steady, sampling) if sampling else self.steady)
 
     def limits(self, level: float) -> Interval | None:
         """Return the confidence interval of Δ at a level such as .95; None if there is no interval and no bound."""
@@ -70,7 +80,7 @@ class Uncertainty:
 
     def rho_limits(self, level: float) -> Interval | None:
         """Return the confidence interval of ρ at a level such as .95; None without a standard error."""
-        return self.rho.interval(level) if self.rho else None
+        return _with(self.rho, self.sampling.rho if self.sampling else None).interval(level) if self.rho else None
 
     def p_at_most(self, margin: float) -> float:
         """Return the one-sided p of Δ ≤ `margin`: small if Δ is above it. 1 if there is no interval and no bound."""
@@ -79,6 +89,10 @@ class Uncertainty:
     def p_at_least(self, margin: float) -> float:
         """Return the one-sided p of Δ ≥ `margin`: small if Δ is below it. 1 if there is no interval and no bound."""
         return max((part.p_at_least(margin) for part in self._parts), default=1.0)
+
+
+def _with(estimate: Estimate, sampling: SamplingError | None) -> Estimate | SampledEstimate:
+    return SampledEstimate(estimate, sampling) if sampling else estimate
 
 
 def jackknife(overlaps: Overlaps, labels: Mask) -> Uncertainty:

@@ -105,6 +105,31 @@ def overlap_counts_by_entity(lists: Sequence[Ids], n: int) -> Overlaps:
     return Overlaps(np.concatenate(list(_blocks(runs, denominator))), denominator, n)
 
 
+def overlap_blocks(lists: Sequence[Ids], n: int) -> Iterator[Overlaps]:
+    """Count the overlap of every two runs for each entity, in blocks that fit in memory.
+
+    Parameters
+    ----------
+    lists : R arrays (E, >= 0) int32
+        As in `overlap_counts`.
+    n : int
+        Depth of the comparison.
+
+    Yields
+    ------
+    Overlaps
+        Counts (B, R, R) of the next B entities. All blocks have one denominator.
+
+    Raises
+    ------
+    ValueError
+        As in `overlap_counts`.
+    """
+    runs, denominator = _prefixes(lists, n)
+    for block in _blocks(runs, denominator):
+        yield Overlaps(block, denominator, n)
+
+
 def _prefixes(lists: Sequence[Ids], n: int) -> tuple[Ids, int]:
     """Return the first n entries of all runs, (R, E, <= n), and the denominator of one entity's overlap."""
     sizes = sorted({len(run) for run in lists})
