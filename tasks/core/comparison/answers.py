@@ -27,6 +27,7 @@ from tasks.core.comparison.verdict import (
 from tasks.core.inference.multiplicity import LEVEL, Levels
 from tasks.core.inference.overlap_counts import overlap_counts, overlap_counts_by_entity
 from tasks.core.inference.permutation import replicates_needed, smallest_p
+from tasks.core.inference.sampling import sampled_overlaps
 from tasks.core.inference.steady import loss_of_run_left_out
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
@@ -51,7 +52,7 @@ class Answer:
     within_a, within_b, between, delta, n_delta, rho, steadier, others, decided_by_seed
         See `inference.effect.Effect`.
     standard_error : float or None
-        From the jackknife; None if `note` says why there is none.
+        From the jackknife, and from the sample of entities if there is one; None if `note` says why there is none.
     low_95, high_95, low_90, high_90 : float or None
         Intervals of Δ, unadjusted.
     note : str or None
@@ -76,6 +77,8 @@ class Answer:
     calibrated_low, calibrated_high : float or None
         Range of Δ if a further run deviates as often as it does for the other users or items whose lists are equal in
         all runs but one. Only for single lists on which both models are steady. It does not enter the verdict.
+    sampling_error : float or None
+        Standard error of Δ from the sample of entities alone; None if the endpoint has the lists of all.
     """
 
     target: str
@@ -115,6 +118,7 @@ class Answer:
     tipping: float | None = None
     calibrated_low: float | None = None
     calibrated_high: float | None = None
+    sampling_error: float | None = None
 
     @property
     def metric(self) -> str:
@@ -166,15 +170,22 @@ def answer(
     findings: list[tuple[Endpoint, str, str, Finding]] = []
     matrices = []
     entities = entities or every_entity(next(iter(lists.values()))[0])
+    sizes = [len(lists[model]) for model in models]
     for endpoint in endpoints:
-        ids = [_ids(lists[model][replicate], endpoint, entities[SIDES[endpoint.of]]) for model, replicate in runs]
-        overlaps = overlap_counts(ids, endpoint.n)
-        matrices.append(RunMatrix(endpoint.target, endpoint.n, runs, overlaps.counts / overlaps.denominator))
+        of_side, sampling = entities[SIDES[endpoint.of]], None
+        ids = [_ids(lists[model][replicate], endpoint, of_side) for model, replicate in runs]
+        if endpoint.entity is None and of_side.n_drawn < of_side.population:
+            overlaps, sampling = sampled_overlaps(ids, endpoint.n, sizes=sizes, population=of_side.population)
+        else:
+            overlaps = overlap_counts(ids, endpoint.n)
+        matrices.append(RunMatrix(endpoint.target, endpoint.n, runs, overlaps.counts / overlaps.denominator, sampling))
         for a, b in combinations(models, 2):
             members = [position for position, (model, _) in enumerate(runs) if model in (a, b)]
             labels = np.array([runs[position][0] == b for position in members])
             if min(labels.sum(), (~labels).sum()) >= 2:
-                findings.append((endpoint, a, b, analyse(overlaps.of_runs(members), labels, seed=seed)))
+                errors = sampling.of_pair(models.index(a), models.index(b)) if sampling else None
+                finding = analyse(overlaps.of_runs(members), labels, seed=seed, sampling=errors)
+                findings.append((endpoint, a, b, finding))
     # Pair by pair, those of the baseline first. The sort is stable: each pair keeps the order of the endpoints.
     findings.sort(key=lambda entry: (entry[1] != baseline, models.index(entry[1]), models.index(entry[2])))
     family = [position for position, (endpoint, a, _, _) in enumerate(findings) if endpoint.family and a == baseline]
@@ -273,6 +284,7 @@ def _answer(
         tipping=tipping,
         calibrated_low=low,
         calibrated_high=high,
+        sampling_error=uncertainty.sampling.delta.standard_error if uncertainty.sampling else None,
     )
 
 

@@ -19,6 +19,7 @@ from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.sweep import varying
 from tasks.core.formatting import p_statement, setting_text
 from tasks.core.inference.multiplicity import LEVEL, holm
+from tasks.core.inference.sampling import SampledEstimate
 from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
 
@@ -68,7 +69,8 @@ class Interaction:
         Length of the lists.
     size : float
     low_95, high_95 : float or None
-        Approximate limits, from a jackknife over the runs of all four models; None if a model has fewer than 3 runs.
+        Approximate limits, from a jackknife over the runs of all four models and, if entities were drawn, from their
+        sampling error; None if a model has fewer than 3 runs.
     """
 
     target: str
@@ -219,7 +221,13 @@ def _interaction(matrix: RunMatrix, signs: Mapping[str, int]) -> Interaction:
             remaining = np.delete(np.arange(len(models)), run)
             left_out.append(_contrast(matrix.overlap[np.ix_(remaining, remaining)], models[remaining], signs))
         variance += (len(runs) - 1) * float(np.var(left_out))
-    limits = Estimate(size, sqrt(variance), sum(map(len, runs_of.values())) - 4).interval()
+    estimate = Estimate(size, sqrt(variance), sum(map(len, runs_of.values())) - 4)
+    limits = estimate.interval()
+    if matrix.sampling:
+        sign = np.array([signs[model] for model in dict.fromkeys(matrix.models)], dtype=np.float64)
+        # the contrast has each pair of models twice, and half of all
+        weights = np.outer(sign, sign) - np.diag(sign**2) / 2
+        limits = SampledEstimate(estimate, matrix.sampling.error(weights)).interval()
     return Interaction(matrix.target, matrix.n, size, limits.low, limits.high)
 
 

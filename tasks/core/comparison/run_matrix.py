@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tasks.core.formatting import run_label
+from tasks.core.inference.sampling import SamplingCovariance
 from tasks.core.types import Values
 
 
@@ -47,12 +48,15 @@ class RunMatrix:
         The R runs, model by model.
     overlap : (R, R) float64
         1 on the diagonal.
+    sampling : SamplingCovariance or None
+        Of the models in the order of their runs; None unless the endpoint's entities are a sample. It is not stored.
     """
 
     target: str
     n: int
     runs: list[tuple[str, int]]
     overlap: Values
+    sampling: SamplingCovariance | None = None
 
     @property
     def models(self) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.formatting import settings_text
+from tasks.core.inference.sampling import SampledEstimate, SamplingError
 from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
 
@@ -137,17 +138,22 @@ def sweep(
         return None
     model_of_run = np.array(matrix.models)
     points = []
+    order = list(dict.fromkeys(matrix.models))
     for model, values in models.items():
         fits = metrics[model, False]
         accuracy = [run[metric] for run in metrics.get((model, True), []) if metric in run]
         own_runs = np.flatnonzero(model_of_run == model)
         rows = fits[0]["summary_users"] + fits[0]["summary_items"]
+        of_model = np.diag([float(other == model) for other in order])
         points.append(
             Point(
                 model=model,
                 varied={name: values[name] for name in settings},
                 accuracy=estimated(accuracy) if accuracy else None,
-                steadiness=steadiness(matrix.overlap[np.ix_(own_runs, own_runs)]),
+                steadiness=steadiness(
+                    matrix.overlap[np.ix_(own_runs, own_runs)],
+                    sampling=matrix.sampling.error(of_model) if matrix.sampling else None,
+                ),
                 seconds=estimated([run["fit_seconds"] for run in fits]),
                 megabytes=4 * values["factors"] * rows / 1e6,  # float32
             )
@@ -171,7 +177,7 @@ def estimated(values: Sequence[float]) -> Estimated:
     return Estimated(mean, limits.low, limits.high)
 
 
-def steadiness(overlap: Values) -> Estimated | None:
+def steadiness(overlap: Values, *, sampling: SamplingError | None = None) -> Estimated | None:
     """Return the mean overlap between two seeds of one model, with its jackknife interval.
 
     The mean over pairs of runs is a U-statistic, and the runs are the sample. Leaving out one run at a time accounts
@@ -181,6 +187,8 @@ def steadiness(overlap: Values) -> Estimated | None:
     ----------
     overlap : (S, S) float64
         Overlap of every two runs, 1 on the diagonal.
+    sampling : SamplingError, optional
+        Of the mean overlap, if it is over drawn users.
 
     Returns
     -------
@@ -197,5 +205,6 @@ def steadiness(overlap: Values) -> Estimated | None:
         return Estimated(mean, None, None)
     left_out = (total - 2 * of_run) / ((size - 1) * (size - 2))
     error = float(np.sqrt((size - 1) / size * ((left_out - left_out.mean()) ** 2).sum()))
-    limits = Estimate(mean, error, size - 1).interval()
+    estimate = Estimate(mean, error, size - 1)
+    limits = (SampledEstimate(estimate, sampling) if sampling else estimate).interval()
     return Estimated(mean, max(limits.low, 0.0), min(limits.high, 1.0))

@@ -10,7 +10,7 @@ turns their adjusted p into a verdict.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from math import sqrt
 
@@ -21,6 +21,7 @@ from tasks.core.inference.jackknife import Uncertainty, jackknife
 from tasks.core.inference.multiplicity import Levels, holm
 from tasks.core.inference.overlap_counts import Overlaps
 from tasks.core.inference.permutation import PermutationTest, permutation_test
+from tasks.core.inference.sampling import PairErrors
 from tasks.core.types import Mask
 
 
@@ -97,7 +98,7 @@ def adjusted(family: Sequence[Claims]) -> list[Claims]:
     return [Claims(*p) for p in zip(*columns, strict=True)]
 
 
-def analyse(overlaps: Overlaps, labels: Mask, *, seed: int) -> Finding:
+def analyse(overlaps: Overlaps, labels: Mask, *, seed: int, sampling: PairErrors | None = None) -> Finding:
     """Estimate the effect and its uncertainty, and test it.
 
     Parameters
@@ -108,6 +109,9 @@ def analyse(overlaps: Overlaps, labels: Mask, *, seed: int) -> Finding:
         True for runs of B.
     seed : int
         Of the permutations, if they are sampled.
+    sampling : PairErrors, optional
+        Sampling errors, if the overlaps are of drawn entities. The permutation test is of these entities: none has a
+        negative Δ, so a difference among them is one among all.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def analyse(overlaps: Overlaps, labels: Mask, *, seed: int) -> Finding:
         If a model has fewer than two runs, or the number of labels is not R.
     """
     test = permutation_test(overlaps, labels, seed=seed)
-    return Finding(effect(overlaps, labels), jackknife(overlaps, labels), test)
+    return Finding(effect(overlaps, labels), replace(jackknife(overlaps, labels), sampling=sampling), test)
 
 
 def judge(claims: Claims, *, ceiling: float, margin: float, levels: Levels = Levels()) -> Verdict:

@@ -1,4 +1,8 @@
-"""Expected width of the interval of Δ for a number of seeds, from an earlier run of the same models (a pilot)."""
+"""Expected width of the interval of Δ for a number of seeds, from an earlier run of the same models (a pilot).
+
+If a sample of the entities has lists, the widths are those for the drawn entities. Their sampling error, which more
+seeds do not reduce, is not in them (`tasks.core.inference.sampling`).
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -7,10 +7,12 @@ from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.answers import answer
 from tasks.core.comparison.endpoints import endpoints, family_size
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.inference.effect import delta_by_entity
 from tasks.core.inference.jackknife import jackknife
 from tasks.core.inference.multiplicity import Levels, holm
-from tasks.core.inference.overlap_counts import overlap_counts
+from tasks.core.inference.overlap_counts import overlap_counts, overlap_counts_by_entity
 from tasks.core.inference.permutation import smallest_p
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
 from tests.core.comparison.examples import config_of, random_lists, random_runs
 from tests.core.inference.examples import halves
@@ -21,9 +23,9 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
-def answers_of(lists, config: ExperimentConfig):
+def answers_of(lists, config: ExperimentConfig, entities=None):
     judged = list(endpoints(config.queries, config.comparison))
-    return answer(lists, judged, baseline=config.baseline, seed=config.seed)
+    return answer(lists, judged, baseline=config.baseline, seed=config.seed, entities=entities)
 
 
 def test_models_with_different_lists_differ(rng):
@@ -161,3 +163,60 @@ def test_a_steady_list_has_the_range_that_the_other_users_suggest():
     assert primary.note == "no seed variation seen"
     assert (primary.calibrated_low, primary.calibrated_high) == pytest.approx((0, loss))
     assert users.calibrated_low is None
+
+
+def sample_of(drawn: int, population: int) -> Entities:
+    """Six entities, of which the first `drawn` are the sample and the others were added to it."""
+    return Entities(np.arange(6, dtype=np.int32), np.arange(6) < drawn, population)
+
+
+def test_answers_about_all_entities_have_no_sampling_error(rng):
+    lists = {"a": random_runs(rng, 0, 5), "b": random_runs(rng, 3, 5)}
+    config = config_of(["a", "b"])
+    answers, matrices = answers_of(lists, config)
+    drawn, of_drawn = answers_of(lists, config, {"users": sample_of(6, 6), "items": sample_of(6, 6)})
+    assert drawn == answers
+    assert {row.sampling_error for row in answers} == {None}
+    assert [matrix.sampling for matrix in matrices + of_drawn] == [None] * 12
+
+
+def test_answers_about_a_sample_carry_its_error(rng):
+    """Five of ten users and six of twelve items. The means, p and single lists are those of the drawn ones alone."""
+    lists = {"a": random_runs(rng, 0, 5), "b": random_runs(rng, 3, 6), "c": random_runs(rng, 2, 5)}
+    config = config_of(["a", "b", "c"])
+    sampled = answers_of(lists, config, {"users": sample_of(5, 10), "items": sample_of(6, 12)})[0]
+    alone = answers_of(lists, config, {"users": sample_of(5, 5), "items": sample_of(6, 6)})[0]
+    for row, without in zip(sampled, alone, strict=True):
+        assert (row.target, row.a, row.b, row.delta, row.p, row.rho) == (
+            *(without.target, without.a, without.b),
+            *(without.delta, without.p, without.rho),
+        )
+        if row.target not in ("users", "items", "recommendations"):
+            assert row.sampling_error is None
+            assert (row.low_95, row.high_95, row.p_above) == (without.low_95, without.high_95, without.p_above)
+            continue
+        n_drawn = 6 if row.target == "items" else 5
+        n = 2 if row.target == "recommendations" else 3
+        ids = [getattr(run, row.target).ids[:n_drawn] for model in (row.a, row.b) for run in lists[model]]
+        deltas = delta_by_entity(overlap_counts_by_entity(ids, n), halves(row.runs_a, row.runs_b))
+        assert row.sampling_error == pytest.approx(np.sqrt(0.5 * deltas.var(ddof=1) / n_drawn))
+        assert row.standard_error == pytest.approx(np.hypot(without.standard_error, row.sampling_error))
+        assert row.low_95 < without.low_95 < without.high_95 < row.high_95
+        assert row.rho_low < without.rho_low < without.rho_high < row.rho_high
+        if row.verdict:
+            assert row.simultaneous_low < without.simultaneous_low
+            assert row.p_above >= without.p_above or row.delta < row.margin
+
+
+def test_a_sample_without_seed_variation_has_an_interval_that_is_wider_than_that_of_all():
+    same = random_lists(np.random.default_rng(1), 0)
+    lists = {model: [RunLists(same, same, same)] * 10 for model in "ab"}
+    config = config_of(["a", "b"], replicates=10)
+    of_all = {row.target: row for row in answers_of(lists, config)[0]}
+    sampled = answers_of(lists, config, {"users": sample_of(6, 60), "items": sample_of(6, 60)})[0]
+    for row in sampled:
+        if row.target in ("users", "items", "recommendations"):
+            assert (row.note, row.standard_error, row.sampling_error) == ("no seed variation seen", None, 0)
+            assert row.high_95 > of_all[row.target].high_95 + 0.3  # six equal users do not show what sixty are
+        else:
+            assert row.high_95 == of_all[row.target].high_95

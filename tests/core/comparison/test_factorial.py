@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.answers import answer
 from tasks.core.comparison.endpoints import endpoints
 from tasks.core.comparison.factorial import factorial, grid
 from tasks.core.comparison.overlap import Pair
 from tasks.core.inference.multiplicity import holm
+from tasks.core.ranking.entities import Entities
+from tasks.core.ranking.lists import Lists
 from tests.core.comparison.examples import config_of, random_runs
 
 SETTINGS = {"a": (2, 5), "b": (2, 9), "c": (4, 5), "d": (4, 9)}
@@ -63,6 +66,12 @@ def runs_of(rng, first, replicates=6):
     return random_runs(rng, first, replicates, entities=5)
 
 
+def of_entity(run, entity):
+    """The lists of one entity, five times, so that queries find their rows."""
+    parts = (getattr(run, kind) for kind in ("users", "items", "recommendations"))
+    return RunLists(*(Lists(part.ids[[entity] * 5], part.scores[[entity] * 5]) for part in parts))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
@@ -71,10 +80,10 @@ def rng():
 CONFIG = config_of(list(SETTINGS), queries={"users": [1], "n": 3, "recommend_n": 2})
 
 
-def factorial_of(lists, settings=None):
+def factorial_of(lists, settings=None, entities=None):
     settings = settings or models()
     judged = list(endpoints(CONFIG.queries, CONFIG.comparison))
-    answers, matrices = answer(lists, judged, baseline=next(iter(settings)), seed=CONFIG.seed)
+    answers, matrices = answer(lists, judged, baseline=next(iter(settings)), seed=CONFIG.seed, entities=entities)
     return factorial(settings, answers, matrices), answers
 
 
@@ -131,6 +140,27 @@ def test_the_interaction_is_the_contrast_of_inclusion_probabilities(rng):
             total += left_sign * right_sign * np.mean(overlaps)
     assert interaction.size == pytest.approx(total / 2)
     assert interaction.low_95 < interaction.size < interaction.high_95
+
+
+def test_effects_and_interactions_of_drawn_entities_have_their_sampling_error(rng):
+    """Five of twenty entities. The contrast of a single entity is that of a comparison of this entity alone."""
+    lists = {name: runs_of(rng, 2 * position) for position, name in enumerate("abcd")}
+    drawn = Entities(np.arange(5, dtype=np.int32), np.ones(5, dtype=bool), 20)
+    of_all, sampled = factorial_of(lists)[0], factorial_of(lists, entities={"users": drawn, "items": drawn})[0]
+    sizes = []
+    for entity in range(5):
+        design, _ = factorial_of({name: [of_entity(run, entity) for run in runs] for name, runs in lists.items()})
+        sizes.append(next(row.size for row in design.interactions if row.target == "users"))
+    error = np.sqrt((1 - 5 / 20) * np.var(sizes, ddof=1) / 5)
+    for with_sample, without in zip(sampled.interactions, of_all.interactions, strict=True):
+        assert with_sample.size == without.size
+        if with_sample.target == "users":
+            # Student's t with 5 - 1 degrees of freedom
+            half = np.hypot(without.high_95 - without.size, 2.776445 * error)
+            limits = with_sample.size - half, with_sample.size + half
+            assert (with_sample.low_95, with_sample.high_95) == pytest.approx(limits)
+    for with_sample, without in zip(sampled.effects, of_all.effects, strict=True):
+        assert (with_sample.high_95 > without.high_95) is (with_sample.target != "user_1")
 
 
 def test_an_interaction_shows_if_only_both_settings_together_change_the_lists(rng):

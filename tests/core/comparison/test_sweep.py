@@ -5,6 +5,7 @@ import pytest
 
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.sweep import Estimated, Point, Sweep, estimated, steadiness, sweep, varying
+from tasks.core.inference.sampling import SamplingCovariance, SamplingError
 
 
 class TestVarying:
@@ -49,6 +50,16 @@ class TestEstimates:
             covered += estimate.low_95 <= 0.49 <= estimate.high_95
         assert 0.91 < covered / 400 < 0.99
 
+    def test_the_interval_of_drawn_users_includes_their_sampling_error(self) -> None:
+        overlap = np.array([[1, 0.49, 0.5], [0.49, 1, 0.51], [0.5, 0.51, 1]])
+        of_all, sampled = steadiness(overlap), steadiness(overlap, sampling=SamplingError(0.05, 20, 50))
+        assert of_all is not None
+        assert sampled is not None
+        # t(0.975) with 2 and with 19 degrees of freedom; leaving out one run gives 0.51, 0.5 and 0.49
+        half = np.sqrt(4.302653**2 * 2 / 3 * 0.0002 + (2.093024 * 0.05) ** 2)
+        assert (sampled.mean, sampled.low_95, sampled.high_95) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+        assert of_all.high_95 == pytest.approx(0.5 + 4.302653 * np.sqrt(2 / 3 * 0.0002))
+
     def test_few_seeds_have_no_interval(self) -> None:
         assert steadiness(np.ones((1, 1))) is None
         assert steadiness(np.ones((4, 4))) == Estimated(1.0, None, None)
@@ -85,6 +96,25 @@ class TestSweep:
         assert point.steadiness == Estimated(0.75, None, None)
         assert point.seconds == estimated([1.0, 3.0])
         assert point.megabytes == pytest.approx(4 * 64 * 1000 / 1e6)
+
+    def test_the_steadiness_of_drawn_users_has_the_sampling_error_of_its_own_model(self) -> None:
+        """k32 is the baseline, so its runs come first; only the mean overlap of k16 has an error."""
+        runs = [(model, replicate) for model in ("k32", "k16", "k64") for replicate in range(3)]
+        overlap = np.eye(9)
+        for first in (0, 3, 6):
+            overlap[first : first + 3, first : first + 3] = [[1, 0.49, 0.5], [0.49, 1, 0.51], [0.5, 0.51, 1]]
+        covariance = np.zeros((6, 6))
+        covariance[3, 3] = 0.05**2  # pairs: 00, 01, 02, 11, 12, 22
+        sampling = SamplingCovariance(np.zeros((3, 3)), covariance, 20, 50)
+        found = sweep(MODELS, metrics({}), RunMatrix("users", 5, runs, overlap, sampling), "ndcg_at_10")
+        assert found is not None
+        of_all = steadiness(overlap[:3, :3])
+        with_error = steadiness(overlap[:3, :3], sampling=SamplingError(0.05, 20, 50))
+        assert of_all is not None
+        assert with_error is not None
+        highest = [point.steadiness.high_95 for point in found.points if point.steadiness]
+        assert highest == pytest.approx([with_error.high_95, of_all.high_95, of_all.high_95])
+        assert with_error.high_95 != pytest.approx(of_all.high_95)
 
     def test_without_evaluation_there_is_no_accuracy(self) -> None:
         found = sweep(MODELS, metrics({}), run_matrix(), "ndcg_at_10")
