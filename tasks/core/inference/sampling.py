@@ -45,10 +45,12 @@ class SamplingError:
     population: int
 
     def half_width(self, level: float) -> float:
-        """Return the half-width of the interval at a level: Student's t with n - 1 degrees of freedom."""
-        from scipy.stats import t
+        """Return the half-width of the interval at a level: Student's t with n - 1 degrees of freedom.
 
-        return float(t.ppf(0.5 + level / 2, self.drawn - 1)) * self.standard_error
+        It is at least `unseen`, as if those entities differed from the drawn ones by a whole list: a sample of which
+        few have all of the difference, or whose lists are all alike, has too small an s².
+        """
+        return max(_quantile(level, self.drawn - 1) * self.standard_error, self.unseen(level))
 
     def unseen(self, level: float) -> float:
         """Return the share of all entities that can differ from the drawn ones without one of them being drawn.
@@ -64,9 +66,9 @@ class SampledEstimate:
     """An estimate with a standard error over runs and one over drawn entities.
 
     The half-width of an interval is √(h² + g²), with h and g those of either error alone, each with its own degrees of
-    freedom. Such an interval covers at least as often as its level says, whatever the two variances are (Banerjee
-    1960), and it is never narrower than without the sampling error. Satterthwaite's degrees of freedom do not have that
-    property: a small second variance adds degrees of freedom faster than width.
+    freedom. For normal errors such an interval covers at least as often as its level says, whatever the two variances
+    are (Banerjee 1960), and it is never narrower than without the sampling error. Satterthwaite's degrees of freedom do
+    not have that property: a small second variance adds degrees of freedom faster than width.
 
     Attributes
     ----------
@@ -97,8 +99,8 @@ class SampledEstimate:
         return self._p_beyond(limit - self.runs.value)
 
     def _half_width(self, level: float) -> float:
-        of_runs = self.runs.interval(level)
-        return hypot((of_runs.high - of_runs.low) / 2, self.sampling.half_width(level))
+        of_runs = _quantile(level, self.runs.degrees_of_freedom) * self.runs.standard_error
+        return hypot(of_runs, self.sampling.half_width(level))
 
     def _p_beyond(self, distance: float) -> float:
         p = _root(lambda p: abs(distance) - self._half_width(1 - 2 * p), largest=0.5)
@@ -110,9 +112,7 @@ class SampledBounds:
     """Bounds of Δ for steady models whose lists are known for drawn entities only.
 
     The bounds of `SteadyModels` hold for the mean over the drawn entities, and the sampling error is that of this mean.
-    Each may fail with half of the probability with which the interval may (Bonferroni). Where all drawn entities have
-    equal lists, s² is 0, which does not show that all entities have. The sampling error is therefore at least the share
-    `SamplingError.unseen`, as if all lists of the entities in it were different.
+    Each may fail with half of the probability with which the interval may (Bonferroni).
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class SampledBounds:
 
     def _limits(self, level: float) -> Interval:
         each = (1 + level) / 2
-        bounds, half = self.steady.interval(each), max(self.sampling.half_width(each), self.sampling.unseen(each))
+        bounds, half = self.steady.interval(each), self.sampling.half_width(each)
         return Interval(bounds.low - half, bounds.high + half)
 
 
@@ -265,6 +265,13 @@ def sampled_overlaps(
         Overlaps(counts, denominator * drawn, n),
         SamplingCovariance(matrix, covariance * (1 - drawn / population) / drawn, drawn, population),
     )
+
+
+def _quantile(level: float, degrees_of_freedom: float) -> float:
+    """Return what Student's t exceeds on either side with the probability 1 - level."""
+    from scipy.special import stdtrit  # what scipy.stats.t.ppf calls, which takes far longer
+
+    return float(stdtrit(degrees_of_freedom, 0.5 + level / 2))
 
 
 def _root(gap: Callable[[float], float], *, largest: float) -> float:

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.answers import answer
 from tasks.core.comparison.endpoints import endpoints
 from tasks.core.comparison.factorial import factorial, grid
 from tasks.core.comparison.overlap import Pair
 from tasks.core.inference.multiplicity import holm
+from tasks.core.inference.overlap_counts import overlap_counts_by_entity
 from tasks.core.ranking.entities import Entities
-from tasks.core.ranking.lists import Lists
 from tests.core.comparison.examples import config_of, random_runs
 
 SETTINGS = {"a": (2, 5), "b": (2, 9), "c": (4, 5), "d": (4, 9)}
@@ -64,12 +63,6 @@ def test_three_models_are_no_grid():
 
 def runs_of(rng, first, replicates=6):
     return random_runs(rng, first, replicates, entities=5)
-
-
-def of_entity(run, entity):
-    """The lists of one entity, five times, so that queries find their rows."""
-    parts = (getattr(run, kind) for kind in ("users", "items", "recommendations"))
-    return RunLists(*(Lists(part.ids[[entity] * 5], part.scores[[entity] * 5]) for part in parts))
 
 
 @pytest.fixture
@@ -143,20 +136,21 @@ def test_the_interaction_is_the_contrast_of_inclusion_probabilities(rng):
 
 
 def test_effects_and_interactions_of_drawn_entities_have_their_sampling_error(rng):
-    """Five of twenty entities. The contrast of a single entity is that of a comparison of this entity alone."""
-    lists = {name: runs_of(rng, 2 * position) for position, name in enumerate("abcd")}
-    drawn = Entities(np.arange(5, dtype=np.int32), np.ones(5, dtype=bool), 20)
+    """100 of 400 users, each with a contrast of its own: the signed mean overlaps of distinct runs, halved."""
+    lists = {name: random_runs(rng, 2 * position, 4, entities=100) for position, name in enumerate("abcd")}
+    drawn = Entities(np.arange(100, dtype=np.int32), np.ones(100, dtype=bool), 400)
     of_all, sampled = factorial_of(lists)[0], factorial_of(lists, entities={"users": drawn, "items": drawn})[0]
-    sizes = []
-    for entity in range(5):
-        design, _ = factorial_of({name: [of_entity(run, entity) for run in runs] for name, runs in lists.items()})
-        sizes.append(next(row.size for row in design.interactions if row.target == "users"))
-    error = np.sqrt((1 - 5 / 20) * np.var(sizes, ddof=1) / 5)
+    signs, models_of_runs = np.repeat([1, -1, -1, 1], 4), np.repeat(np.arange(4), 4)
+    same = models_of_runs[:, None] == models_of_runs
+    weights = np.where(same, 1 - np.eye(16), 1) * np.outer(signs, signs) / np.where(same, 4 * 3, 4 * 4) / 2
+    overlaps = overlap_counts_by_entity([run.users.ids for runs in lists.values() for run in runs], 3)
+    sizes = (overlaps.counts / overlaps.denominator * weights).sum(axis=(1, 2))
+    error = np.sqrt((1 - 100 / 400) * np.var(sizes, ddof=1) / 100)
     for with_sample, without in zip(sampled.interactions, of_all.interactions, strict=True):
         assert with_sample.size == without.size
         if with_sample.target == "users":
-            # Student's t with 5 - 1 degrees of freedom
-            half = np.hypot(without.high_95 - without.size, 2.776445 * error)
+            assert with_sample.size == pytest.approx(sizes.mean())
+            half = np.hypot(without.high_95 - without.size, 1.984217 * error)  # Student's t, 99 degrees of freedom
             limits = with_sample.size - half, with_sample.size + half
             assert (with_sample.low_95, with_sample.high_95) == pytest.approx(limits)
     for with_sample, without in zip(sampled.effects, of_all.effects, strict=True):

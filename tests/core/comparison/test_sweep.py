@@ -52,11 +52,11 @@ class TestEstimates:
 
     def test_the_interval_of_drawn_users_includes_their_sampling_error(self) -> None:
         overlap = np.array([[1, 0.49, 0.5], [0.49, 1, 0.51], [0.5, 0.51, 1]])
-        of_all, sampled = steadiness(overlap), steadiness(overlap, sampling=SamplingError(0.05, 20, 50))
+        of_all, sampled = steadiness(overlap), steadiness(overlap, sampling=SamplingError(0.05, 200, 5000))
         assert of_all is not None
         assert sampled is not None
-        # t(0.975) with 2 and with 19 degrees of freedom; leaving out one run gives 0.51, 0.5 and 0.49
-        half = np.sqrt(4.302653**2 * 2 / 3 * 0.0002 + (2.093024 * 0.05) ** 2)
+        # t(0.975) with 2 and with 199 degrees of freedom; leaving out one run gives 0.51, 0.5 and 0.49
+        half = np.sqrt(4.302653**2 * 2 / 3 * 0.0002 + (1.971957 * 0.05) ** 2)
         assert (sampled.mean, sampled.low_95, sampled.high_95) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
         assert of_all.high_95 == pytest.approx(0.5 + 4.302653 * np.sqrt(2 / 3 * 0.0002))
 
@@ -105,16 +105,16 @@ class TestSweep:
             overlap[first : first + 3, first : first + 3] = [[1, 0.49, 0.5], [0.49, 1, 0.51], [0.5, 0.51, 1]]
         covariance = np.zeros((6, 6))
         covariance[3, 3] = 0.05**2  # pairs: 00, 01, 02, 11, 12, 22
-        sampling = SamplingCovariance(np.zeros((3, 3)), covariance, 20, 50)
+        sampling = SamplingCovariance(np.zeros((3, 3)), covariance, 200, 5000)
         found = sweep(MODELS, metrics({}), RunMatrix("users", 5, runs, overlap, sampling), "ndcg_at_10")
         assert found is not None
-        of_all = steadiness(overlap[:3, :3])
-        with_error = steadiness(overlap[:3, :3], sampling=SamplingError(0.05, 20, 50))
-        assert of_all is not None
-        assert with_error is not None
-        highest = [point.steadiness.high_95 for point in found.points if point.steadiness]
-        assert highest == pytest.approx([with_error.high_95, of_all.high_95, of_all.high_95])
-        assert with_error.high_95 != pytest.approx(of_all.high_95)
+        expected = []
+        for error in (0.05, 0.0, 0.0):
+            of_model = steadiness(overlap[:3, :3], sampling=SamplingError(error, 200, 5000))
+            assert of_model is not None
+            expected.append(of_model.high_95)
+        assert [point.steadiness.high_95 for point in found.points if point.steadiness] == pytest.approx(expected)
+        assert expected[0] != pytest.approx(expected[1])
 
     def test_without_evaluation_there_is_no_accuracy(self) -> None:
         found = sweep(MODELS, metrics({}), run_matrix(), "ndcg_at_10")

@@ -45,7 +45,7 @@ def test_the_variance_of_two_drawn_entities_by_hand():
     assert covariance.means.tolist() == [[1, 0.5], [0, 1]]
     error = covariance.of_pair(0, 1).delta
     assert error.standard_error == pytest.approx(sqrt(3 / 16))
-    assert error.half_width(0.95) == pytest.approx(12.7062 * sqrt(3 / 16), abs=1e-4)  # Student's t with 1 degree
+    assert error.half_width(0.95) == pytest.approx(12.7062 * sqrt(3 / 16), abs=1e-4)  # Student's t, 1 degree of freedom
 
 
 def test_the_error_of_delta_is_that_of_the_mean_of_the_entities_deltas(monkeypatch):
@@ -101,19 +101,19 @@ def test_rho_that_is_not_defined_has_no_error():
 def test_a_sampling_error_widens_an_interval_however_small_it_is(level):
     alone = RUNS.interval(level)
     widths = []
-    for error in (1e-4, 1e-3, 0.01, 0.1):
+    for error in (0.0, 1e-4, 1e-3, 0.01, 0.1):
         limits = SampledEstimate(RUNS, SamplingError(error, 1000, 5000)).interval(level)
         assert limits.low < alone.low
         assert limits.high > alone.high
         widths.append(limits.high - limits.low)
     assert widths == sorted(widths)
-    without = SampledEstimate(RUNS, SamplingError(0.0, 1000, 5000)).interval(level)
-    assert (without.low, without.high) == pytest.approx((alone.low, alone.high))
+    nearly_all = SampledEstimate(RUNS, SamplingError(0.0, 10**7 - 1, 10**7)).interval(level)
+    assert (nearly_all.low, nearly_all.high) == pytest.approx((alone.low, alone.high))
 
 
 def test_each_error_has_its_own_degrees_of_freedom():
-    estimate = SampledEstimate(RUNS, SamplingError(0.03, 6, 50))
-    half = sqrt((3.182446 * 0.02) ** 2 + (2.570582 * 0.03) ** 2)  # t(.975) with 3 and with 5 degrees of freedom
+    estimate = SampledEstimate(RUNS, SamplingError(0.03, 100, 500))
+    half = sqrt((3.182446 * 0.02) ** 2 + (1.984217 * 0.03) ** 2)  # t(.975) with 3 and with 99 degrees of freedom
     limits = estimate.interval(0.95)
     assert (limits.low, limits.high) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-6)
     assert estimate.standard_error == pytest.approx(sqrt(0.0004 + 0.0009))
@@ -134,14 +134,22 @@ def test_intervals_of_normal_values_cover_at_least_at_their_level(share):
 
 
 def test_p_is_that_of_the_interval_whose_limit_is_the_margin():
-    estimate = SampledEstimate(RUNS, SamplingError(0.03, 6, 50))
+    estimate = SampledEstimate(RUNS, SamplingError(0.03, 100, 500))
     assert estimate.p_at_most(estimate.interval(0.95).low) == pytest.approx(0.025)
     assert estimate.p_at_least(estimate.interval(0.90).high) == pytest.approx(0.05)
     assert estimate.p_at_most(0.3) == estimate.p_at_least(0.3) == pytest.approx(0.5)
     assert estimate.p_at_most(0.35) == pytest.approx(1 - estimate.p_at_least(0.35))
     assert estimate.p_at_most(0.2) > RUNS.p_at_most(0.2)
-    assert SampledEstimate(RUNS, SamplingError(0, 6, 50)).p_at_most(0.2) == pytest.approx(RUNS.p_at_most(0.2))
-    assert SampledEstimate(Estimate(0.3, 1e-9, 30), SamplingError(0, 60, 500)).p_at_most(0.2) == 1e-12
+    nearly_all = SampledEstimate(RUNS, SamplingError(0.0, 10**7 - 1, 10**7))
+    assert nearly_all.p_at_most(0.2) == pytest.approx(RUNS.p_at_most(0.2))
+    assert SampledEstimate(Estimate(0.3, 1e-9, 30), SamplingError(0.0, 5000, 10**4)).p_at_most(0.2) == 1e-12
+
+
+def test_a_sample_without_the_few_entities_that_differ_does_not_rule_them_out():
+    """Two of a hundred entities differ by a whole list, and s² is 0 without them: the interval holds .02."""
+    limits = SampledEstimate(Estimate(0.0, 1e-6, 9), SamplingError(0.0, 50, 5000)).interval(0.95)
+    assert limits.low < 0.02 < limits.high
+    assert limits.high == pytest.approx(np.log(0.025) / np.log(0.99) / 5000)
 
 
 def test_unseen_entities_are_so_many_that_a_sample_rarely_misses_them_all():
@@ -188,10 +196,10 @@ def test_bounds_of_a_sample_fail_with_half_the_probability_for_each_reason():
 
 def test_an_uncertainty_includes_the_errors_of_delta_and_rho(six):
     alone = jackknife(six, halves(3, 3))
-    errors = PairErrors(SamplingError(0.1, 20, 200), SamplingError(0.2, 20, 200))
+    errors = PairErrors(SamplingError(0.1, 100, 1000), SamplingError(0.2, 100, 1000))
     sampled = replace(alone, sampling=errors)
     assert sampled.standard_error == pytest.approx(sqrt(alone.standard_error**2 + 0.01))
-    t = stats.t.ppf(0.975, [2, 19])
+    t = stats.t.ppf(0.975, [2, 99])
     for limits, estimate, error in (
         (sampled.limits(0.95), alone.estimates[0], 0.1),
         (sampled.rho_limits(0.95), alone.rho, 0.2),
