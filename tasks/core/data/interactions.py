@@ -69,15 +69,15 @@ class Interactions:
         save_matrix(self.matrix, path, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> "Interactions":
-        """Read a file that `save` wrote."""
+    def load(cls, path: Path, *, times: bool = True) -> "Interactions":
+        """Read a file that `save` wrote; without timestamps, which take as much memory as the matrix, on request."""
         with np.load(path, allow_pickle=False) as arrays:
             return cls(
                 _matrix_of(arrays),
                 arrays["user_ids"],
                 arrays["item_ids"],
                 arrays.get("item_titles"),
-                arrays.get("times"),
+                arrays.get("times") if times else None,
             )
 
     def users_frame(self) -> "pd.DataFrame":

@@ -69,15 +69,15 @@ class PreparedData:
     summary: Summary
     held_out: HeldOut | None = None
 
-    def load(self) -> Interactions:
-        """Return the interactions.
+    def load(self, *, times: bool = False) -> Interactions:
+        """Return the interactions; with their timestamps, which only splits use, on request.
 
         Raises
         ------
         DataError
             If the file is missing or differs from its digest.
         """
-        return Interactions.load(self.file.check())
+        return Interactions.load(self.file.check(), times=times)
 
 
 def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredFile) -> PreparedData:
@@ -155,10 +155,10 @@ def with_split(
         if isinstance(config, FilesSplit) and published and test_file:
             located = test_file
             test_ratings = _naming_the_test_file(lambda: published_test(read_ratings(published, located), settings))
-            split = split_of_files(data.load(), test_ratings, config)
+            split = split_of_files(data.load(times=True), test_ratings, config)
         else:
             assert not isinstance(config, FilesSplit)
-            split = hold_out(data.load(), config, seed=seed, validation=evaluation.part == "validation")
+            split = hold_out(data.load(times=True), config, seed=seed, validation=evaluation.part == "validation")
         train, test = (put(SPLITS, ".npz", partial(save_matrix, matrix)) for matrix in (split.train, split.test))
         remember(SPLITS, f"{key}-train", train)
         remember(SPLITS, f"{key}-test", test)

@@ -83,13 +83,16 @@ def auc(scores: Floats, trained: Counts, test: "csr_array") -> Values:
     (B,) float64
         0.5 for a user without test items, or without other candidates.
     """
-    ordered = np.sort(scores, axis=1)
     areas = np.full(len(scores), 0.5)
     for row in np.flatnonzero(np.diff(test.indptr)):
         items = test.indices[test.indptr[row] : test.indptr[row + 1]]
-        # items trained on are the first of `ordered`: they count neither as lower nor as tied
-        lower = np.maximum(np.searchsorted(ordered[row], scores[row, items]), trained[row])
-        not_higher = np.searchsorted(ordered[row], scores[row, items], side="right")
+        positive_scores = scores[row, items]
+        # those below all of them need no order; a copy of one row stays in the processor's cache while it is sorted
+        ordered = np.sort(scores[row][scores[row] >= positive_scores.min()])
+        below = scores.shape[1] - len(ordered)
+        # items trained on have the lowest scores: they count neither as lower nor as tied
+        lower = np.maximum(below + np.searchsorted(ordered, positive_scores), trained[row])
+        not_higher = below + np.searchsorted(ordered, positive_scores, side="right")
         positives, negatives = len(items), scores.shape[1] - trained[row] - len(items)
         if negatives:
             # the positives² pairs of test items, each item with itself included, always add up to half their number
