@@ -70,7 +70,19 @@ class Interactions:
 
     @classmethod
     def load(cls, path: Path, *, times: bool = True) -> "Interactions":
-        """Read a file that `save` wrote; without timestamps, which take as much memory as the matrix, on request."""
+        """Read a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        times : bool
+            Whether to read the timestamps, which take as much memory as the matrix.
+
+        Returns
+        -------
+        Interactions
+        """
         with np.load(path, allow_pickle=False) as arrays:
             return cls(
                 _matrix_of(arrays),

@@ -70,7 +70,16 @@ class PreparedData:
     held_out: HeldOut | None = None
 
     def load(self, *, times: bool = False) -> Interactions:
-        """Return the interactions; with their timestamps, which only splits use, on request.
+        """Return the interactions.
+
+        Parameters
+        ----------
+        times : bool
+            Whether with the timestamps, which only splits use.
+
+        Returns
+        -------
+        Interactions
 
         Raises
         ------
