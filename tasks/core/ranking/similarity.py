@@ -91,11 +91,10 @@ def make_neighbours(
 
 
 def score_vectors(rows: Floats, columns: Floats) -> Floats:
-    """Return vectors with the inner products, and hence the cosines, of the rows' predicted scores.
+    """Return vectors of norm 1 whose inner products are the cosines of the rows' predicted scores.
 
     The scores of row u are x_u·Vᵀ, and the inner product of those of u and w is x_u·VᵀV·x_w. With VᵀV = L·Lᵀ it is that
-    of the rows of U·L. L comes from the eigendecomposition of VᵀV, without eigenvalues that are zero up to rounding. No
-    R x C matrix of scores is needed.
+    of the rows of U·L. No R x C matrix of scores is needed. All is computed in float64, and rounded at the end.
 
     Parameters
     ----------
@@ -106,27 +105,43 @@ def score_vectors(rows: Floats, columns: Floats) -> Floats:
 
     Returns
     -------
-    (R, r) float32
-        r ≤ min(k, C), at least 1. A row whose scores are zero up to the rounding of float32 is zero.
+    (R, k) float32
+        A row whose scores are zero up to the rounding of float32 is zero.
     """
+    from scipy.linalg.blas import dtrmm
+
     size = columns.shape[1]
     gram: Values = np.zeros((size, size))
     for block in _blocks(columns):
         gram += block.T @ block
-    eigenvalues, eigenvectors = np.linalg.eigh(gram)  # ascending
-    largest = max(float(eigenvalues[-1]), 0.0)
-    kept = eigenvalues > largest * size * np.finfo(np.float64).eps
-    kept[-1] = True
-    root: Values = eigenvectors[:, kept] * np.sqrt(np.maximum(eigenvalues[kept], 0))  # (k, r)
-    vectors: Floats = np.empty((len(rows), root.shape[1]), dtype=np.float32)
+    root = _lower_root(gram)
+    relative_rounding = np.finfo(np.float32).eps * np.sqrt(np.linalg.norm(gram))
+    vectors: Floats = np.empty(rows.shape, dtype=np.float32)
     start = 0
     for block in _blocks(rows):
-        part = block @ root
-        rounding = np.finfo(np.float32).eps * np.sqrt(largest) * np.linalg.norm(block, axis=1)
-        part[np.linalg.norm(part, axis=1) <= rounding] = 0
-        vectors[start : start + len(part)] = part
-        start += len(part)
+        rounding = relative_rounding * np.linalg.norm(block, axis=1)
+        scores = dtrmm(1.0, root.T, block.T, overwrite_b=True).T  # block @ root, in half the time and in place
+        norms = np.linalg.norm(scores, axis=1)
+        norms[norms <= rounding] = np.inf
+        # before the rounding to float32, in whose range the squares of large and of small scores are not
+        vectors[start : start + len(block)] = np.divide(scores, norms[:, None], out=scores)
+        start += len(block)
     return vectors
+
+
+def _lower_root(gram: Values) -> Values:
+    """Return a lower triangular L (k, k) with L·Lᵀ = VᵀV (k, k)."""
+    from scipy.linalg import cholesky
+
+    lower: Values
+    try:
+        lower = cholesky(gram, lower=True)  # takes a tenth of the time of the eigendecomposition
+    except np.linalg.LinAlgError:
+        # VᵀV is singular, as with k above the number of users or items, and has eigenvalues just below zero
+        eigenvalues, eigenvectors = np.linalg.eigh(gram)
+        _, upper = np.linalg.qr((eigenvectors * np.sqrt(np.maximum(eigenvalues, 0))).T)
+        lower = upper.T.astype(np.float64)
+    return lower
 
 
 def _blocks(factors: Floats) -> Iterator[Values]:
