@@ -33,3 +33,37 @@ def test_from_frame_restores_the_lists(lists: Lists) -> None:
 def test_the_order_of_the_rows_of_a_frame_does_not_matter() -> None:
     shuffled = LISTS.frame("item").sample(frac=1, random_state=0)
     np.testing.assert_array_equal(Lists.from_frame(shuffled, "item", np.arange(4)).ids, LISTS.ids)
+
+
+ROWS = np.array([3, 4, 7, 20], dtype=np.int32)
+"""The entities of `LISTS` in the tests below."""
+
+
+def test_a_frame_of_some_entities_has_their_indexes() -> None:
+    frame = LISTS.frame("neighbour", ROWS)
+    assert frame["index"].to_list() == [3, 3, 7, 7, 7, 20]
+    assert frame["index"].dtype == np.int32
+    assert frame["neighbour"].to_list() == [2, 0, 1, 0, 3, 0]
+
+
+def test_from_frame_restores_the_lists_of_some_entities() -> None:
+    restored = Lists.from_frame(LISTS.frame("item", ROWS), "item", ROWS)
+    np.testing.assert_array_equal(restored.ids, LISTS.ids)
+    np.testing.assert_array_equal(restored.scores, LISTS.scores)
+
+
+@pytest.mark.parametrize("rows", [[7], [3, 20], [4], [3, 4, 7]], ids=str)
+def test_from_frame_takes_the_wanted_ones_of_more_stored_lists(rows: list[int]) -> None:
+    wanted = np.array(rows, dtype=np.int32)
+    restored = Lists.from_frame(LISTS.frame("item", ROWS), "item", wanted)
+    expected = LISTS.ids[np.isin(ROWS, wanted)]
+    longest = max(int((expected >= 0).sum(axis=1).max()), 1)
+    np.testing.assert_array_equal(restored.ids, expected[:, :longest])
+    np.testing.assert_array_equal(restored.scores, LISTS.scores[np.isin(ROWS, wanted), :longest])
+
+
+def test_entities_that_are_not_stored_have_empty_lists() -> None:
+    """Before, between and after those that are stored."""
+    restored = Lists.from_frame(LISTS.frame("item", ROWS), "item", np.array([0, 3, 5, 25], dtype=np.int32))
+    assert restored.ids.tolist() == [[-1, -1], [2, 0], [-1, -1], [-1, -1]]
+    assert np.isnan(restored.scores[[0, 2, 3]]).all()
