@@ -6,6 +6,7 @@ import numpy as np
 
 from tasks.core.comparison.agreement import RunLists
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
 
 
@@ -42,3 +43,21 @@ def random_lists(rng: np.random.Generator, first: int, entities: int = 6, n: int
 def random_runs(rng: np.random.Generator, first: int, replicates: int, entities: int = 6) -> list[RunLists]:
     """Replicates of a model whose lists are random."""
     return [RunLists(*(random_lists(rng, first, entities) for _ in range(3))) for _ in range(replicates)]
+
+
+SAMPLE = {
+    "users": Entities(np.array([0, 1, 4, 9, 13], dtype=np.int32), np.array([False, False, True, True, True]), 20),
+    "items": Entities(np.array([2, 5, 6], dtype=np.int32), np.array([True, True, True]), 20),
+}
+"""A sample of 20 users and 20 items, and the queries of `config_of`: users 0 and 1 were not drawn, item 2 was."""
+
+
+def of_sample(run: RunLists, *, drawn_only: bool = False) -> RunLists:
+    """Return the lists that a run of 20 users and items makes if its config draws `SAMPLE`."""
+
+    def some(lists: Lists, side: str) -> Lists:
+        entities = SAMPLE[side]
+        rows = entities.rows[entities.drawn] if drawn_only else entities.rows
+        return Lists(lists.ids[rows], lists.scores[rows])
+
+    return RunLists(some(run.users, "users"), some(run.items, "items"), some(run.recommendations, "users"))

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from tasks.core.comparison.agreement import TARGETS, Row, RunLists, compare
 from tasks.core.ranking.lists import Lists
-from tests.core.comparison.examples import NO_LISTS, lists
+from tests.core.comparison.examples import NO_LISTS, SAMPLE, lists, of_sample, random_runs
 
 SAME_ITEMS = lists([1, 2], [0, 2], [0, 1])
 
@@ -113,6 +114,38 @@ def test_chance_of_queried_recommendations_is_that_of_the_user() -> None:
 )
 def test_metric_names_are_stable(a: str, b: str, expected: str) -> None:
     assert Row("users", 5, a, b, 1, 1.0, 1.0, 1.0, 0.1).metric == expected
+
+
+def test_means_over_a_sample_are_those_of_the_lists_that_were_drawn() -> None:
+    """Queries that were added to it have their own rows, and enter no mean. Chance depends on all candidates."""
+    rng = np.random.default_rng(5)
+    runs = {model: random_runs(rng, first, 3, entities=20) for model, first in (("a", 0), ("b", 2))}
+    candidates = np.arange(5, 25)
+    settings = {"depths": (1, 3), "longest": 4}
+    query = [("user_1", "users", 1), ("item_2", "items", 2), ("recommend_for_0", "recommendations", 0)]
+    every, _ = compare(runs, query=query, candidates=candidates, **settings)
+    sampled, curves = compare(
+        {model: [of_sample(run) for run in replicates] for model, replicates in runs.items()},
+        query=query,
+        candidates=candidates[SAMPLE["users"].rows],
+        entities=SAMPLE,
+        **settings,
+    )
+    alone, curves_alone = compare(
+        {model: [of_sample(run, drawn_only=True) for run in replicates] for model, replicates in runs.items()},
+        query=(),
+        candidates=candidates[[4, 9, 13]],
+        **settings,
+    )
+    assert [replace(row, chance=0) for row in sampled if row.target in TARGETS] == [
+        replace(row, chance=0) for row in alone
+    ]
+    assert [curve.overlap for curve in curves] == [curve.overlap for curve in curves_alone]
+    names = {name for name, _, _ in query}
+    assert [row for row in sampled if row.target in names] == [row for row in every if row.target in names]
+    chances = {row.target: row.chance for row in sampled if row.depth == 3}
+    assert chances["users"] == chances["items"] == 3 / 19
+    assert chances["recommendations"] == pytest.approx(np.mean(3 / candidates[[4, 9, 13]]))
 
 
 def ragged_lists(rng: np.random.Generator, entities: int, candidates: int, n: int = 100) -> Lists:

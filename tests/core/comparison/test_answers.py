@@ -14,7 +14,7 @@ from tasks.core.inference.overlap_counts import overlap_counts, overlap_counts_b
 from tasks.core.inference.permutation import smallest_p
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
-from tests.core.comparison.examples import config_of, random_lists, random_runs
+from tests.core.comparison.examples import SAMPLE, config_of, of_sample, random_lists, random_runs
 from tests.core.inference.examples import halves
 
 
@@ -95,6 +95,32 @@ def test_a_query_compares_the_lists_of_its_own_entity(rng):
     assert of_target["users"].delta == pytest.approx(1 / 6)
     assert of_target["items"].delta == of_target["item_2"].delta == 0
     assert of_target["user_1"].note == "no seed variation seen"
+
+
+def test_a_sample_answers_for_the_lists_that_were_drawn_and_for_the_queries(rng):
+    """Lists of users 0 and 1 are the queries'. They were not drawn: what they say enters no answer about all users."""
+    runs = {"a": random_runs(rng, 0, 4, entities=20), "b": random_runs(rng, 3, 4, entities=20)}
+    config = config_of(["a", "b"])
+    judged = list(endpoints(config.queries, config.comparison))
+
+    def by_target(lists, judged, **entities):
+        answers, matrices = answer(lists, judged, baseline="a", seed=config.seed, **entities)
+        return {
+            row.target: (row.within_a, row.within_b, row.between, row.delta, row.p, matrix.overlap.tolist())
+            for row, matrix in zip(answers, matrices, strict=True)
+        }
+
+    sampled, alone = (
+        {model: [of_sample(run, drawn_only=only) for run in of_model] for model, of_model in runs.items()}
+        for only in (False, True)
+    )
+    every = by_target(runs, judged)
+    of_all = [endpoint for endpoint in judged if endpoint.entity is None]
+    expected = by_target(alone, of_all) | {
+        endpoint.target: every[endpoint.target] for endpoint in judged if endpoint not in of_all
+    }
+    assert by_target(sampled, judged, entities=SAMPLE) == expected
+    assert all(expected[endpoint.target] != every[endpoint.target] for endpoint in of_all)
 
 
 def test_metric_names_are_stable(rng):

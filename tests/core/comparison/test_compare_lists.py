@@ -8,11 +8,14 @@ from scipy.sparse import csr_array
 
 from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.compare_lists import ListComparison, compare_lists
+from tasks.core.comparison.overlap import Pair
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.interactions import Interactions
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.permutation import replicates_needed, smallest_p
-from tests.core.comparison.examples import config_of, random_runs
+from tasks.core.ranking.entities import Entities
+from tasks.core.ranking.neighbours import nearest_by_interactions
+from tests.core.comparison.examples import SAMPLE, config_of, of_sample, random_runs
 
 INTERACTIONS = Interactions(
     csr_array((np.random.default_rng(1).random((20, 20)) < 0.5).astype(np.float32)),
@@ -22,7 +25,12 @@ INTERACTIONS = Interactions(
 )
 
 
-def compared(lists: dict[str, list[RunLists]], levels: Levels = Levels(), **changes: Any) -> ListComparison:
+def compared(
+    lists: dict[str, list[RunLists]],
+    levels: Levels = Levels(),
+    entities: dict[str, Entities] | None = None,
+    **changes: Any,
+) -> ListComparison:
     config = config_of(list(lists), **changes)
     return compare_lists(
         lists,
@@ -33,6 +41,8 @@ def compared(lists: dict[str, list[RunLists]], levels: Levels = Levels(), **chan
         comparison=config.comparison,
         seed=config.seed,
         levels=levels,
+        entities=entities,
+        similarity=config.neighbours.similarity,
     )
 
 
@@ -119,3 +129,34 @@ def test_one_model_is_compared_with_itself(three_models: dict[str, list[RunLists
     comparison = compared({"a": three_models["a"]})
     assert {(row.a, row.b) for row in comparison.rows} == {("a", "a")}
     assert comparison.smallest_p == smallest_p(4, 4, endpoints=4)
+
+
+def test_a_sample_is_compared_by_its_own_lists_and_queries_keep_theirs(
+    three_models: dict[str, list[RunLists]], comparison: ListComparison
+) -> None:
+    runs = {model: [of_sample(run) for run in replicates] for model, replicates in three_models.items()}
+    sampled = compared(runs, entities=SAMPLE, comparison={"baseline": "b", "depths": [2, 3]})
+    queries = [query.name for query in comparison.queries]
+    assert sampled.queries == comparison.queries
+    assert [row for row in sampled.rows if row.target in queries] == [
+        row for row in comparison.rows if row.target in queries
+    ]
+    assert [row.queries for row in sampled.per_user] == [row.queries for row in comparison.per_user]
+    assert {row.users for row in sampled.per_user} == {5}  # three that were drawn and two queries
+    drawn = [4, 9, 13]
+    raw = nearest_by_interactions(INTERACTIONS.matrix, n=3).ids[drawn]
+    overlap = np.mean([Pair.of(run.users.ids[drawn, :3], raw).at(3).overlap for run in three_models["a"]])
+    of_users = next(row for row in sampled.references if row.target == "users")
+    assert of_users.raw["a"] == pytest.approx(overlap)
+    candidates = 20 - np.diff(INTERACTIONS.matrix.indptr)[drawn]
+    chances = {row.chance for row in sampled.rows if (row.target, row.depth) == ("recommendations", 2)}
+    assert list(chances) == [pytest.approx(np.mean(2 / candidates))]
+
+
+@pytest.mark.parametrize("similarity", ["factors", "scores"])
+def test_sentences_name_the_similarity_of_the_neighbours_unless_it_is_that_of_factors(similarity: str) -> None:
+    rng = np.random.default_rng(4)
+    lists = {model: random_runs(rng, first, 4, entities=20) for model, first in (("a", 0), ("b", 10))}
+    answers = {row.target: row.sentence for row in compared(lists, neighbours={"similarity": similarity}).answers}
+    by_scores = {target for target, sentence in answers.items() if "by predicted scores" in sentence}
+    assert by_scores == ({"user_1", "users", "items", "item_2"} if similarity == "scores" else set())
