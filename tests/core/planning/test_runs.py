@@ -128,13 +128,14 @@ def test_the_split_seed_depends_on_the_root_seed_and_not_on_the_models() -> None
     assert split_seed(small_experiment()) != split_seed(small_experiment(seed=1))
 
 
+@pytest.mark.parametrize("name", ["ml-100k-factorial.yaml", "ml-100k-scores.yaml"])
 @pytest.mark.parametrize("model", ["k50", "k500"])
-def test_the_factorial_config_shares_its_fits_with_the_main_config(model: str) -> None:
-    main, factorial = (
-        {run for run in planned_runs(load_config(CONFIGS / name), "data", "split") if run.model == model}
-        for name in ("ml-100k.yaml", "ml-100k-factorial.yaml")
+def test_configs_share_the_fits_of_both_models_with_the_main_config(model: str, name: str) -> None:
+    main, other = (
+        {run for run in planned_runs(load_config(path), "data", "split") if run.model == model}
+        for path in (CONFIGS / "ml-100k.yaml", CONFIGS / name)
     )
-    assert main == factorial
+    assert main == other
     assert len(main) == 15
 
 
