@@ -177,7 +177,8 @@ def _lists_seconds(users: int, items: int, factors: int, role: str, listed: tupl
 def _score_vectors_seconds(entities: int, part: Values) -> float:
     """Return the time of `score_vectors` for both sides; `part` has the factors of some entities."""
     product = cost.seconds(np.matmul, part.T, part)
-    return 2 * cost.seconds(np.linalg.eigh, part.T @ part) + 2 * product * entities / len(part)
+    root = cost.seconds(np.linalg.cholesky, part.T @ part + np.eye(part.shape[1]))
+    return 2 * root + 2 * product * entities / len(part)
 
 
 def _references_seconds(items: int, lists_seconds: Mapping[tuple[str, int], float]) -> float:
