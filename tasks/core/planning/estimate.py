@@ -169,7 +169,7 @@ def _lists_seconds(users: int, items: int, factors: int, role: str, listed: tupl
             sample_seconds = cost.seconds(partial(nearest, n=LIST_LENGTH, rows=sample), vectors)
         if role == EVALUATION:  # the AUC needs the order of all items
             scores = rng.random((len(sample), columns), dtype=np.float32)
-            sample_seconds += cost.seconds(lambda block: np.sort(block, axis=1), scores)
+            sample_seconds += cost.seconds(lambda block: [np.sort(row) for row in block], scores)
         seconds += sample_seconds * rows / len(sample)
     return seconds
 
