@@ -16,7 +16,6 @@ from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, OrchestrationError
 from tasks.core.formatting import counted
 from tasks.core.inference.sequential import Look
-from tasks.core.models.cost import gflop
 from tasks.core.planning.capacity import fits_at_a_time
 from tasks.core.planning.estimate import relative_work
 from tasks.core.planning.runs import PlannedRun, RunRef
@@ -105,7 +104,8 @@ def run_fits(
         return []
     # how many fits later looks need is unknown: progress is counted up to this one
     title = f"{look.title}: {counted(len(runs), 'fit')}" if look else counted(len(runs), "fit")
-    progress.plan(title, relative_work(config, data.summary, runs))
+    work = relative_work(config, data.summary, runs)
+    progress.plan(title, work)
     replaced = {run.identity: complete[run.identity].run_id for run in runs if run.identity in complete}
     for identity in replaced:
         WorkingDirectory(identity).remove()  # what an earlier run left here belongs to the superseded run
@@ -138,8 +138,7 @@ def run_fits(
 
     with _runner(config, data, runs) as runner, progress_artifact(f"{config.name}: {title}", len(runs)) as update:
         if runner.fits_at_a_time > 1:  # the longest first: none of them is left over at the end
-            size = data.summary.users, data.summary.items
-            runs = sorted(runs, key=lambda run: -gflop(size, data.summary.interactions, run.settings))
+            runs = sorted(runs, key=lambda run: -work[run.training_label] - work[run.lists_label])
         return in_threads(fit, runs, runner.threads, on_complete=update)
 
 

@@ -59,19 +59,35 @@ def _candidates(block: Floats, n: int) -> tuple[Counts, Counts]:
 
     A cell is a candidate if it is at least a lower bound for the n-th best of its row. With few columns the bound is
     the n-th best itself. With many, the columns are divided into groups, and the bound is the n-th largest of the
-    groups' maxima: this reads a block twice, whereas a partition of the block would reorder it.
+    groups' maxima. Then only groups with a maximum that large can hold candidates: the block is read once.
     """
     n_rows, n_columns = block.shape
     size = min(_GROUP, n_columns // (4 * n))
-    maxima = block
-    if size > 1:
-        groups = n_columns // size
+    if size <= 1:
+        bounds = _lower_bounds(block, n)
+        rows, columns = np.nonzero(block >= bounds[:, None])
+    else:
+        groups = n_columns // size  # a group has every groups-th column; what is left over belongs to none
         maxima = block[:, : groups * size].reshape(n_rows, size, groups).max(axis=1)  # (B, groups)
-    position = maxima.shape[1] - n
-    bounds = np.partition(maxima, position, axis=1)[:, position]
-    chosen = block >= np.maximum(bounds, np.finfo(np.float32).min)[:, None]
-    # many equal scores would make many candidates: such a row is sorted instead
-    for row in np.flatnonzero(np.count_nonzero(chosen, axis=1) > 4 * n):
-        chosen[row] = False
-        chosen[row, np.argsort(-block[row], kind="stable")[:n]] = True
-    return np.divmod(np.flatnonzero(chosen), n_columns)
+        bounds = _lower_bounds(maxima, n)
+        of_row, group = np.nonzero(maxima >= bounds[:, None])
+        cells = group[:, None] + groups * np.arange(size)  # (G, size)
+        hits = block[of_row[:, None], cells] >= bounds[of_row, None]
+        left_over, column = np.nonzero(block[:, groups * size :] >= bounds[:, None])
+        rows = np.concatenate([np.repeat(of_row, hits.sum(axis=1)), left_over])
+        columns = np.concatenate([cells[hits], column + groups * size])
+    # many equal scores make many candidates: such a row is sorted instead
+    many = np.flatnonzero(np.bincount(rows, minlength=n_rows) > 4 * n)
+    if len(many):
+        few = ~np.isin(rows, many)
+        best = [np.argsort(-block[row], kind="stable")[:n] for row in many]
+        ties = [columns_of_row[block[row, columns_of_row] > -np.inf] for row, columns_of_row in zip(many, best)]
+        rows = np.concatenate([rows[few], np.repeat(many, [len(of_row) for of_row in ties])])
+        columns = np.concatenate([columns[few], *ties])
+    return rows, columns
+
+
+def _lower_bounds(scores: Floats, n: int) -> Floats:
+    """Return the n-th largest score of each row, above -inf."""
+    position = scores.shape[1] - n
+    return np.maximum(np.partition(scores, position, axis=1)[:, position], np.finfo(np.float32).min)
