@@ -81,9 +81,8 @@ def _candidates(block: Floats, n: int) -> tuple[Counts, Counts]:
     if len(many):
         few = ~np.isin(rows, many)
         best = [np.argsort(-block[row], kind="stable")[:n] for row in many]
-        ties = [columns_of_row[block[row, columns_of_row] > -np.inf] for row, columns_of_row in zip(many, best)]
-        rows = np.concatenate([rows[few], np.repeat(many, [len(of_row) for of_row in ties])])
-        columns = np.concatenate([columns[few], *ties])
+        rows = np.concatenate([rows[few], np.repeat(many, n)])
+        columns = np.concatenate([columns[few], *best])
     return rows, columns
 
 
