@@ -12,6 +12,7 @@ from tasks.core.models import als
 from tasks.core.models.als import Iteration
 from tasks.core.ranking.top_n import top_n
 from tests.benchmarks.measuring import best_of_three, load_interactions, seconds
+from tests.benchmarks.similarity import neighbours, random_factors
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +77,10 @@ def test_time_to_compare_lists_is_independent_of_the_number_of_candidates() -> N
         lists = [np.sort(rng.integers(0, candidates, size=(2_000, 50)), axis=1).astype(np.int32) for _ in range(2)]
         times[candidates] = best_of_three(lambda lists=lists: Pair.of(*lists))
     assert times[200_000] < 3 * times[2_000]
+
+
+def test_lists_by_scores_take_at_most_twice_the_time_of_lists_by_factors() -> None:
+    factors = random_factors(4_000, 3_000, 500)
+    rounds = [[seconds(lambda by=by: neighbours(factors, by, 100)) for by in ("factors", "scores")] for _ in range(4)]
+    by_factors, by_scores = (min(times) for times in zip(*rounds, strict=True))
+    assert by_scores < 2 * by_factors

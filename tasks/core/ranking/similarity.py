@@ -109,42 +109,35 @@ def score_vectors(rows: Floats, columns: Floats) -> Floats:
     (R, k) float32
         A row whose scores are zero up to the rounding of float32 is zero.
     """
-    from scipy.linalg.blas import dtrmm
-
-    size = columns.shape[1]
-    gram: Values = np.zeros((size, size))
-    vectors: Floats = np.empty(rows.shape, dtype=np.float32)
-    start = 0
-    # threads of BLAS wait for each other: where other fits use the cores, two took ten times as long as one
+    # Threads of BLAS wait for each other: with other work on the cores, two took a hundred times as long as one.
     with one_blas_thread():
+        gram: Values = np.zeros((columns.shape[1], columns.shape[1]))
         for block in _blocks(columns):
             gram += block.T @ block
-        root = _lower_root(gram)
-        relative_rounding = np.finfo(np.float32).eps * np.sqrt(np.linalg.norm(gram))
-        for block in _blocks(rows):
-            rounding = relative_rounding * np.linalg.norm(block, axis=1)
-            scores = dtrmm(1.0, root.T, block.T, overwrite_b=True).T  # block @ root, in half the time and in place
-            norms = np.linalg.norm(scores, axis=1)
-            norms[norms <= rounding] = np.inf
-            # before the rounding to float32, in whose range the squares of large and of small scores are not
-            vectors[start : start + len(block)] = np.divide(scores, norms[:, None], out=scores)
-            start += len(block)
+        root = _square_root(gram)
+    relative_rounding = np.finfo(np.float32).eps * np.sqrt(np.linalg.norm(gram))
+    vectors: Floats = np.empty(rows.shape, dtype=np.float32)
+    start = 0
+    for block in _blocks(rows):
+        scores = block @ root
+        norms = np.linalg.norm(scores, axis=1)
+        norms[norms <= relative_rounding * np.linalg.norm(block, axis=1)] = np.inf
+        # before the rounding to float32, in whose range the squares of large and of small scores are not
+        vectors[start : start + len(block)] = np.divide(scores, norms[:, None], out=scores)
+        start += len(block)
     return vectors
 
 
-def _lower_root(gram: Values) -> Values:
-    """Return a lower triangular L (k, k) with L·Lᵀ = VᵀV (k, k)."""
-    from scipy.linalg import cholesky
-
-    lower: Values
+def _square_root(gram: Values) -> Values:
+    """Return L (k, k) with L·Lᵀ = VᵀV (k, k)."""
     try:
-        lower = cholesky(gram, lower=True)  # takes a tenth of the time of the eigendecomposition
+        # takes a tenth of the time of the eigendecomposition
+        return np.linalg.cholesky(gram).astype(np.float64, copy=False)
     except np.linalg.LinAlgError:
         # VᵀV is singular, as with k above the number of users or items, and has eigenvalues just below zero
         eigenvalues, eigenvectors = np.linalg.eigh(gram)
-        _, upper = np.linalg.qr((eigenvectors * np.sqrt(np.maximum(eigenvalues, 0))).T)
-        lower = upper.T.astype(np.float64)
-    return lower
+        root: Values = eigenvectors * np.sqrt(np.maximum(eigenvalues, 0))
+        return root
 
 
 def _blocks(factors: Floats) -> Iterator[Values]:
