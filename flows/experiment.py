@@ -16,7 +16,7 @@ from tasks.core.planning.looks import Stage, stages
 from tasks.core.planning.runs import RunRef, planned_runs
 from tasks.download import download
 from tasks.look import decides
-from tasks.preprocess import check_queries, preprocess
+from tasks.preprocess import check_queries, check_resample, preprocess
 from tasks.recovery.lock import lock
 from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.recovery.reconcile import reconcile
@@ -71,6 +71,7 @@ def experiment(
     data = preprocess(config, ratings)
     check_queries(config, data)
     runs = planned_runs(config, data.sha256, data.held_out.sha256 if data.held_out else None)
+    check_resample(config, data, runs)
     planned = stages(config, runs)
     comparison = Comparison.of(client, uri, config, data)
     with lock(f"comparison-{comparison.identity}", f"experiment {config.name}"):

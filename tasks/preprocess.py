@@ -1,12 +1,15 @@
 """Step 2: ratings -> interactions and their held-out split, in the store."""
 
+from collections.abc import Sequence
+
 from prefect import task
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData, prepare, with_split
+from tasks.core.data.resample import check_fraction, lost
 from tasks.core.errors import ConfigError
 from tasks.core.files import StoredFile
-from tasks.core.planning.runs import split_seed
+from tasks.core.planning.runs import PlannedRun, split_seed
 
 
 @task(name="preprocess", task_run_name="preprocess {config.dataset.name}")
@@ -73,3 +76,30 @@ def check_queries(config: ExperimentConfig, data: PreparedData) -> None:
         )
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def check_resample(config: ExperimentConfig, data: PreparedData, runs: Sequence[PlannedRun]) -> None:
+    """Refuse what the fits leave out if it is nothing, too much, or all of a query, before anything is trained.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        Interactions, and their split.
+    runs : sequence of PlannedRun
+        All fits, those of later planned looks included.
+
+    Raises
+    ------
+    ConfigError
+        If the fraction leaves out no interaction, or all of them.
+    DataError
+        If a queried user or item has no interaction in one of the fits, or hardly any user or item has some in all.
+    """
+    if config.resample is None:
+        return
+    check_fraction(data.summary.interactions, config.resample)
+    resampled = [run for run in runs if run.resample]
+    seeds, labels = [run.seed for run in resampled], [run.label for run in resampled]
+    lost(data.load().matrix, config.resample, seeds).check(config.queries, config.resample, labels)

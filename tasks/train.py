@@ -112,6 +112,7 @@ def train(
             checkpoint_seconds=config.execution.checkpoint_seconds,
             checkpoints=directory.checkpoints,
             target=directory.factors,
+            resample=run.resample,
         )
         with system_metrics(parent.uri, run_id, enabled=config.execution.system_metrics):
             result = run_isolated(request, on_steps)

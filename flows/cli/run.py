@@ -99,12 +99,14 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     data_sha256 = None
     if settings.dataset.name == "file":
         from flows.cli.progress_bars import progress_bars
+        from tasks.core.planning.runs import planned_runs
         from tasks.download import fetch_dataset
-        from tasks.preprocess import check_queries, preprocess
+        from tasks.preprocess import check_queries, check_resample, preprocess
 
         with progress_bars():
             prepared = preprocess.fn(settings, fetch_dataset(settings.dataset))  # refuses what a run refuses
         check_queries(settings, prepared)
+        check_resample(settings, prepared, planned_runs(settings, prepared.sha256))
         summary = prepared.summary
         size, bound, data_sha256 = (summary.users, summary.items, summary.interactions), "", prepared.sha256
     else:

@@ -76,6 +76,11 @@ def summary_value(value: float) -> str:
     return f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
 
 
+def percent(fraction: float) -> str:
+    """Format a fraction as a percentage without needless zeros, such as `1%` or `0.25%`."""
+    return f"{100 * fraction:g}%"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 fit`, `2 fits`.
 

@@ -12,7 +12,7 @@ from tasks.core.config.dataset import DatasetConfig
 from tasks.core.data.catalogue import catalogue_entry
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import without_logins
-from tasks.core.formatting import setting_text
+from tasks.core.formatting import percent, setting_text
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.core.process_identity import this_process
 from tasks.tracking.store import without_secrets
@@ -118,6 +118,7 @@ def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: 
         Its id.
     """
     settings = run.settings
+    left_out = f", without a random {percent(run.resample.fraction)} of the interactions" if run.resample else ""
     tags = {
         "latentlab.identity": run.identity,
         "latentlab.role": run.role,
@@ -137,11 +138,12 @@ def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: 
         params={
             **settings.model_dump(),
             "stop": setting_text(settings.stop and settings.stop.model_dump()),
+            "resample": setting_text(run.resample and run.resample.model_dump()),
             "seed": run.seed,
             "model": run.model,
             "replicate": run.replicate,
         },
-        description=f"ALS, k={settings.factors}, {settings.iterations} iterations, seed {run.seed}.",
+        description=f"ALS, k={settings.factors}, {settings.iterations} iterations, seed {run.seed}{left_out}.",
     )
 
 

@@ -9,10 +9,10 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData, prepare, with_split
-from tasks.core.errors import ConfigError
+from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import StoredFile
-from tasks.core.planning.runs import split_seed
-from tasks.preprocess import check_queries, preprocess
+from tasks.core.planning.runs import planned_runs, split_seed
+from tasks.preprocess import check_queries, check_resample, preprocess
 from tests.core.data.prepared_example import write_ratings
 
 
@@ -81,3 +81,39 @@ def test_all_queries_for_unknown_users_and_items_are_refused_at_once(data: Prepa
         "queries.items: found 7; the data have items 0 to 6",
         "queries.recommend_for: found 4; the data have users 0 to 3",
     ]
+
+
+# What fits leave out
+
+
+def config_dropping(tmp_path: Path, fraction: float, **sections: Any) -> tuple[ExperimentConfig, PreparedData]:
+    """Return an experiment with 40 fits without evaluation, and its data: 3 users, 4 items, 10 interactions."""
+    path = tmp_path / "ratings.csv"
+    rows = [(user, item) for user in range(3) for item in range(4) if user < 2 or item < 2]
+    path.write_text("user,item,rating\n" + "".join(f"{user},{item},5\n" for user, item in rows))
+    config = config_with(
+        dataset={"name": "file", "path": str(path)},
+        evaluation=None,
+        replicates={"looks": [2, 40]},
+        models={name: {"factors": 2, "iterations": 2} for name in ("a", "b")},
+        resample={"strategy": "drop_interactions", "fraction": fraction},
+        **sections,
+    )
+    return config, preprocess.fn(config, locate(config.dataset))
+
+
+def test_a_query_that_is_lost_in_a_fit_of_the_last_look_is_refused(tmp_path: Path) -> None:
+    """User 2 has two of ten interactions; each fit leaves out two."""
+    config, data = config_dropping(tmp_path, 0.2, queries={"users": [0, 2]})
+    runs = planned_runs(config, data.sha256)
+    with pytest.raises(DataError, match=r"queries.users: found 2, which has no interaction in a #\d+: that run is"):
+        check_resample(config, data, runs)
+    check_resample(config.model_copy(update={"resample": None}), data, runs)
+
+
+def test_a_fraction_that_leaves_out_nothing_is_refused(tmp_path: Path) -> None:
+    config, data = config_dropping(tmp_path, 0.01)
+    with pytest.raises(ConfigError, match=r"found 0\.01, which leaves out 0 of 10 interactions"):
+        check_resample(config, data, planned_runs(config, data.sha256))
+    accepted, data = config_dropping(tmp_path, 0.1, queries={"users": [2]})
+    check_resample(accepted, data, planned_runs(accepted, data.sha256))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.core.types import Counts, Values
+from tasks.core.types import Counts, Mask, Values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,6 +172,29 @@ def summarize(matrix: "csr_array") -> Summary:
         min_per_user=int(per_user.min()),
         min_per_item=int(per_item.min()),
     )
+
+
+def select(matrix: "csr_array", selected: Mask) -> "csr_array":
+    """Return the matrix with some of its stored values only.
+
+    Parameters
+    ----------
+    matrix : (U, I) CSR
+        Not changed.
+    selected : (nnz,) bool
+        Which values are kept, in the order of matrix.data.
+
+    Returns
+    -------
+    (U, I) CSR
+    """
+    from scipy.sparse import csr_array
+
+    selected_before = np.zeros(matrix.nnz + 1, dtype=np.int32)  # number of selected values before each stored value
+    np.cumsum(selected, out=selected_before[1:])
+    indptr = selected_before[matrix.indptr]
+    del selected_before  # before the copies below
+    return csr_array((matrix.data[selected], matrix.indices[selected], indptr), shape=matrix.shape)
 
 
 def count_occurrences(indexes: npt.NDArray[Any], n: int) -> Counts:

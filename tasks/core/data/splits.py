@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.config.evaluation import LeaveLastSplit, RandomSplit, RandomUserSplit, TimeSplit
-from tasks.core.data.interactions import Interactions, count_occurrences
+from tasks.core.data.interactions import Interactions, count_occurrences, select
 from tasks.core.errors import DataError
 from tasks.core.types import Counts, Mask, Values
 
@@ -134,18 +134,7 @@ def _split(matrix: "csr_array", times: Values | None, config: Strategy, seed: in
             f"the {config.strategy} split holds out {n_test} of {matrix.nnz} interactions: one part is empty; "
             "change evaluation.split, or set evaluation: null"
         )
-    return Split(_select(matrix, ~held_out), _select(matrix, held_out)), held_out
-
-
-def _select(matrix: "csr_array", selected: Mask) -> "csr_array":
-    """Return the matrix with the selected stored values only."""
-    from scipy.sparse import csr_array
-
-    selected_before = np.zeros(matrix.nnz + 1, dtype=np.int32)  # number of selected values before each stored value
-    np.cumsum(selected, out=selected_before[1:])
-    indptr = selected_before[matrix.indptr]
-    del selected_before  # before the copies below
-    return csr_array((matrix.data[selected], matrix.indices[selected], indptr), shape=matrix.shape)
+    return Split(select(matrix, ~held_out), select(matrix, held_out)), held_out
 
 
 def _lowest_in_each_row(matrix: "csr_array", keys: Values, n: Counts | int) -> Mask:

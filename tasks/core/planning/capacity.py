@@ -33,9 +33,29 @@ def fits_at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[i
         At least 1.
     """
     if isinstance(workers, str):
-        fit = _LIBRARY_BYTES + max((fit_bytes(*size, run.settings) for run in runs), default=0)
+        fit = _LIBRARY_BYTES + max((run_bytes(run, size) for run in runs), default=0)
         workers = int(_free_memory() / 2 / fit)
     return max(min(workers, cores(), len(runs)), 1)
+
+
+def run_bytes(run: PlannedRun, size: tuple[int, int, int]) -> int:
+    """Return the memory of one fit and of making its lists, without that of the libraries.
+
+    Parameters
+    ----------
+    run : PlannedRun
+        The fit. One that leaves out interactions holds the complete matrix besides what it is fitted to.
+    size : tuple of int
+        Number of users, of items and of interactions.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    users, items, n_interactions = size
+    complete = 8 * n_interactions if run.resample else 0
+    return fit_bytes(users, items, run.fitted_interactions(n_interactions), run.settings) + complete
 
 
 def _free_memory() -> int:

@@ -15,10 +15,10 @@ from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.models import cost
-from tasks.core.models.cost import BLOCK_BYTES, fit_bytes, gflop, sweep_seconds
+from tasks.core.models.cost import BLOCK_BYTES, gflop, sweep_seconds
 from tasks.core.models.reference_recommenders import references_for
 from tasks.core.models.threads import cores, one_blas_thread
-from tasks.core.planning.capacity import fits_at_a_time
+from tasks.core.planning.capacity import fits_at_a_time, run_bytes
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, planned_runs
 from tasks.core.ranking.neighbours import nearest
 from tasks.core.ranking.similarity import SIMILARITIES
@@ -88,9 +88,9 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     runs = planned_runs(config, "")
     workers = fits_at_a_time(config.execution.workers, runs, size)
     threads = max(cores() // workers, 1)
-    training_seconds = {
-        model: settings.iterations * sweep_seconds((users, items), n_interactions, settings, threads)
-        for model, settings in config.models.items()
+    sweep = {
+        (model, fitted): sweep_seconds((users, items), fitted, config.models[model], threads)
+        for model, fitted in {(run.model, run.fitted_interactions(n_interactions)) for run in runs}
     }
     lists_seconds = {
         (role, factors): _lists_seconds(users, items, factors, role, listed)
@@ -98,7 +98,10 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         for factors in {settings.factors for settings in config.models.values()}
     }
     fit_seconds = [
-        training_seconds[run.model] + lists_seconds[run.role, run.settings.factors] + _FIT_SECONDS for run in runs
+        run.settings.iterations * sweep[run.model, run.fitted_interactions(n_interactions)]
+        + lists_seconds[run.role, run.settings.factors]
+        + _FIT_SECONDS
+        for run in runs
     ]
     seconds = _START_SECONDS + _READ_SECONDS * n_interactions
     seconds += max(sum(fit_seconds) / workers, max(fit_seconds))  # no shorter than the longest fit
@@ -109,10 +112,10 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
-        gflop=sum(gflop((users, items), n_interactions, run.settings) for run in runs),
+        gflop=sum(gflop((users, items), run.fitted_interactions(n_interactions), run.settings) for run in runs),
         workers=workers,
         seconds=seconds,
-        memory_bytes=_memory_bytes(config, size, n_model_runs=len(model_factors), workers=workers),
+        memory_bytes=_memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers),
         disk_bytes=_disk_bytes(config, size, model_factors),
     )
 
@@ -141,7 +144,9 @@ def relative_work(config: ExperimentConfig, size: Summary, runs: Sequence[Planne
         EVALUATION: 2 * size.users * size.items,  # twice, since they are also sorted for the AUC
     }
     shape = size.users, size.items
-    training = {run.training_label: gflop(shape, size.interactions, run.settings) for run in runs}
+    training = {
+        run.training_label: gflop(shape, run.fitted_interactions(size.interactions), run.settings) for run in runs
+    }
     return training | {run.lists_label: _SCORE_GFLOP * scores[run.role] for run in runs}
 
 
@@ -191,7 +196,14 @@ def _references_seconds(items: int, lists_seconds: Mapping[tuple[str, int], floa
     return n_references / min(cores(), n_references) * one_reference
 
 
-def _memory_bytes(config: ExperimentConfig, size: tuple[int, int, int], *, n_model_runs: int, workers: int) -> int:
+def _memory_bytes(
+    config: ExperimentConfig,
+    size: tuple[int, int, int],
+    runs: Sequence[PlannedRun],
+    *,
+    n_model_runs: int,
+    workers: int,
+) -> int:
     """Return the peak of the steps, which follow one another: reading, fits, comparison, EASE."""
     users, items, n_interactions = size
     listed = _listed(config, users, items)
@@ -200,7 +212,7 @@ def _memory_bytes(config: ExperimentConfig, size: tuple[int, int, int], *, n_mod
     lists = LIST_BYTES * (2 * listed[0] + listed[1]) + 4 * config.queries.n * sum(listed)
     factors = max(settings.factors for settings in config.models.values())
     making_lists = 4 * factors * (users + items) * 3 + 3 * LIST_BYTES * max(listed)
-    fit = max(fit_bytes(*size, settings) for settings in config.models.values())
+    fit = max(run_bytes(run, size) for run in runs)
     has_ease = config.evaluation is not None and "ease" in references_for(items)
     return max(
         _READ_BYTES * n_interactions,

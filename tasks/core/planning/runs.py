@@ -1,9 +1,11 @@
 """The fits of an experiment, and the identity of each."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.core.config.als import AlsConfig
-from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig, ResampleConfig
+from tasks.core.data import resample
 from tasks.core.files import combined_sha256
 from tasks.core.formatting import run_label
 from tasks.core.models import als
@@ -31,6 +33,8 @@ class PlannedRun:
         Of the random start.
     identity : str
         sha256 over everything that decides the result: fits of equal identity give equal factors.
+    resample : ResampleConfig or None
+        What the fit leaves out of the interactions; None for nothing.
     """
 
     model: str
@@ -39,6 +43,7 @@ class PlannedRun:
     settings: AlsConfig
     seed: int
     identity: str
+    resample: ResampleConfig | None = None
 
     @property
     def is_evaluation(self) -> bool:
@@ -49,6 +54,10 @@ class PlannedRun:
     def label(self) -> str:
         """The name that people see, such as `k500 #3` or `k500 #3 held-out`."""
         return run_label(self.model, self.replicate) + (" held-out" if self.is_evaluation else "")
+
+    def fitted_interactions(self, n_interactions: int) -> int:
+        """Return how many of the interactions the fit has, without those that it leaves out."""
+        return n_interactions - resample.n_dropped(n_interactions, self.resample)
 
     @property
     def training_label(self) -> str:
@@ -108,6 +117,44 @@ def listed_entities(config: ExperimentConfig, users: int, items: int) -> dict[st
     }
 
 
+def fit_identity(
+    data_sha256: str,
+    settings: AlsConfig,
+    seed: int,
+    *,
+    split_sha256: str | None = None,
+    measured: object = None,
+    resampling: ResampleConfig | None = None,
+) -> str:
+    """Return the identity of a fit.
+
+    What changes no factors and no metrics is left out, so that other configs find the same fits again.
+
+    Parameters
+    ----------
+    data_sha256 : str
+        Digest of the interactions.
+    settings : AlsConfig
+        Settings of the model.
+    seed : int
+        Of the random start, and of what is left out.
+    split_sha256 : str, optional
+        Digest of the held-out split, for the evaluation.
+    measured : optional
+        What the evaluation measures.
+    resampling : ResampleConfig, optional
+        What the fit leaves out of the interactions.
+
+    Returns
+    -------
+    str
+        sha256.
+    """
+    # fits to all interactions keep the identity that they had before there was another kind
+    left_out = [] if resampling is None else [[resampling.model_dump(), resample.ALGORITHM]]
+    return combined_sha256(data_sha256, split_sha256, settings.identity(), seed, als.ALGORITHM, measured, *left_out)
+
+
 def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str | None = None) -> list[PlannedRun]:
     """Return all fits of an experiment; with planned looks, those up to the last look.
 
@@ -125,16 +172,18 @@ def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str |
     list of PlannedRun
         The fits for the lists, then those for the evaluation; in each, the models in the config's order.
     """
-    kinds: list[tuple[str, int, str | None, object]] = [(MODEL, config.most_replicates, None, None)]
+    kinds: list[tuple[str, int, dict[str, Any], ResampleConfig | None]] = [
+        (MODEL, config.most_replicates, {}, config.resample)
+    ]
     if evaluation := config.evaluation:
         measured = evaluation.cutoffs, metrics.ALGORITHM
-        kinds.append((EVALUATION, evaluation.replicates, split_sha256, measured))
+        of_split: dict[str, Any] = {"split_sha256": split_sha256, "measured": measured}
+        kinds.append((EVALUATION, evaluation.replicates, of_split, None))
     runs = []
-    for role, replicates, split, measurement in kinds:
+    for role, replicates, of_split, resampling in kinds:
         for model, settings in config.models.items():
             for replicate in range(replicates):
                 seed = run_seed(config.seed, model, replicate, role)
-                # what changes no factors and no metrics is left out, so that other configs find the same fits again
-                identity = combined_sha256(data_sha256, split, settings.identity(), seed, als.ALGORITHM, measurement)
-                runs.append(PlannedRun(model, replicate, role, settings, seed, identity))
+                identity = fit_identity(data_sha256, settings, seed, **of_split, resampling=resampling)
+                runs.append(PlannedRun(model, replicate, role, settings, seed, identity, resampling))
     return runs

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.core.config.als import AlsConfig
+from tasks.core.config.experiment import ResampleConfig
 from tasks.core.data.interactions import load_matrix
+from tasks.core.data.resample import resampled
 from tasks.core.errors import DataError, Stopped
 from tasks.core.files import StoredFile, file_sha256, replacing
 from tasks.core.models import als
@@ -39,7 +41,7 @@ class FitRequest:
     identity : str
         See `tasks.core.planning.runs.PlannedRun`.
     data : StoredFile
-        The matrix that is fitted.
+        The matrix that is fitted, without what `resample` leaves out.
     settings : AlsConfig
     seed : int
     snapshots : tuple of int
@@ -56,6 +58,8 @@ class FitRequest:
         The folder of the fit's checkpoints.
     target : Path
         The file of factors to write.
+    resample : ResampleConfig or None
+        What is left out of the matrix; None for nothing.
     """
 
     identity: str
@@ -69,6 +73,7 @@ class FitRequest:
     checkpoint_seconds: float
     checkpoints: Path
     target: Path
+    resample: ResampleConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
     Stopped
         If `on_steps` raises it.
     """
-    matrix = train_matrix(request.data)
+    matrix = resampled(train_matrix(request.data), request.resample, seed=request.seed)
     rule = request.settings.stop
     resumed = checkpoint.latest(request.checkpoints, request.identity)
     followed = ListStability(*matrix.shape, queries=request.queries, n=request.n)
@@ -201,5 +206,5 @@ def _or_nan(value: float | None) -> float:
 
 @lru_cache(maxsize=1)  # fits of one process follow each other on the same data
 def train_matrix(data: StoredFile) -> "csr_array":
-    """Return the matrix that a fit is trained on. The last one stays in memory."""
+    """Return a stored matrix. The last one stays in memory, so it must not be changed."""
     return load_matrix(data.check())

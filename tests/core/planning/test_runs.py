@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.core.config.load import load_config
+from tasks.core.data import resample
 from tasks.core.models import als
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, planned_runs, split_seed
 from tasks.core.ranking import metrics
@@ -94,6 +95,32 @@ def test_settings_of_the_evaluation_change_held_out_identities_only(cutoffs: lis
     assert set(identities(changed, EVALUATION)).isdisjoint(identities(BASE, EVALUATION))
 
 
+def test_what_is_left_out_changes_the_identities_of_fits_for_lists_only() -> None:
+    fractions = (0.01, 0.02)
+    changed = [
+        planned_runs(
+            small_experiment(resample={"strategy": "drop_interactions", "fraction": fraction}), "data", "split"
+        )
+        for fraction in fractions
+    ]
+    of_models = [identities(runs, MODEL) for runs in (BASE, *changed)]
+    assert len({identity for of_model in of_models for identity in of_model}) == 3 * 2
+    assert {tuple(identities(runs, EVALUATION)) for runs in (BASE, *changed)} == {tuple(identities(BASE, EVALUATION))}
+    for runs, fraction in zip(changed, fractions, strict=True):
+        assert [run.seed for run in runs] == [run.seed for run in BASE]
+        assert [run.resample and run.resample.fraction for run in runs] == [fraction, fraction, None]
+        assert [run.fitted_interactions(1000) for run in runs] == [1000 - 1000 * fraction] * 2 + [1000]
+
+
+def test_another_way_of_leaving_out_changes_the_identities(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = small_experiment(resample={"strategy": "drop_interactions", "fraction": 0.01})
+    before = planned_runs(config, "data", "split")
+    monkeypatch.setattr(resample, "ALGORITHM", resample.ALGORITHM + 1)
+    after = planned_runs(config, "data", "split")
+    assert set(identities(before, MODEL)).isdisjoint(identities(after, MODEL))
+    assert planned_runs(small_experiment(), "data", "split") == BASE
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -103,6 +130,7 @@ def test_settings_of_the_evaluation_change_held_out_identities_only(cutoffs: lis
         {"queries": {"users": [1]}},
         {"comparison": {"baseline": "k2", "depths": [7]}},
         {"tracking": {"uri": "http://elsewhere"}},
+        {"resample": None},
     ],
     ids=lambda changes: next(iter(changes)),
 )

@@ -9,6 +9,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from tasks.core.config.als import AlsConfig
+from tasks.core.config.experiment import ResampleConfig
+from tasks.core.data.resample import resampled
 from tasks.core.errors import DataError, TrainingError
 from tasks.core.models import als
 from tasks.core.models.als import Start
@@ -127,6 +129,27 @@ def test_a_folder_that_cannot_be_written_ends_the_fit(fit_request: FitRequest) -
     fit_request.checkpoints.write_text("where a folder belongs")
     with pytest.raises(DataError, match=r"checkpoints.* cannot be written"):
         run_fit(replace(fit_request, checkpoint_seconds=1e-9), lambda _: None)
+
+
+def test_a_fit_is_trained_without_what_it_leaves_out_also_after_an_interrupt(
+    fit_request: FitRequest, matrix: csr_array, home: Path, interrupt: Interrupt, complete: Complete
+) -> None:
+    """The matrix in memory, which the next fit uses, stays complete."""
+    dropping = ResampleConfig(strategy="drop_interactions", fraction=0.1)
+    request = replace(fit_request, resample=dropping)
+    left = resampled(matrix, dropping, seed=request.seed)
+    expected = als.fit(left, request.settings, seed=request.seed)
+    interrupt(request, 4)
+    result, steps = complete(request)
+    np.testing.assert_array_equal(Factors.load(request.target).users, expected.users)
+    objectives = {step.iteration: step.objective for step in steps if np.isfinite(step.objective)}
+    assert objectives[30] == pytest.approx(als.objective(left, expected, request.settings), rel=1e-4)
+    undisturbed, _ = complete(elsewhere(fit_request, home))
+    np.testing.assert_array_equal(
+        Factors.load(Path(undisturbed.factors.path)).users,
+        als.fit(matrix, request.settings, seed=request.seed).users,
+    )
+    assert undisturbed.factors.sha256 != result.factors.sha256
 
 
 @pytest.mark.parametrize(
