@@ -137,6 +137,7 @@ def _compare(
         levels=look.levels if look else Levels(),
         entities=entities,
         similarity=similarity,
+        resample=config.resample,
     )
     accuracy = _HeldOutAccuracy()
     if config.evaluation and data.held_out:
@@ -191,6 +192,7 @@ def _compare(
         similarity=similarity,
         other_similarity=described,
         sample={} if are_all else {side: of_side.n_drawn for side, of_side in entities.items()},
+        dropped_fraction=config.resample.fraction if config.resample else None,
     )
     drawings = draw(result, compared.matrices[0].models)
     if not are_all:

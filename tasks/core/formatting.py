@@ -81,6 +81,29 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:g}%"
 
 
+def noise_source(dropped_fraction: float | None) -> str:
+    """Return what the runs of one model differ by.
+
+    Parameters
+    ----------
+    dropped_fraction : float or None
+        Fraction of the interactions that each run was fitted without; None for runs on all interactions.
+
+    Returns
+    -------
+    str
+        `the seed`, or such as `the seed and a random 1% of the interactions`.
+    """
+    return "the seed" + (f" and a random {percent(dropped_fraction)} of the interactions" if dropped_fraction else "")
+
+
+def beyond_noise(dropped_fraction: float | None) -> str:
+    """Return what Δ is more than: `beyond seed variance`, or beyond what `noise_source` changes."""
+    if not dropped_fraction:
+        return "beyond seed variance"
+    return f"beyond what {noise_source(dropped_fraction)} change"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 fit`, `2 fits`.
 

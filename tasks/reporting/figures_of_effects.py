@@ -1,4 +1,4 @@
-"""Figures of Δ, the disagreement of two models beyond seed variance."""
+"""Figures of Δ, the disagreement of two models beyond that of the runs of one model."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,11 @@ from tasks.core.formatting import decimals, interval
 from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure
 
 
-def draw_intervals(answers: Sequence[Answer]) -> Drawing:
-    """Draw Δ of each endpoint of two models with its 95% interval, the simultaneous one, and its margin."""
+def draw_intervals(answers: Sequence[Answer], beyond: str) -> Drawing:
+    """Draw Δ of each endpoint of two models with its 95% interval, the simultaneous one, and its margin.
+
+    `beyond` says what Δ is more than, such as `beyond seed variance`.
+    """
     a, b = answers[0].a, answers[0].b
     # without an interval, Δ itself stands for its limits
     limits = [
@@ -25,7 +28,7 @@ def draw_intervals(answers: Sequence[Answer]) -> Drawing:
         high for answer in answers if (high := answer.simultaneous_high) is not None
     ]
     rows = range(len(answers))[::-1]  # the first endpoint is at the top
-    title = f"Disagreement Δ of {a} and {b} beyond seed variance"
+    title = f"Disagreement Δ of {a} and {b} {beyond}"
     with figure(title, height=0.9 + 0.42 * len(answers)) as (axes, drawing):
         for y, answer, (low, high) in zip(rows, answers, limits, strict=True):
             if answer.simultaneous_low is not None and answer.simultaneous_high is not None:
@@ -87,9 +90,9 @@ def draw_similarities(answers: Sequence[Answer], judged: str, described: Sequenc
     return drawing("similarities", f"Within {a}, within {b}, and between. {values}.")
 
 
-def draw_users(per_user: PerUser) -> Drawing:
-    """Draw a histogram of n·Δ over the users, with the query users marked."""
-    title = f"How many of {per_user.n} neighbours of each user are replaced beyond seed variance"
+def draw_users(per_user: PerUser, beyond: str) -> Drawing:
+    """Draw a histogram of n·Δ over the users, with the query users marked; `beyond` as for `draw_intervals`."""
+    title = f"How many of {per_user.n} neighbours of each user are replaced {beyond}"
     with figure(title, height=2.8) as (axes, drawing):
         axes.stairs(per_user.counts, per_user.edges, fill=True, color=A, alpha=0.75)
         top = max(per_user.counts)

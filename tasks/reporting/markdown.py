@@ -2,7 +2,7 @@
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
-from tasks.core.formatting import enumerated, interval, p_value
+from tasks.core.formatting import enumerated, interval, p_value, percent
 from tasks.reporting.result import Result
 
 
@@ -23,9 +23,13 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     size = f"{summary.users:,} users, {summary.items:,} items, {summary.interactions:,} interactions"
     replicates = config.replicates
     seeds = str(replicates) if isinstance(replicates, int) else enumerated(replicates.looks, "or")
+    resample = config.resample
+    left_out = (
+        f", each fitted without its own random {percent(resample.fraction)} of the interactions" if resample else ""
+    )
     lines = [
         f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}** ({size}), "
-        f"{seeds} seeds per model.",
+        f"{seeds} seeds per model{left_out}.",
         "",
         "| model | k | iterations | regularization | alpha |",
         "| --- | --- | --- | --- | --- |",

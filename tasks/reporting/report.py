@@ -11,9 +11,11 @@ from tasks.core.comparison.verdict import RULE, Verdict
 from tasks.core.formatting import (
     SIMILARITY_LABELS,
     SUMMARY_LABELS,
+    beyond_noise,
     decimals,
     interval,
     p_value,
+    percent,
     setting_text,
     summary_value,
 )
@@ -47,10 +49,11 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
         The most important figures first.
     """
     pair = _first_pair(result)
+    beyond = beyond_noise(result.dropped_fraction)
     drawings = [draw_sweep(result.sweep)] if result.sweep else []
     if result.answers and pair:
         answers = [answer for answer in result.answers if (answer.a, answer.b) == pair]
-        drawings.append(draw_intervals(answers))
+        drawings.append(draw_intervals(answers, beyond))
         described = [row for row in result.other_similarity if (row.a, row.b) == pair]
         if described:
             drawings.append(draw_similarities(answers, result.similarity, described))
@@ -61,7 +64,7 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
     drawings += [draw_runs(matrix, owners, list(result.models)) for matrix in matrices]
     if pair:
         drawings += [draw_depths(result.curves, target, *pair) for target in ("users", "items")]
-    drawings += [draw_users(per_user) for per_user in result.per_user[:1]]
+    drawings += [draw_users(per_user, beyond) for per_user in result.per_user[:1]]
     if metrics := _drawn_accuracy(result, pair):
         drawings.append(draw_accuracy(metrics))
     overlaps = {record.model: record.settled for record in result.convergence if record.settled}
@@ -90,7 +93,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True)
-    for formatter in (decimals, interval, p_value, setting_text, summary_value):
+    for formatter in (decimals, interval, p_value, percent, setting_text, summary_value):
         environment.filters[formatter.__name__] = formatter
     environment.filters["remarks"] = _remarks
     environment.filters["side_by_side"] = lambda lists, n: list(zip_longest(*(entries[:n] for entries in lists)))
@@ -101,6 +104,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
     return template.render(
         result=result,
         models=list(result.models),
+        beyond=beyond_noise(result.dropped_fraction),
         pairs=list(pairs.values()),
         accuracy_tables=_accuracy_tables(result),
         references=_references(result),

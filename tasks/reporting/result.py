@@ -14,7 +14,7 @@ from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
 from tasks.core.data.interactions import Summary
-from tasks.core.formatting import enumerated
+from tasks.core.formatting import enumerated, noise_source
 from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
 from tasks.core.inference.sequential import Look
@@ -89,6 +89,8 @@ class Result:
         Agreement of neighbours by the other similarity, which is described and not judged.
     sample : dict of str to int
         `users` and `items` -> how many were drawn, whose lists were compared; empty if all were.
+    dropped_fraction : float or None
+        Fraction of the interactions that each of the runs was fitted without; None for runs on all interactions.
     """
 
     experiment: str
@@ -124,6 +126,7 @@ class Result:
     similarity: str = FACTORS
     other_similarity: list[OtherSimilarity] = field(default_factory=list)
     sample: dict[str, int] = field(default_factory=dict)
+    dropped_fraction: float | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
@@ -151,8 +154,8 @@ class Result:
                 "To compare, add a second model under models."
             )
         sentences = [
-            "There is one run of each model, so the differences are described and not tested: they may come from the "
-            "random seed alone. To test them, set replicates to 2 or more."
+            "There is one run of each model, so the differences are described and not tested: they may come from "
+            f"{noise_source(self.dropped_fraction)} alone. To test them, set replicates to 2 or more."
         ]
         if self.answers:
             sentences = [self.answers[0].sentence]

@@ -8,13 +8,16 @@ from tasks.core.data.interactions import Summary
 from tasks.core.errors import without_logins
 from tasks.core.formatting import (
     SUMMARY_LABELS,
+    beyond_noise,
     counted,
     decimals,
     did_you_mean,
     enumerated,
     interval,
+    noise_source,
     p_statement,
     p_value,
+    percent,
     run_label,
     setting_text,
     settings_text,
@@ -112,3 +115,13 @@ def test_a_value_is_shortened_after_its_logins_are_left_out() -> None:
 def test_entries_in_a_sentence(entries: list[int], text: str) -> None:
     assert enumerated(entries) == text
     assert enumerated(entries, "or") == text.replace("and", "or")
+
+
+def test_percentages_have_no_needless_zeros() -> None:
+    assert [percent(fraction) for fraction in (0.01, 0.07, 0.0025, 0.125, 0.5)] == ["1%", "7%", "0.25%", "12.5%", "50%"]
+
+
+def test_runs_differ_by_their_seeds_and_by_the_interactions_that_they_leave_out() -> None:
+    assert (noise_source(None), beyond_noise(None)) == ("the seed", "beyond seed variance")
+    assert noise_source(0.01) == "the seed and a random 1% of the interactions"
+    assert beyond_noise(0.01) == "beyond what the seed and a random 1% of the interactions change"

@@ -227,7 +227,7 @@ def _answer(
     effect, uncertainty, test = finding.effect, finding.uncertainty, finding.test
     if claims is None:
         verdict = simultaneous = tipping = None
-        replaced = f"{replaced_text(effect, endpoint)} are replaced beyond seed variance"
+        replaced = replaced_text(effect, endpoint)
         sentence = f"{a} and {b} in {endpoint.subject}: {replaced} (described, not tested)."
     else:
         verdict = judge(claims, ceiling=effect.ceiling, margin=endpoint.margin, levels=levels)

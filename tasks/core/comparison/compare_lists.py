@@ -23,7 +23,7 @@ from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import FACTORS
 
 if TYPE_CHECKING:
-    from tasks.core.config.experiment import ComparisonConfig, QueriesConfig
+    from tasks.core.config.experiment import ComparisonConfig, QueriesConfig, ResampleConfig
 
 ALGORITHM = 3
 """A stored comparison is used again if it was made with this number. It is raised when the same runs would give another
@@ -82,6 +82,7 @@ def compare_lists(
     levels: Levels = Levels(),
     entities: Mapping[str, Entities] | None = None,
     similarity: str = FACTORS,
+    resample: "ResampleConfig | None" = None,
 ) -> ListComparison:
     """Compare models by the lists of all their runs.
 
@@ -107,6 +108,8 @@ def compare_lists(
         The `users` and the `items` that have lists; by default all.
     similarity : str
         What the neighbours are nearest by: `factors` or `scores`.
+    resample : ResampleConfig, optional
+        What each run was fitted without.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def compare_lists(
         entities=entities,
         longest=LIST_LENGTH,
     )
-    judged = list(endpoints(queries, comparison, similarity))
+    judged = list(endpoints(queries, comparison, similarity, resample))
     answers, matrices = answer(lists, judged, baseline=baseline, seed=seed, levels=levels, entities=entities)
     pairs = [(row.a, row.b) for row in answers if row.target == "users" and row.a == baseline]
     ids = {

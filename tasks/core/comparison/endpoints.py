@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tasks.core.comparison import query_lists
 from tasks.core.ranking.similarity import FACTORS, SCORES
 
 if TYPE_CHECKING:
-    from tasks.core.config.experiment import ComparisonConfig, ExperimentConfig, QueriesConfig
+    from tasks.core.config.experiment import ComparisonConfig, ExperimentConfig, QueriesConfig, ResampleConfig
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Endpoint:
         The smallest Δ that matters, in units of overlap.
     similarity : str
         What neighbours are nearest by: `factors` or `scores`.
+    dropped_fraction : float or None
+        Fraction of the interactions that each run was fitted without; None for runs on all interactions.
     """
 
     target: str
@@ -40,6 +43,7 @@ class Endpoint:
     family: bool
     margin: float
     similarity: str = FACTORS
+    dropped_fraction: float | None = None
 
     @property
     def subject(self) -> str:
@@ -67,7 +71,10 @@ class Endpoint:
 
 
 def endpoints(
-    queries: "QueriesConfig", comparison: "ComparisonConfig", similarity: str = FACTORS
+    queries: "QueriesConfig",
+    comparison: "ComparisonConfig",
+    similarity: str = FACTORS,
+    resample: "ResampleConfig | None" = None,
 ) -> Iterator[Endpoint]:
     """List the endpoints of an experiment.
 
@@ -79,6 +86,8 @@ def endpoints(
         The margins.
     similarity : str
         What neighbours are nearest by: `factors` or `scores`.
+    resample : ResampleConfig, optional
+        What each run was fitted without.
 
     Yields
     ------
@@ -86,14 +95,15 @@ def endpoints(
         The family: the neighbours of each queried user, of all users, of all items, and all recommendations. Then the
         other queries, which are described only. The first endpoint is the primary one.
     """
+    endpoint = partial(Endpoint, dropped_fraction=resample.fraction if resample else None)
     for user in queries.users:
-        yield Endpoint(f"user_{user}", "users", user, queries.n, True, comparison.margin_query, similarity)
-    yield Endpoint("users", "users", None, queries.n, True, comparison.margin, similarity)
-    yield Endpoint("items", "items", None, queries.n, True, comparison.margin, similarity)
-    yield Endpoint("recommendations", "recommendations", None, queries.recommend_n, True, comparison.margin)
+        yield endpoint(f"user_{user}", "users", user, queries.n, True, comparison.margin_query, similarity)
+    yield endpoint("users", "users", None, queries.n, True, comparison.margin, similarity)
+    yield endpoint("items", "items", None, queries.n, True, comparison.margin, similarity)
+    yield endpoint("recommendations", "recommendations", None, queries.recommend_n, True, comparison.margin)
     for name, target, entity in query_lists.queries((), queries.items, queries.recommend_for):
         n = queries.recommend_n if target == "recommendations" else queries.n
-        yield Endpoint(name, target, entity, n, False, comparison.margin_query, similarity)
+        yield endpoint(name, target, entity, n, False, comparison.margin_query, similarity)
 
 
 def family_size(config: "ExperimentConfig") -> int:

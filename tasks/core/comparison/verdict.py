@@ -15,7 +15,7 @@ from enum import StrEnum
 from math import sqrt
 
 from tasks.core.comparison.endpoints import Endpoint
-from tasks.core.formatting import interval, p_value
+from tasks.core.formatting import beyond_noise, interval, noise_source, p_value
 from tasks.core.inference.effect import SEED_DECIDES, Effect, effect
 from tasks.core.inference.jackknife import Uncertainty, jackknife
 from tasks.core.inference.multiplicity import Levels, holm
@@ -239,7 +239,7 @@ def verdict_sentence(
     if limits:
         extent = f"95% interval {interval(n * limits.low, n * limits.high, digits=1)}"
         extent += f"; {uncertainty.note}" if uncertainty.note else ""
-    replaced = f"{replaced_text(estimate, endpoint)} are replaced beyond seed variance ({extent})"
+    replaced = f"{replaced_text(estimate, endpoint)} ({extent})"
     difference = f"{p_value(claims.difference)} for a difference (level {levels.difference:.3g})"
     above = f"{p_value(claims.above)} for one above the margin of {margin} (level {levels.meaningful:.3g})"
     below = f"{p_value(claims.below)} for one below the margin of {margin} (level {levels.below:.3g})"
@@ -259,7 +259,9 @@ def verdict_sentence(
         case Verdict.UNSTABLE:
             own_a, own_b = (f"{n * overlap:.1f}" for overlap in (estimate.within_a, estimate.within_b))
             most = f"{n * (estimate.within_a + estimate.within_b) / 2:.1f} of {n}"  # of Δ, if the models share nothing
-            text = f"The seed decides {endpoint.subject} on this data set: two seeds of {a} share {own_a} of {n} "
+            decides = "decide" if endpoint.dropped_fraction else "decides"
+            text = f"{noise_source(endpoint.dropped_fraction).capitalize()} {decides} {endpoint.subject} on this data "
+            text += f"set: two seeds of {a} share {own_a} of {n} "
             text += f"{entries}, of {b} {own_b}. Beyond that, the models can differ by at most {most}. "
             text += f"Holm-adjusted p: {difference}, {below}. "
             text += f"{endpoint.steadier_lists} make lists steadier."
@@ -276,7 +278,7 @@ def verdict_sentence(
 
 
 def replaced_text(estimate: Effect, endpoint: Endpoint) -> str:
-    """Return how many entries are replaced beyond seed variance, in words.
+    """Return how many entries are replaced beyond what the runs of one model differ by, in words.
 
     Parameters
     ----------
@@ -288,9 +290,10 @@ def replaced_text(estimate: Effect, endpoint: Endpoint) -> str:
     Returns
     -------
     str
-        Such as `2.5 of 5 neighbours`.
+        Such as `2.5 of 5 neighbours are replaced beyond seed variance`.
     """
-    return f"{max(estimate.n_delta, 0.0):.1f} of {endpoint.n} {endpoint.entries}"
+    beyond = beyond_noise(endpoint.dropped_fraction)
+    return f"{max(estimate.n_delta, 0.0):.1f} of {endpoint.n} {endpoint.entries} are replaced {beyond}"
 
 
 def _qualifications(finding: Finding, verdict: Verdict, *, endpoint: Endpoint, a: str, b: str) -> str:
@@ -306,5 +309,5 @@ def _qualifications(finding: Finding, verdict: Verdict, *, endpoint: Endpoint, a
         steadier, other = (a, b) if estimate.within_a > estimate.within_b else (b, a)
         text += f" Most of the difference is that {steadier} varies less between seeds than {other}."
     if verdict is not Verdict.UNSTABLE and estimate.decided_by_seed:
-        text += " These lists depend largely on the seed."
+        text += f" These lists depend largely on {noise_source(endpoint.dropped_fraction)}."
     return text

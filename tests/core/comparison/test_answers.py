@@ -6,7 +6,7 @@ import pytest
 from tasks.core.comparison.agreement import RunLists
 from tasks.core.comparison.answers import answer
 from tasks.core.comparison.endpoints import endpoints, family_size
-from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig, ResampleConfig
 from tasks.core.inference.effect import delta_by_entity
 from tasks.core.inference.jackknife import jackknife
 from tasks.core.inference.multiplicity import Levels, holm
@@ -54,6 +54,17 @@ def test_endpoints_outside_the_family_are_described(rng):
         f"a and b in the 2 recommendations for user 0: {last.n_delta:.1f} of 2 recommendations are replaced beyond"
         " seed variance (described, not tested)."
     )
+
+
+def test_sentences_say_that_interactions_were_left_out(rng):
+    lists = {"a": random_runs(rng, 0, 5), "b": random_runs(rng, 10, 5)}
+    resample = ResampleConfig(strategy="drop_interactions", fraction=0.025)
+    config = config_of(["a", "b"])
+    judged = list(endpoints(config.queries, config.comparison, resample=resample))
+    answers, _ = answer(lists, judged, baseline="a", seed=1)
+    assert {"beyond what the seed and a random 2.5% of the interactions change" in row.sentence for row in answers} == {
+        True
+    }
 
 
 def test_one_model_twice_does_not_differ(rng):

@@ -90,8 +90,8 @@ def finding_of(delta, error=0.04, *, within=(0.8, 0.8), deviating=(5, 5), note=N
     return Finding(Effect(*within, sum(within) / 2 - delta, 5), uncertainty, PermutationTest(0.01, 9, True))
 
 
-def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
-    endpoint = Endpoint("target", of, 10, 5, True, 0.20)
+def sentence_of(finding: Finding, claims: Claims, *, of="users", dropped_fraction=None) -> str:
+    endpoint = Endpoint("target", of, 10, 5, True, 0.20, dropped_fraction=dropped_fraction)
     verdict = judge(claims, ceiling=finding.effect.ceiling, margin=endpoint.margin)
     return verdict_sentence(finding, claims, verdict, endpoint=endpoint, a="k50", b="k500", replicates_needed=6)
 
@@ -173,6 +173,24 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users") -> str:
 )
 def test_each_verdict_in_words(finding, claims, of, expected):
     assert sentence_of(finding, claims, of=of) == expected
+
+
+@pytest.mark.parametrize("delta", [0.4, 0.1, 0.25, -0.01])
+def test_runs_without_a_part_of_the_interactions_differ_by_more_than_the_seed(delta):
+    """The claims give a verdict each."""
+    for claims in (Claims(0.01, 0.01, 1, 0), Claims(0.01, 1, 0.01, 0), Claims(0.5, 1, 0.01, 0), Claims(0.5, 1, 1, 0)):
+        sentence = sentence_of(finding_of(delta), claims, dropped_fraction=0.01)
+        assert "are replaced beyond what the seed and a random 1% of the interactions change (95%" in sentence
+        assert "seed variance" not in sentence
+
+
+def test_unstable_lists_are_decided_by_the_seed_and_the_interactions():
+    noisy, claims = finding_of(0.02, within=(0.1, 0.3)), Claims(0.01, 1.0, 0.02, 0.001)
+    assert sentence_of(noisy, claims, dropped_fraction=0.005).startswith(
+        "The seed and a random 0.5% of the interactions decide the 5 users nearest to user 10 on this data set: two"
+    )
+    depends = sentence_of(finding_of(0.1, within=(0.3, 0.9)), claims, dropped_fraction=0.005)
+    assert depends.endswith(" These lists depend largely on the seed and a random 0.5% of the interactions.")
 
 
 def test_a_verdict_about_a_steady_model_holds_up_to_a_tipping_point():

@@ -30,7 +30,7 @@ def test_work_of_fits_that_leave_out_interactions_is_that_worked_out_by_hand() -
     config = small_experiment(resample={"strategy": "drop_interactions", "fraction": 0.5})
     smaller = 3 * (10 * 9 * 4 + 32 * 3 * 2) / 1e9  # of 6 interactions, the fits for the lists have 3
     assert estimate(config, 5, 4, 6).gflop == pytest.approx(2 * smaller + GFLOP_OF_A_FIT)
-    work = relative_work(Summary(5, 4, 6, 1.2, 1.5, 3, 3, 1, 1), planned_runs(config, ""))
+    work = relative_work(config, Summary(5, 4, 6, 1.2, 1.5, 3, 3, 1, 1), planned_runs(config, ""))
     assert [work[f"train {label}"] for label in ("k2 #0", "k2 #0 held-out")] == pytest.approx([smaller, GFLOP_OF_A_FIT])
 
 

@@ -18,4 +18,6 @@ def test_both_similarities_of_each_kind_of_lists_are_named() -> None:
 
 def test_users_have_quartiles_and_the_queries() -> None:
     per_user = PerUser(5, "a", "b", 3, [0, 1, 2], [1, 2], (0.5, 1.0, 1.5), 0.3, 0.01, None, {"user_3": 1.25})
-    assert draw_users(per_user).alt == "3 users; median 1.00, quartiles 0.50 and 1.50. user_3: 1.2."
+    drawing = draw_users(per_user, "beyond seed variance")
+    assert drawing.alt == "3 users; median 1.00, quartiles 0.50 and 1.50. user_3: 1.2."
+    assert drawing.title == "How many of 5 neighbours of each user are replaced beyond seed variance"

@@ -57,6 +57,21 @@ def test_ids_titles_and_config_are_text(page: str) -> None:
     assert "name: &lt;small&gt;" in page
 
 
+def test_the_page_says_that_fits_leave_out_interactions(page: str) -> None:
+    result = small_result(dropped_fraction=0.01)
+    resampled = " ".join(render(result, draw(result, OWNERS), "").split())
+    beyond = "beyond what the seed and a random 1% of the interactions change"
+    assert "the loss of another random 1% of the interactions change them?" in resampled
+    assert "1,234 interactions, of which each fit leaves out its own random 1%, which makes 4 fits" in resampled
+    assert f"Disagreement Δ of a and b {beyond}" in resampled
+    assert f"5 neighbours replaced {beyond}." in resampled
+    assert f"neighbours of each user are replaced {beyond}" in resampled
+    assert "seed variance" not in resampled
+    assert "another random seed changes them?" in " ".join(page.split())
+    assert "interactions, which makes 4 fits" in " ".join(page.split())
+    assert resampled.count(beyond) == page.count("beyond seed variance")
+
+
 def test_the_rule_names_the_level_of_a_planned_look(page: str) -> None:
     look = plan_looks([6, 8, 12], tests=4)[1]
     assert "At planned look 2 of 3 the level of a difference is 0.0164 in place of" in render(

@@ -31,6 +31,17 @@ def test_single_runs_are_described_and_not_tested() -> None:
     assert result.sentence.startswith("There is one run of each model, so the differences are described and not tested")
 
 
+def test_single_runs_may_differ_by_the_interactions_that_they_leave_out() -> None:
+    result = small_result(answers=[], accuracy_tests=[], dropped_fraction=0.01)
+    assert "may come from the seed and a random 1% of the interactions alone." in result.sentence
+
+
+def test_a_result_stored_before_fits_could_leave_out_interactions_is_readable() -> None:
+    stored = json.loads(small_result().to_json())
+    del stored["dropped_fraction"]
+    assert Result.from_json(json.dumps(stored)) == small_result()
+
+
 def test_accuracy_cells_have_models_before_reference_recommenders() -> None:
     cells = small_result().accuracy_cells
     assert [model for model, _ in cells] == ["a", "b", "popularity"]
