@@ -19,6 +19,8 @@ import numpy as np
 
 from tasks.core.comparison.verdict import Claims, Verdict, adjusted, judge
 from tasks.core.config.als import AlsConfig
+from tasks.core.config.experiment import ResampleConfig
+from tasks.core.data.resample import resampled
 from tasks.core.inference.effect import effect
 from tasks.core.inference.jackknife import jackknife
 from tasks.core.inference.overlap_counts import Overlaps, overlap_counts, overlap_counts_by_entity
@@ -49,15 +51,28 @@ def train_pool(name: str, interactions: "Interactions", folder: Path) -> dict[st
     """Return the lists of all runs of a model, (SEEDS, E, DEPTH) for each kind, from the folder if they are there."""
     path = folder / f"{name}.npz"
     if not path.exists():
-        lists: dict[str, list[Ids]] = {"users": [], "items": [], "recommendations": []}
-        for seed in range(SEEDS):
-            # No two models share a seed, as in an experiment.
-            factors = als.fit(interactions.matrix, MODELS[name], seed=1000 * list(MODELS).index(name) + seed)
-            lists["users"].append(nearest(factors.users, n=DEPTH).ids)
-            lists["items"].append(nearest(factors.items, n=DEPTH).ids)
-            lists["recommendations"].append(recommend(factors, interactions.matrix, n=DEPTH).ids)
-        np.savez_compressed(path, **{kind: np.stack(runs) for kind, runs in lists.items()})
+        # No two models share a seed, as in an experiment.
+        seeds = range(1000 * list(MODELS).index(name), 1000 * list(MODELS).index(name) + SEEDS)
+        np.savez_compressed(path, **lists_of_fits(interactions, MODELS[name], seeds))
     return pool_lists(folder, name)
+
+
+def lists_of_fits(
+    interactions: "Interactions",
+    settings: AlsConfig,
+    seeds: range,
+    *,
+    depth: int = DEPTH,
+    resample: ResampleConfig | None = None,
+) -> dict[str, Ids]:
+    """Return the lists of a fit for each seed, (S, E, depth) for each kind."""
+    lists: dict[str, list[Ids]] = {"users": [], "items": [], "recommendations": []}
+    for seed in seeds:
+        factors = als.fit(resampled(interactions.matrix, resample, seed=seed), settings, seed=seed)
+        lists["users"].append(nearest(factors.users, n=depth).ids)
+        lists["items"].append(nearest(factors.items, n=depth).ids)
+        lists["recommendations"].append(recommend(factors, interactions.matrix, n=depth).ids)
+    return {kind: np.stack(runs) for kind, runs in lists.items()}
 
 
 def pool_lists(folder: Path, name: str) -> dict[str, Ids]:
