@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.experiment import ExperimentConfig, ResampleConfig
 from tasks.tracking.results import find_pilot
 from tests.command_line import CommandLine, answer_of, command_line
 from tests.flows.finished_experiment import FinishedExperiment
@@ -80,6 +80,8 @@ def test_data_whose_digest_is_not_known_are_compared_by_name_and_preprocessing(p
     assert find_pilot(pilot.client, config, "0" * 64) is None
     other = config.preprocess.model_copy(update={"k_core": 2})
     assert find_pilot(pilot.client, config.model_copy(update={"preprocess": other})) is None
+    resample = ResampleConfig(strategy="drop_interactions", fraction=0.1)
+    assert find_pilot(pilot.client, config.model_copy(update={"resample": resample})) is None
     fewer = config.model_copy(
         update={"replicates": 1, "comparison": config.comparison.model_copy(update={"margin": 0.3})}
     )

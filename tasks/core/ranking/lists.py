@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.types import Floats, Ids
+from tasks.core.types import Floats, Ids, Mask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,30 @@ class Lists:
                 "score": self.scores[entity, rank],
             }
         )
+
+    def without(self, unlisted: Mask) -> "Lists":
+        """Return the lists without some of their entries. Those that come after them move up.
+
+        Parameters
+        ----------
+        unlisted : (E,) bool
+            Whether each user or item is left out, by index.
+
+        Returns
+        -------
+        Lists
+            Of the same shape. A list that loses entries is shorter.
+        """
+        gone = (self.ids >= 0) & unlisted[self.ids]
+        rows = np.flatnonzero(gone.any(axis=1))
+        if not len(rows):
+            return self
+        ids, scores = self.ids.copy(), self.scores.copy()
+        ids[gone], scores[gone] = -1, np.nan
+        order = np.argsort(gone[rows], axis=1, kind="stable")  # those that are gone come last
+        ids[rows] = np.take_along_axis(ids[rows], order, axis=1)
+        scores[rows] = np.take_along_axis(scores[rows], order, axis=1)
+        return Lists(ids, scores)
 
     @classmethod
     def from_frame(cls, frame: "pd.DataFrame", column: str, rows: Ids) -> "Lists":

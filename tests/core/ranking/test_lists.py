@@ -67,3 +67,19 @@ def test_entities_that_are_not_stored_have_empty_lists() -> None:
     restored = Lists.from_frame(LISTS.frame("item", ROWS), "item", np.array([0, 3, 5, 25], dtype=np.int32))
     assert restored.ids.tolist() == [[-1, -1], [2, 0], [-1, -1], [-1, -1]]
     assert np.isnan(restored.scores[[0, 2, 3]]).all()
+
+
+def test_entries_that_are_left_out_are_followed_by_the_next_ones() -> None:
+    left = LISTS.without(np.array([True, False, False, False]))
+    assert left.ids.tolist() == [[2, -1, -1], [-1, -1, -1], [1, 3, -1], [-1, -1, -1]]
+    np.testing.assert_array_equal(
+        left.scores, floats([[0.5, np.nan, np.nan], [np.nan] * 3, [3, 1, np.nan], [np.nan] * 3])
+    )
+    assert (left.ids.dtype, left.scores.dtype) == (np.int32, np.float32)
+    assert LISTS.ids[0].tolist() == [2, 0, -1], "the lists themselves are not changed"
+
+
+def test_the_end_of_a_list_is_no_entry() -> None:
+    """-1 is the index of the last entity in numpy."""
+    short = Lists(np.array([[0, -1]], dtype=np.int32), floats([[1, np.nan]]))
+    assert short.without(np.array([False, False, True])) is short
