@@ -11,12 +11,14 @@ from tasks.compare import compare_models
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, DataError
+from tasks.core.formatting import percent
 from tasks.core.planning.runs import EVALUATION, MODEL, PARENT, RunRef
 from tasks.download import download
 from tasks.preprocess import preprocess
 from tasks.recovery.lock import lock
 from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.reporting.result import Result
+from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import config_of, known_result, result_of
 from tasks.tracking.runs import run_ref
 from tasks.tracking.search import complete_parents, find_run
@@ -68,6 +70,7 @@ def compare(a: str, b: str, uri: str) -> Result:
     client = open_store(uri)
     models = _by_label([*_existing_models(client, a), *_existing_models(client, b)])
     _check_same_data(models)
+    _check_same_resample(models)
     config = _config(models)
     data = preprocess(config, download(config.dataset))
     runs = [replace(run, model=label) for label, model in models.items() for run in model.runs]
@@ -77,7 +80,7 @@ def compare(a: str, b: str, uri: str) -> Result:
     comparison = Comparison.of(client, uri, config, data)
     with lock(f"comparison-{comparison.identity}", f"comparison {config.name}"):
         result = known_result(client, comparison.experiment_id, comparison.identity, runs)
-        if result is None:
+        if result is None or not has_all_seeds_only_fits(client, config, result):
             with parent_run(comparison, flow_run_tags()) as parent:
                 result = compare_models(config, data, runs, parent)
         publish(result, comparison)
@@ -150,6 +153,23 @@ def _check_same_data(models: dict[str, ExistingModel]) -> None:
                 f"{first.argument} is on interactions {first.data_sha256[:12]}, "
                 f"{other.argument} on {other.data_sha256[:12]}; lists of different data cannot be compared"
             )
+
+
+def _check_same_resample(models: dict[str, ExistingModel]) -> None:
+    """Refuse models whose runs differ by other things than each other's do."""
+    first, *others = models.values()
+    for other in others:
+        if other.config.resample != first.config.resample:
+            raise ConfigError(
+                f"{first.argument} is fitted {_fitted_to(first.config)}, {other.argument} {_fitted_to(other.config)}; "
+                "expected models that leave out the same fraction; run one of the configs again with the resample of "
+                "the other"
+            )
+
+
+def _fitted_to(config: ExperimentConfig) -> str:
+    resample = config.resample
+    return f"without a random {percent(resample.fraction)} of the interactions" if resample else "to all interactions"
 
 
 def _check_unchanged(

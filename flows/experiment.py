@@ -23,6 +23,7 @@ from tasks.recovery.reconcile import reconcile
 from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting.result import Result
 from tasks.tracking.logged_models import registry
+from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import known_result
 from tasks.tracking.search import complete_runs
 from tasks.tracking.store import open_store, resolve_uri
@@ -111,6 +112,6 @@ def _stored_result(
         if all(run.identity in complete for run in stage.runs):
             used = [complete[run.identity] for run in stage.runs]
             result = known_result(client, comparison.experiment_id, comparison.identity, used)
-            if result is not None:
+            if result is not None and has_all_seeds_only_fits(client, comparison.config, result):
                 return result
     return None

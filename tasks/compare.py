@@ -45,6 +45,7 @@ from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import log_comparison
 from tasks.tracking.lists import SAMPLE, ListReader, lists_by_model, read_accuracy, sample_frame
 from tasks.tracking.metrics import metric_history
+from tasks.tracking.noise_of_data import LOST, lost_frame, lost_in_runs, noise_of_data
 from tasks.tracking.results import earlier_looks
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.store import open_store
@@ -100,7 +101,8 @@ def compare_models(
     TrackingError
         If a run's file is missing or damaged.
     DataError
-        If the models were evaluated on different users.
+        If the models were evaluated on different users, or a queried user or item has no interaction in one of the
+        runs.
     """
     client = open_store(parent.uri)
     files = files_of(client, runs, fits)
@@ -122,12 +124,14 @@ def _compare(
     metrics = {run.run_id: dict(client.get_run(run.run_id).data.metrics) for run in runs}
     models = {name: settings.model_dump() for name, settings in config.models.items()}
     interactions = data.load()
-    entities = listed_entities(config, *interactions.matrix.shape)
+    lost = lost_in_runs(client, config, runs, interactions.matrix)
+    entities = listed_entities(config, *interactions.matrix.shape, lost)
     are_all = all(of_side.are_all for of_side in entities.values())
-    reader = ListReader(interactions, entities, folder)
+    reader = ListReader(interactions, entities, folder, lost)
     similarity = config.neighbours.similarity
+    lists = lists_by_model(config.models, runs, files, reader, similarity)
     compared = compare_lists(
-        lists_by_model(config.models, runs, files, reader, similarity),
+        lists,
         interactions,
         models=models,
         baseline=config.baseline,
@@ -139,6 +143,10 @@ def _compare(
         similarity=similarity,
         resample=config.resample,
     )
+    # lists that other fits lack are not kept: they are not those that this comparison is of
+    others = ListReader(interactions, entities, lost=lost)
+    noise = noise_of_data(client, config, runs, data.sha256, lists=lists, entities=entities, reader=others)
+    del lists  # they are large
     accuracy = _HeldOutAccuracy()
     if config.evaluation and data.held_out:
         accuracy = _held_out_accuracy(config, config.evaluation, data.held_out, runs, files, metrics)
@@ -193,8 +201,12 @@ def _compare(
         other_similarity=described,
         sample={} if are_all else {side: of_side.n_drawn for side, of_side in entities.items()},
         dropped_fraction=config.resample.fraction if config.resample else None,
+        lost=lost.counts if lost else {},
+        data_noise=noise,
     )
     drawings = draw(result, compared.matrices[0].models)
+    if lost:
+        lost_frame(lost, runs).to_parquet(folder / LOST, index=False)
     if not are_all:
         sample_frame(entities).to_parquet(folder / SAMPLE, index=False)
     log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()), folder)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from prefect import task
 
 from tasks.core.comparison.agreement import SIDES
@@ -20,6 +21,7 @@ from tasks.reporting import progress
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.lists import SAMPLE, ListReader, artifact, sample_frame
 from tasks.tracking.logged_models.consensus_model import log_consensus
+from tasks.tracking.noise_of_data import lost_in_runs
 from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -59,14 +61,18 @@ def make_consensus(
     """
     client = open_store(uri)
     interactions = data.load()
-    entities = listed_entities(config, *interactions.matrix.shape)
+    lost = lost_in_runs(client, config, runs, interactions.matrix)
+    entities = listed_entities(config, *interactions.matrix.shape, lost)
+    reader = ListReader(interactions, entities, lost=lost)
     # the lists of a sample are other lists
     sampled = [None if of_side.are_all else of_side.rows.tolist() for of_side in entities.values()]
+    # so are those without what one of the runs, of any model, has lost
+    without = [] if lost is None else [[np.flatnonzero(lost.of(side)).tolist() for side in ("users", "items")]]
     models = {}
     for number, model in enumerate(config.models, start=1):
         replicates = [run for run in runs if (run.model, run.role) == (model, MODEL)]
-        identity = combined_sha256("consensus", ALGORITHM, sorted(run.run_id for run in replicates), sampled)
-        write = partial(_write_lists, client, replicates, interactions, entities)
+        identity = combined_sha256("consensus", ALGORITHM, sorted(run.run_id for run in replicates), sampled, *without)
+        write = partial(_write_lists, client, replicates, interactions, entities, reader)
         models[model] = log_consensus(client, parent_id, identity, replicates, write)
         progress.step("consensus", number, len(config.models), "models")
     return models
@@ -77,11 +83,11 @@ def _write_lists(
     runs: Sequence[RunRef],
     interactions: Interactions,
     entities: Mapping[str, Entities],
+    reader: ListReader,
     folder: Path,
 ) -> dict[str, Path]:
     """Write the names of users and items and all lists, one target at a time: every run's lists are in memory."""
     files = {run: RunFiles(client, run.run_id) for run in runs}
-    reader = ListReader(interactions, entities)
     paths = {}
     with writing(folder):
         for name, names in (("users", interactions.users_frame()), ("items", interactions.items_frame())):

@@ -15,6 +15,7 @@ from tasks.core.planning.looks import is_decided
 from tasks.core.planning.runs import RunRef, listed_entities
 from tasks.recovery.working_directory import CompletedFit
 from tasks.tracking.lists import ListReader, lists_by_model
+from tasks.tracking.noise_of_data import lost_in_runs
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.store import open_store
 
@@ -57,12 +58,14 @@ def decides(
     TrackingError
         If a run's file is missing or damaged.
     """
-    files = files_of(open_store(parent.uri), runs, fits)
+    client = open_store(parent.uri)
+    files = files_of(client, runs, fits)
     interactions, similarity = data.load(), config.neighbours.similarity
-    entities = listed_entities(config, *interactions.matrix.shape)
+    lost = lost_in_runs(client, config, runs, interactions.matrix)
+    entities = listed_entities(config, *interactions.matrix.shape, lost)
     judged = endpoints(config.queries, config.comparison, similarity)
     answers, _ = answer(
-        lists_by_model(config.models, runs, files, ListReader(interactions, entities), similarity),
+        lists_by_model(config.models, runs, files, ListReader(interactions, entities, lost=lost), similarity),
         [endpoint for endpoint in judged if endpoint.family],
         baseline=config.baseline,
         seed=config.seed,

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.core.comparison.agreement import SIDES
 from tasks.core.comparison.query_lists import Names, QueryLists, query_lists
 from tasks.core.config.base import LIST_LENGTH
-from tasks.core.errors import ConfigError
+from tasks.core.errors import ConfigError, DataError
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.similarity import FACTORS, make_neighbours
 from tasks.core.types import RawId
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import FACTORS_FILE, artifact, kept_path, read_factors, read_stored
+from tasks.tracking.lists import FACTORS_FILE, LISTED, artifact, kept_path, read_factors, read_stored
+from tasks.tracking.noise_of_data import read_lost
 from tasks.tracking.results import result_of
 from tasks.tracking.runs import run_ref
 
@@ -70,6 +72,8 @@ def look_up(
         If there is no such user or item, `n` is more than what is stored, the run has no lists, or it has neither the
         recommendations of this user nor the interactions to compute them. Or if there is only one replicate for a
         consensus.
+    DataError
+        If one of the runs of a comparison has no interaction of this user or item.
     """
     if not 1 <= n <= LIST_LENGTH:
         raise ConfigError(f"found -n {n}; expected 1 to {LIST_LENGTH}, the number of entries that each run keeps")
@@ -90,10 +94,18 @@ def look_up(
     by = by or FACTORS
     names = _names(files[fits[0]])
     index = _index(names, target, entity, raw=raw)
+    lost = read_lost(kept) if kept else None
+    if lost is not None:
+        _check_lost(lost, SIDES[target], index)
     lists: dict[str, list[Lists]] = {}
     for fit in fits:
         model = fit.model if kept else f"{fit.model} #{fit.replicate}"
-        lists.setdefault(model, []).append(_list_of(fit, files[fit], kept, target, index, by))
+        of_fit = _list_of(fit, files[fit], kept, target, index, by)
+        if lost is not None:
+            unlisted = np.zeros(len(names.user_ids if LISTED[target] == "users" else names.item_ids), dtype=bool)
+            unlisted[lost["index"][lost["side"] == LISTED[target]]] = True
+            of_fit = of_fit.without(unlisted)
+        lists.setdefault(model, []).append(of_fit)
     return query_lists(
         f"{target}_{index}",
         target,
@@ -105,6 +117,16 @@ def look_up(
         similarity=by,
         by_consensus=consensus,
     )
+
+
+def _check_lost(lost: "pd.DataFrame", side: str, index: int) -> None:
+    """Raise a DataError if a user or item is among those that a comparison left out."""
+    runs = lost["run"][(lost["side"] == side) & (lost["index"] == index)].tolist()
+    if runs:
+        raise DataError(
+            f"{side[:-1]} {index} has no interaction in {runs[0]}, which was fitted without its own random part of the "
+            "interactions, so that the comparison left it out; name another one, or one of the other runs"
+        )
 
 
 def _check_consensus(run: RunRef, fits: Sequence[RunRef]) -> None:

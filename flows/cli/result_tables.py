@@ -10,7 +10,7 @@ from rich.text import Text
 
 from flows.cli.tables import STYLE, out, query_table, summary_table, titled
 from tasks.core.comparison.accuracy_tests import usual_cutoff
-from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, setting_text
+from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, percent, setting_text
 
 if TYPE_CHECKING:
     from tasks.core.comparison.answers import Answer
@@ -52,6 +52,8 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
         out.print(_verdict_table(answers, explained=pair == pairs[-1]))
     if result.other_similarity:
         out.print(_other_similarity_table(result, every_pair=every_depth))
+    if result.data_noise:
+        out.print(_data_noise_table(result))
     if result.factorial:
         out.print(_factorial_table(result.factorial))
     for query in result.queries:
@@ -104,6 +106,24 @@ def _other_similarity_table(result: "Result", *, every_pair: bool) -> Group:
         table.add_row(row.target, *models, str(row.n), *numbers)
     title = f"Neighbours by {SIMILARITY_LABELS[described[0].by]}: described, without a verdict"
     return titled(title, table, keys=3 if several else 1)
+
+
+def _data_noise_table(result: "Result") -> Group:
+    """Return one row for each model and target: agreement of its runs, and the share of the data."""
+    table = Table(**STYLE)
+    for column in ("model", "lists", "n", "seed", "both", "1-seed", "1-both", "of data", "share"):
+        table.add_column(column, justify="left" if column in ("model", "lists") else "right", no_wrap=True)
+    for row in result.data_noise:
+        overlaps = (row.seed_only, row.seed_and_data)
+        numbers = [*overlaps, *(1 - overlap for overlap in overlaps), row.of_data]
+        share = "-" if row.share is None else f"{row.share:.0%}"
+        table.add_row(row.model, row.target, str(row.n), *map(decimals, numbers), share)
+    note = (
+        "Mean overlap@n of two runs of one model. seed: of fits to all interactions. both: of fits that each leave out "
+        f"their own random {percent(result.dropped_fraction or 0)} of them. 1-: the disagreement. of data: what both "
+        "disagree by more, and its share."
+    )
+    return titled("How much of the disagreement within a model is the data's", table, note, keys=2)
 
 
 def _factorial_table(factorial: "Factorial") -> Group:

@@ -14,7 +14,8 @@ from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
 from tasks.core.data.interactions import Summary
-from tasks.core.formatting import enumerated, noise_source
+from tasks.core.formatting import counted, enumerated, noise_source
+from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
 from tasks.core.inference.sequential import Look
@@ -91,6 +92,12 @@ class Result:
         `users` and `items` -> how many were drawn, whose lists were compared; empty if all were.
     dropped_fraction : float or None
         Fraction of the interactions that each of the runs was fitted without; None for runs on all interactions.
+    lost : dict of str to int
+        `users` and `items` -> how many have no interaction in one of the runs, and were left out of all; empty for runs
+        on all interactions.
+    data_noise : list of DataNoise
+        How much of the disagreement within each model is the data's; for models whose fits to all interactions, with
+        the same seeds, are in the store.
     """
 
     experiment: str
@@ -127,6 +134,8 @@ class Result:
     other_similarity: list[OtherSimilarity] = field(default_factory=list)
     sample: dict[str, int] = field(default_factory=dict)
     dropped_fraction: float | None = None
+    lost: dict[str, int] = field(default_factory=dict)
+    data_noise: list[DataNoise] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
@@ -189,6 +198,7 @@ class Result:
             self.cannot_reject,
             self.looked_before,
             self.sampled,
+            self.without_lost,
             self.unequal_replicates,
             *below_popularity,
             *convergence,
@@ -227,6 +237,14 @@ class Result:
         of_all = {"users": self.summary.users, "items": self.summary.items}
         parts = [f"{drawn:,} of {of_all[side]:,} {side}" for side, drawn in self.sample.items()]
         return f"Lists were made for a random sample of {enumerated(parts)}; the intervals include its variance"
+
+    @property
+    def without_lost(self) -> str:
+        """A clause that counts the users and items that were left out of all runs; empty if there are none."""
+        if not any(self.lost.values()):
+            return ""
+        counts = enumerated([counted(count, side[:-1]) for side, count in self.lost.items() if count])
+        return f"Left out of all lists, because one of the runs has none of their interactions: {counts}"
 
     @property
     def unequal_replicates(self) -> str:

@@ -108,6 +108,8 @@ def metrics_of(result: Result) -> dict[str, float]:
     }
     for described in result.other_similarity:
         metrics |= described.metrics
+    metrics |= {f"data_noise/{row.metric}": row.of_data for row in result.data_noise}
+    metrics |= {f"lost/{side}": float(count) for side, count in result.lost.items()}
     metrics |= {f"split/{name}": float(count) for name, count in result.held_out.items()}
     for point in result.sweep.points if result.sweep else ():
         metrics |= {f"fit_seconds/{point.model}": point.seconds.mean, f"factor_mb/{point.model}": point.megabytes}
@@ -143,6 +145,9 @@ def _tables(result: Result) -> "dict[str, pd.DataFrame]":
     if result.other_similarity:
         rows = [{**asdict(row), "delta": row.delta} for row in result.other_similarity]
         tables["other_similarity.json"] = pd.DataFrame(rows)
+    if result.data_noise:
+        noise = [{**asdict(row), "of_data": row.of_data, "share": row.share} for row in result.data_noise]
+        tables["data_noise.json"] = pd.DataFrame(noise)
     if result.accuracy:
         accuracy = (*result.accuracy, *result.reference_accuracy)
         tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in accuracy])

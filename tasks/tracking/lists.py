@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.core.comparison.agreement import SIDES, RunLists
 from tasks.core.config.base import LIST_LENGTH
+from tasks.core.data.resample import Lost
 from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import MODEL, RunRef
 from tasks.core.ranking.entities import Entities
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 FACTORS_FILE = "factors.npz"
 KINDS = (*product(("users", "items"), SIMILARITIES), ("recommendations", FACTORS))
 """Target and similarity of the lists that a fit has. The similarity decides nothing for recommendations."""
+LISTED = {"users": "users", "items": "items", "recommendations": "items"}
+"""Target -> what its lists include."""
 ACCURACY = "accuracy.parquet"
 SAMPLE = "sample.parquet"
 """Artifact that says whose lists a fit has. A fit that has the lists of all users and items has no such file."""
@@ -65,12 +68,18 @@ class ListReader:
         The `users` and the `items` whose lists are wanted.
     computed : Path, optional
         A folder in which lists that were computed are kept, below `neighbours/MODEL-REPLICATE/`.
+    lost : Lost, optional
+        Users and items that no list is to include. They are not among the wanted ones.
     """
 
     def __init__(
-        self, interactions: "Interactions", entities: Mapping[str, Entities], computed: Path | None = None
+        self,
+        interactions: "Interactions",
+        entities: Mapping[str, Entities],
+        computed: Path | None = None,
+        lost: Lost | None = None,
     ) -> None:
-        self._interactions, self._entities, self._computed = interactions, entities, computed
+        self._interactions, self._entities, self._computed, self._lost = interactions, entities, computed, lost
 
     def run_lists(self, run: RunRef, files: RunFiles, by: str) -> RunLists:
         """Return all lists of a run.
@@ -117,6 +126,11 @@ class ListReader:
         TrackingError
             If a file is missing or damaged.
         """
+        lists = self._complete(run, files, target, by)
+        return lists.without(self._lost.of(LISTED[target])) if self._lost else lists
+
+    def _complete(self, run: RunRef, files: RunFiles, target: str, by: str) -> Lists:
+        """Return the lists with all of their entries."""
         rows = self._entities[SIDES[target]].rows
         stored = read_stored(files, target, by, rows)
         if stored is not None:

@@ -6,7 +6,7 @@ superseded. Where two runs have one identity, they take the one that replaced th
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -81,6 +81,35 @@ def complete_runs(client: "MlflowClient", experiment_id: str, identity: str = ""
         if runs.setdefault(ref.identity, ref) != ref:
             supersede(client, [ref.run_id], runs[ref.identity].run_id)
     return runs
+
+
+def complete_fits(client: "MlflowClient", identities: Collection[str], data_sha256: str) -> dict[str, RunRef]:
+    """Return the complete fits for lists that have one of some identities, in all experiments of the store.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    identities : collection of str
+        Identities of the fits.
+    data_sha256 : str
+        Digest of the interactions, which narrows the search.
+
+    Returns
+    -------
+    dict of str to RunRef
+        By identity.
+    """
+    condition = (
+        f"attributes.status = 'FINISHED' and tags.`latentlab.role` = '{MODEL}' "
+        f"and tags.`latentlab.data_sha256` = '{data_sha256}'"
+    )
+    refs = map(run_ref, sorted(filter(is_complete, _search(client, _all_ids(client), condition)), key=precedence))
+    fits: dict[str, RunRef] = {}
+    for ref in refs:
+        if ref.identity in identities:
+            fits.setdefault(ref.identity, ref)
+    return fits
 
 
 def finish_run(client: "MlflowClient", run_id: str, replaces: Sequence[str] = ()) -> RunRef:

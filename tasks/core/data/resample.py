@@ -38,6 +38,16 @@ class Lost:
     users: Ids
     items: Ids
 
+    def of(self, side: str) -> Mask:
+        """Return which of the `users`, or of the `items`, are lost: (U,) or (I,) bool."""
+        fits: Ids = getattr(self, side)
+        return fits >= 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many `users` and `items` are lost."""
+        return {side: int(np.count_nonzero(self.of(side))) for side in ("users", "items")}
+
     def check(self, queries: "QueriesConfig", resample: "ResampleConfig", labels: Sequence[str]) -> None:
         """Refuse queries for users and items that are lost, and fits that have nothing left to compare.
 

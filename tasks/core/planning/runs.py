@@ -94,8 +94,10 @@ def split_seed(config: ExperimentConfig) -> int:
     return run_seed(config.seed, "", 0, "split")
 
 
-def listed_entities(config: ExperimentConfig, users: int, items: int) -> dict[str, Entities]:
-    """Return the `users` and the `items` whose lists every run makes.
+def listed_entities(
+    config: ExperimentConfig, users: int, items: int, lost: resample.Lost | None = None
+) -> dict[str, Entities]:
+    """Return the `users` and the `items` whose lists every run makes, or whose lists are compared.
 
     Parameters
     ----------
@@ -103,18 +105,21 @@ def listed_entities(config: ExperimentConfig, users: int, items: int) -> dict[st
         The experiment.
     users, items : int
         Numbers of users and items.
+    lost : Lost, optional
+        Users and items that are left out.
 
     Returns
     -------
     dict of str to Entities
     """
     queries, size = config.queries, config.neighbours.sample
-    return {
+    entities = {
         "users": Entities.draw(
             users, size, queries={*queries.users, *queries.recommend_for}, seed=config.seed, side="users"
         ),
         "items": Entities.draw(items, size, queries=queries.items, seed=config.seed, side="items"),
     }
+    return {side: of_side.without(lost.of(side)) for side, of_side in entities.items()} if lost else entities
 
 
 def fit_identity(

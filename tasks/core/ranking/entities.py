@@ -64,6 +64,21 @@ class Entities:
         rows = np.union1d(sample, np.array(list(queries), dtype=np.int32))
         return cls(rows, np.isin(rows, sample), number)
 
+    def without(self, left_out: Mask) -> "Entities":
+        """Return those of the users or items that are not left out. The sample is then of those, too.
+
+        Parameters
+        ----------
+        left_out : (N,) bool
+            Of all users or items, by index.
+
+        Returns
+        -------
+        Entities
+        """
+        kept = ~left_out[self.rows]
+        return Entities(self.rows[kept], self.drawn[kept], self.population - int(np.count_nonzero(left_out)))
+
     @property
     def n_drawn(self) -> int:
         """Number of users or items that means are over."""

@@ -75,3 +75,12 @@ def test_values_of_the_sample_leave_out_queries_that_were_added() -> None:
 def test_values_of_all_are_not_copied() -> None:
     values = np.arange(4)
     assert Entities.all(4).of_sample(values) is values
+
+
+def test_those_that_are_left_out_are_in_neither_the_sample_nor_what_it_was_drawn_from() -> None:
+    entities = Entities(np.array([1, 3, 4, 7], np.int32), np.array([True, True, False, True]), 10)
+    left_out = np.isin(np.arange(10), [0, 3, 4])
+    left = entities.without(left_out)
+    assert (left.rows.tolist(), left.drawn.tolist(), left.population) == ([1, 7], [True, True], 7)
+    assert Entities.all(10).without(left_out).are_all
+    assert Entities.all(10).without(left_out).position(7) == 4

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.report import draw, render
 from tests.tasks.reporting.small_result import OWNERS, accuracy_test, small_result
@@ -70,6 +71,16 @@ def test_the_page_says_that_fits_leave_out_interactions(page: str) -> None:
     assert "another random seed changes them?" in " ".join(page.split())
     assert "interactions, which makes 4 fits" in " ".join(page.split())
     assert resampled.count(beyond) == page.count("beyond seed variance")
+
+
+def test_numbers_of_the_disagreement_of_the_data(page: str) -> None:
+    rows = [DataNoise("a", "users", 5, 2, 0.75, 0.5), DataNoise("b", "users", 5, 2, 1.0, 1.0)]
+    result = small_result(dropped_fraction=0.01, data_noise=rows)
+    shown = render(result, draw(result, OWNERS), "")
+    of_a, of_b = (cells(shown, f'<td>{model}</td><td class="text">users</td>') for model in "ab")
+    assert of_a == ["5", "0.750", "0.500", "0.250", "0.500", "0.250", "50%"]
+    assert of_b == ["5", "1.000", "1.000", "0.000", "0.000", "0.000", "-"]
+    assert "data-noise" not in page
 
 
 def test_the_rule_names_the_level_of_a_planned_look(page: str) -> None:

@@ -36,9 +36,17 @@ def test_single_runs_may_differ_by_the_interactions_that_they_leave_out() -> Non
     assert "may come from the seed and a random 1% of the interactions alone." in result.sentence
 
 
+def test_users_and_items_that_are_left_out_are_counted_in_a_warning() -> None:
+    clause = "Left out of all lists, because one of the runs has none of their interactions: 1 user and 29 items"
+    assert clause in small_result(lost={"users": 1, "items": 29}).warnings
+    assert clause.replace("1 user and ", "") in small_result(lost={"users": 0, "items": 29}).warnings
+    assert small_result(lost={"users": 0, "items": 0}).warnings == small_result().warnings
+
+
 def test_a_result_stored_before_fits_could_leave_out_interactions_is_readable() -> None:
     stored = json.loads(small_result().to_json())
-    del stored["dropped_fraction"]
+    for field in ("dropped_fraction", "lost", "data_noise"):
+        del stored[field]
     assert Result.from_json(json.dumps(stored)) == small_result()
 
 
