@@ -1,49 +1,35 @@
 """Step 6: every run's lists and accuracy -> how alike the models are, on the parent run."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
 from typing import TYPE_CHECKING
 
-import numpy as np
 from prefect import task
 
 from tasks.core.comparison.accuracy_tests import (
-    AccuracyTest,
-    compare_with_baseline,
-    compare_with_popularity,
     tested_metrics,
 )
 from tasks.core.comparison.agreement import other_similarity
 from tasks.core.comparison.compare_lists import compare_lists
 from tasks.core.comparison.query_lists import queries
 from tasks.core.comparison.sweep import sweep
-from tasks.core.config.evaluation import POPULARITY, EvaluationConfig
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.data.prepared import HeldOut, PreparedData
-from tasks.core.data.splits import Split
-from tasks.core.errors import DataError
+from tasks.core.data.prepared import PreparedData
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.sequential import Look
-from tasks.core.models.reference_recommenders import MOST_ITEMS, RECOMMENDERS, Recommender, references_for
-from tasks.core.models.threads import cores
-from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities, split_seed
-from tasks.core.ranking.evaluation import Evaluation, evaluate
+from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities
 from tasks.core.ranking.similarity import SIMILARITIES
-from tasks.core.types import Ids, Values
+from tasks.core.types import Ids
+from tasks.held_out import HeldOutAccuracy, held_out_accuracy
 from tasks.recovery.working_directory import CompletedFit
-from tasks.reporting import progress
-from tasks.reporting.accuracy import Accuracy, mean_accuracy, tuning_note
+from tasks.reporting.accuracy import tuning_note
 from tasks.reporting.convergence import Convergence, summarize_fits
 from tasks.reporting.report import draw, render
 from tasks.reporting.result import Result
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import log_comparison
-from tasks.tracking.lists import SAMPLE, ListReader, lists_by_model, read_accuracy, sample_frame
+from tasks.tracking.lists import SAMPLE, ListReader, lists_by_model, sample_frame
 from tasks.tracking.metrics import metric_history
 from tasks.tracking.noise_of_data import LOST, lost_frame, lost_in_runs, noise_of_data
 from tasks.tracking.results import earlier_looks
@@ -52,18 +38,6 @@ from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-
-@dataclass(frozen=True)
-class _HeldOutAccuracy:
-    """The fields of `Result` that come from the held-out split; empty without evaluation."""
-
-    accuracy: list[Accuracy] = field(default_factory=list)
-    accuracy_tests: list[AccuracyTest] = field(default_factory=list)
-    held_out: dict[str, int] = field(default_factory=dict)
-    reference_accuracy: list[Accuracy] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    beside_popularity: list[AccuracyTest] = field(default_factory=list)
 
 
 @task(name="compare", task_run_name="compare {config.name}")
@@ -147,9 +121,9 @@ def _compare(
     others = ListReader(interactions, entities, lost=lost)
     noise = noise_of_data(client, config, runs, data.sha256, lists=lists, entities=entities, reader=others)
     del lists  # they are large
-    accuracy = _HeldOutAccuracy()
+    accuracy = HeldOutAccuracy()
     if config.evaluation and data.held_out:
-        accuracy = _held_out_accuracy(config, config.evaluation, data.held_out, runs, files, metrics)
+        accuracy = held_out_accuracy(config, config.evaluation, data.held_out, runs, files, metrics)
     metrics_by_model: dict[tuple[str, bool], list[dict[str, float]]] = {}
     for run in runs:
         metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])
@@ -245,77 +219,6 @@ def files_of(client: "MlflowClient", runs: Sequence[RunRef], fits: Sequence[Comp
     """
     local = {fit.ref.run_id: fit.directory.artifacts for fit in fits if fit.directory}
     return {run.run_id: RunFiles(client, run.run_id, local.get(run.run_id)) for run in runs}
-
-
-def _held_out_accuracy(
-    config: ExperimentConfig,
-    evaluation: EvaluationConfig,
-    held_out: HeldOut,
-    runs: Sequence[RunRef],
-    files: Mapping[str, RunFiles],
-    metrics: Mapping[str, Mapping[str, float]],
-) -> _HeldOutAccuracy:
-    split = held_out.load()
-    references = _evaluate_references(config, evaluation, split)
-    tested = tested_metrics(evaluation.cutoffs)
-    values = _values_by_user(runs, files, tested)
-    return _HeldOutAccuracy(
-        accuracy=mean_accuracy(metrics, runs),
-        accuracy_tests=compare_with_baseline(values, config.baseline),
-        held_out=split.counts(),
-        reference_accuracy=[
-            Accuracy(name, metric, value, None, 1)
-            for name, reference in references.items()
-            for metric, value in sorted(reference.means().items())
-        ],
-        left_out={name: f"more than {MOST_ITEMS:,} items" for name in RECOMMENDERS if name not in references},
-        beside_popularity=compare_with_popularity(values, references[POPULARITY].per_user, metric=tested[0]),
-    )
-
-
-def _evaluate_references(config: ExperimentConfig, evaluation: EvaluationConfig, split: Split) -> dict[str, Evaluation]:
-    """Return the evaluation of each reference recommender that the catalogue is not too large for."""
-    seed = split_seed(config)
-
-    def run(name: str, recommender: Recommender) -> Evaluation:
-        def on_progress(done: int, total: int) -> None:
-            progress.step(f"lists of {name}", done, total, "lists")
-
-        return evaluate(recommender(split.train, seed), split, evaluation.cutoffs, on_progress)
-
-    stop = Event()
-    with progress.stoppable(stop), ThreadPoolExecutor(cores()) as pool:
-        futures = {
-            name: pool.submit(copy_context().run, run, name, recommender)
-            for name, recommender in references_for(split.train.shape[1]).items()
-        }
-        try:
-            return {name: future.result() for name, future in futures.items()}
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _values_by_user(
-    runs: Sequence[RunRef], files: Mapping[str, RunFiles], metrics: Sequence[str]
-) -> dict[str, dict[str, Values]]:
-    """Return model -> metric -> (S, T) values of its S evaluation runs and the T users with test items."""
-    frames: dict[str, list[dict[str, Values]]] = {}
-    users = None
-    for run in runs:
-        if run.role == EVALUATION:
-            frame = read_accuracy(files[run.run_id], metrics)
-            index = frame["index"].to_numpy()
-            users = index if users is None else users
-            if not np.array_equal(index, users):
-                raise DataError(f"{run.model}: evaluated on other users than the first model; run its config again")
-            columns = {metric: frame[metric].to_numpy(np.float64) for metric in metrics}
-            frames.setdefault(run.model, []).append(columns)
-    return {
-        model: {metric: np.stack([columns[metric] for columns in replicates]) for metric in metrics}
-        for model, replicates in frames.items()
-    }
 
 
 def _convergence(client: "MlflowClient", config: ExperimentConfig, model: str, runs: Sequence[RunRef]) -> Convergence:
