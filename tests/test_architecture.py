@@ -18,7 +18,7 @@ STEPS = ("download", "preprocess", "train", "evaluate", "upload", "look", "compa
 LAYERS = [
     ["flows.cli", "flows.__main__"],
     ["flows"],
-    [f"tasks.{step}" for step in STEPS],
+    [f"tasks.{step}" for step in (*STEPS, "held_out")],
     ["tasks.recovery"],
     ["tasks.tracking"],
     ["tasks.reporting"],
