@@ -12,7 +12,16 @@ from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure
 def draw_intervals(answers: Sequence[Answer], beyond: str) -> Drawing:
     """Draw Δ of each endpoint of two models with its 95% interval, the simultaneous one, and its margin.
 
-    `beyond` says what Δ is more than, such as `beyond seed variance`.
+    Parameters
+    ----------
+    answers : sequence of Answer
+        Of one pair of models.
+    beyond : str
+        What Δ is more than, such as `beyond seed variance`.
+
+    Returns
+    -------
+    Drawing
     """
     a, b = answers[0].a, answers[0].b
     # without an interval, Δ itself stands for its limits
@@ -91,7 +100,19 @@ def draw_similarities(answers: Sequence[Answer], judged: str, described: Sequenc
 
 
 def draw_users(per_user: PerUser, beyond: str) -> Drawing:
-    """Draw a histogram of n·Δ over the users, with the query users marked; `beyond` as for `draw_intervals`."""
+    """Draw a histogram of n·Δ over the users, with the query users marked.
+
+    Parameters
+    ----------
+    per_user : PerUser
+        The distribution.
+    beyond : str
+        As for `draw_intervals`.
+
+    Returns
+    -------
+    Drawing
+    """
     title = f"How many of {per_user.n} neighbours of each user are replaced {beyond}"
     with figure(title, height=2.8) as (axes, drawing):
         axes.stairs(per_user.counts, per_user.edges, fill=True, color=A, alpha=0.75)

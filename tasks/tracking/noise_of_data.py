@@ -28,7 +28,20 @@ LOST = "lost.parquet"
 
 
 def seeds_of(client: "MlflowClient", runs: Sequence[RunRef]) -> list[int]:
-    """Return the seed of each run, from its parameters."""
+    """Return the seeds of runs, from their parameters.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    runs : sequence of RunRef
+        The runs.
+
+    Returns
+    -------
+    list of int
+        In the same order.
+    """
     return [int(client.get_run(run.run_id).data.params["seed"]) for run in runs]
 
 
@@ -149,15 +162,39 @@ def noise_of_data(
 
 
 def has_all_seeds_only_fits(client: "MlflowClient", config: ExperimentConfig, result: Result) -> bool:
-    """Return whether a stored result was compared with all of the `seeds_only_fits` that there are now."""
+    """Return whether a stored result was made with all of the `seeds_only_fits` that there are now.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    config : ExperimentConfig
+        The experiment.
+    result : Result
+        Its stored result.
+
+    Returns
+    -------
+    bool
+    """
     now = seeds_only_fits(client, config, result.runs, result.data_sha256)
     return {model: len(fits) for model, fits in now.items()} == {row.model: row.runs for row in result.data_noise}
 
 
 def lost_frame(found: Lost, runs: Sequence[RunRef]) -> "pd.DataFrame":
-    """Return the contents of `LOST`: `side`, `index`, and the first `run` without an interaction.
+    """Return the contents of `LOST`.
 
-    `runs` are those that were given to `lost_in_runs`.
+    Parameters
+    ----------
+    found : Lost
+        What `lost_in_runs` has returned.
+    runs : sequence of RunRef
+        The runs that it was given.
+
+    Returns
+    -------
+    DataFrame
+        `side` (`users` or `items`), `index`, and the label of the first `run` without an interaction.
     """
     import pandas as pd
 

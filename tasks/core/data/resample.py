@@ -87,7 +87,20 @@ class Lost:
 
 
 def n_dropped(n_interactions: int, resample: "ResampleConfig | None") -> int:
-    """Return how many interactions each fit leaves out: the fraction of them, rounded."""
+    """Return how many interactions each fit leaves out: the fraction of them, rounded.
+
+    Parameters
+    ----------
+    n_interactions : int
+        Number of interactions.
+    resample : ResampleConfig or None
+        What each fit leaves out.
+
+    Returns
+    -------
+    int
+        0 without the setting.
+    """
     return 0 if resample is None else round(resample.fraction * n_interactions)
 
 
