@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 ALGORITHM = 3
 """Part of an evaluation's identity. It is raised whenever metrics are added, or the same factors would give different
 values."""
+_ITEMS_A_COUNT = 4_000
+"""Sorting so many scores takes as long as counting those below one score in a large catalogue."""
+_MOST_COUNTED = 20
+"""Most test items of a user for whom scores are counted and not sorted."""
 
 
 def accuracy(hits: Mask, relevant: Counts, cutoff: int) -> dict[str, Values]:
@@ -86,19 +90,25 @@ def auc(scores: Floats, trained: Counts, test: "csr_array") -> Values:
     areas = np.full(len(scores), 0.5)
     for row in np.flatnonzero(np.diff(test.indptr)):
         items = test.indices[test.indptr[row] : test.indptr[row + 1]]
-        positive_scores = scores[row, items]
-        # those below all of them need no order; a copy of one row stays in the processor's cache while it is sorted
-        ordered = np.sort(scores[row][scores[row] >= positive_scores.min()])
-        below = scores.shape[1] - len(ordered)
-        # items trained on have the lowest scores: they count neither as lower nor as tied
-        lower = np.maximum(below + np.searchsorted(ordered, positive_scores), trained[row])
-        not_higher = below + np.searchsorted(ordered, positive_scores, side="right")
+        lower, not_higher = _counts(scores[row], scores[row, items])
+        lower = np.maximum(lower, trained[row])  # items trained on count neither as lower nor as tied
         positives, negatives = len(items), scores.shape[1] - trained[row] - len(items)
         if negatives:
             # the positives² pairs of test items, each item with itself included, always add up to half their number
             ordered_pairs = (lower - trained[row]).sum() + (not_higher - lower).sum() / 2 - positives**2 / 2
             areas[row] = ordered_pairs / (positives * negatives)
     return areas
+
+
+def _counts(scores: Floats, of_items: Floats) -> tuple[Counts, Counts]:
+    """Count the scores (I,) below each of some, and those that are not above it."""
+    if len(of_items) <= min(_MOST_COUNTED, len(scores) // _ITEMS_A_COUNT):
+        lower = np.array([np.count_nonzero(scores < score) for score in of_items])
+        return lower, lower + [np.count_nonzero(scores == score) for score in of_items]
+    # those below all of them need no order; a copy of one row stays in the processor's cache while it is sorted
+    ordered = np.sort(scores[scores >= of_items.min()])
+    below = len(scores) - len(ordered)
+    return below + np.searchsorted(ordered, of_items), below + np.searchsorted(ordered, of_items, side="right")
 
 
 def _precision(hits: Mask, relevant: Counts) -> Values:

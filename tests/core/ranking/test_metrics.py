@@ -184,3 +184,18 @@ class TestAuc:
             relevant[test[[user]].indices] = True
             u = mannwhitneyu(scores[user, relevant], scores[user, ~relevant]).statistic
             assert areas[user] == pytest.approx(u / (7 * 43))
+
+    @pytest.mark.parametrize("n_test", [1, 2, 3, 30])
+    def test_auc_in_a_large_catalogue_is_that_of_all_pairs(self, n_test: int) -> None:
+        """With few test items scores are counted, with many they are sorted; ties and items without a score count."""
+        rng = np.random.default_rng(n_test)
+        n_items, trained = 9_000, np.arange(0, 9_000, 90)
+        scores = np.round(rng.normal(size=(1, n_items)), 1).astype(np.float32)
+        scores[0, rng.choice(n_items, 500, replace=False)] = -np.inf
+        scores[0, trained] = -np.inf
+        items = np.setdiff1d(rng.choice(n_items, 2 * n_test, replace=False), trained)[:n_test]
+        others = np.setdiff1d(np.arange(n_items), [*trained, *items])
+        pairs = scores[0, items][:, None], scores[0, others]
+        expected = ((pairs[0] > pairs[1]) + (pairs[0] == pairs[1]) / 2).mean()
+        area = auc(scores, np.array([len(trained)]), held_out([items.tolist()], n_items))[0]
+        assert area == pytest.approx(expected, abs=1e-12)
