@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.core.ranking.lists import Lists
-from tasks.core.ranking.top_n import top_n
+from tasks.core.ranking.top_n import ProductBlocks, top_n
 from tasks.core.types import Floats, Ids, OnProgress
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ def nearest(factors: Floats, *, n: int, rows: Ids | None = None, on_progress: On
     nonzero = norms > 0
     unit: Floats = np.zeros_like(factors)
     np.divide(factors, norms[:, None], out=unit, where=nonzero[:, None])
+    products = ProductBlocks(unit)
 
     def scores(start: int, stop: int) -> Floats:
         ids = queries[start:stop]
         # a slice needs no copy
-        block = (unit[start:stop] if rows is None else unit[ids]) @ unit.T  # (B, R)
+        block = products.of(unit[start:stop] if rows is None else unit[ids])  # (B, R)
         block[:, ~nonzero] = -np.inf
         block[~nonzero[ids]] = -np.inf
         block[np.arange(stop - start), ids] = -np.inf

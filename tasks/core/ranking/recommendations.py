@@ -6,7 +6,7 @@ import numpy as np
 
 from tasks.core.models.factors import Factors
 from tasks.core.ranking.lists import Lists
-from tasks.core.ranking.top_n import top_n
+from tasks.core.ranking.top_n import ProductBlocks, top_n
 from tasks.core.types import Floats, Ids, OnProgress, Scores
 
 if TYPE_CHECKING:
@@ -49,12 +49,16 @@ def recommend(
 
 
 def preferences(factors: Factors) -> Scores:
-    """Return the scores x.y of all items for every user; -inf for users and items that were not trained."""
+    """Return the scores x.y of all items for every user; -inf for users and items that were not trained.
+
+    A block of scores overwrites the one before.
+    """
     untrained_items = ~np.any(factors.items, axis=1)
     untrained_users = np.asarray(~np.any(factors.users, axis=1))
+    products = ProductBlocks(factors.items)
 
     def scores(start: int, stop: int) -> Floats:
-        block = factors.users[start:stop] @ factors.items.T  # (B, I)
+        block = products.of(factors.users[start:stop])  # (B, I)
         block[:, untrained_items] = -np.inf
         block[untrained_users[start:stop]] = -np.inf
         return block
