@@ -121,12 +121,6 @@ def _compare(
     others = ListReader(interactions, entities, lost=lost)
     noise = noise_of_data(client, config, runs, data.sha256, lists=lists, entities=entities, reader=others)
     del lists  # they are large
-    accuracy = HeldOutAccuracy()
-    if config.evaluation and data.held_out:
-        accuracy = held_out_accuracy(config, config.evaluation, data.held_out, runs, files, metrics)
-    metrics_by_model: dict[tuple[str, bool], list[dict[str, float]]] = {}
-    for run in runs:
-        metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])
     other = next(by for by in SIMILARITIES if by != similarity)
     described = other_similarity(
         _other_neighbours(runs, files, reader, by=other, n=config.queries.n, baseline=config.baseline),
@@ -135,6 +129,13 @@ def _compare(
         query=list(queries(config.queries.users, config.queries.items, ())),
         entities=entities,
     )
+    del interactions, reader, others  # what follows needs memory of its own
+    accuracy = HeldOutAccuracy()
+    if config.evaluation and data.held_out:
+        accuracy = held_out_accuracy(config, config.evaluation, data.held_out, runs, files, metrics)
+    metrics_by_model: dict[tuple[str, bool], list[dict[str, float]]] = {}
+    for run in runs:
+        metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])
     result = Result(
         experiment=config.name,
         parent_id=parent.run_id,
