@@ -16,7 +16,6 @@ from tasks.core.data.prepared import PreparedData
 from tasks.core.files import listing, writing
 from tasks.core.formatting import decimals
 from tasks.core.models.factors import Factors
-from tasks.core.models.threads import one_blas_thread
 from tasks.core.planning.runs import PlannedRun, listed_entities
 from tasks.core.ranking.evaluation import evaluate as evaluate_scores
 from tasks.core.ranking.lists import Lists
@@ -69,8 +68,7 @@ def evaluate(config: ExperimentConfig, data: PreparedData, run: PlannedRun, open
     def on_progress(done: int, total: int) -> None:
         progress.step(run.lists_label, done, total, "lists")
 
-    # other fits train at the same time: threads of BLAS that wait for each other would take the cores from them
-    with writing(folder), one_blas_thread():
+    with writing(folder):
         if run.is_evaluation:
             results = _write_accuracy(folder, factors, data, config, on_progress)
         else:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.core.models.factors import Factors
-from tasks.core.models.threads import one_blas_thread
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.neighbours import nearest
 from tasks.core.ranking.recommendations import recommend
@@ -109,12 +108,10 @@ def score_vectors(rows: Floats, columns: Floats) -> Floats:
     (R, k) float32
         A row whose scores are zero up to the rounding of float32 is zero.
     """
-    # Threads of BLAS wait for each other: with other work on the cores, two took a hundred times as long as one.
-    with one_blas_thread():
-        gram: Values = np.zeros((columns.shape[1], columns.shape[1]))
-        for block in _blocks(columns):
-            gram += block.T @ block
-        root = _square_root(gram)
+    gram: Values = np.zeros((columns.shape[1], columns.shape[1]))
+    for block in _blocks(columns):
+        gram += block.T @ block
+    root = _square_root(gram)
     relative_rounding = np.finfo(np.float32).eps * np.sqrt(np.linalg.norm(gram))
     vectors: Floats = np.empty(rows.shape, dtype=np.float32)
     start = 0
