@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tasks.core.ranking.consensus import consensus
@@ -32,13 +31,13 @@ def test_neighbours_are_those_of_the_consensus_over_all_seeds(
     printed = commands.answer("similar", "latest", f"--{target[:-1]}", "3", "-n", "4", "--by", by, "--consensus")
     assert (printed["target"], printed["n"], list(printed["models"])) == (target, 4, ["k2", "k8"])
     for model, entries in printed["models"].items():
-        row = np.array([3], dtype=np.int32)
-        seeds = [make_neighbours(factors, target, by, n=100, rows=row) for factors in factors_of(finished, model)]
+        # of all, as the fits did: with two factors many cosines are equal but for rounding, which depends on the rows
+        seeds = [make_neighbours(factors, target, by, n=100) for factors in factors_of(finished, model)]
         merged = consensus(seeds, depth=4)
-        assert [entry["index"] for entry in entries] == merged.lists.ids[0, :4].tolist()
+        assert [entry["index"] for entry in entries] == merged.lists.ids[3, :4].tolist()
         assert [entry["rank"] for entry in entries] == [1, 2, 3, 4]
-        assert [entry["score"] for entry in entries] == pytest.approx(merged.lists.scores[0, :4], abs=1e-5)
-        assert [entry["share"] for entry in entries] == pytest.approx(merged.share[0, :4])
+        assert [entry["score"] for entry in entries] == pytest.approx(merged.lists.scores[3, :4], abs=1e-5)
+        assert [entry["share"] for entry in entries] == pytest.approx(merged.share[3, :4])
 
 
 def test_recommendations_are_those_of_the_consensus_over_all_seeds(
