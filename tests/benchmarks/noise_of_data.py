@@ -108,8 +108,7 @@ def main() -> None:
     lost_users, lost_items = left_out[RESAMPLE]
     for resample, lists in pools.items():
         overlaps = overlaps_of(lists, every_run, lost_users, lost_items)
-        within = [of.counts[np.triu_indices(SEEDS, 1)].mean() / of.denominator for of in overlaps.values()]
-        print(table_row(name_of(resample), *(f"{overlap:.3f}" for overlap in within)), flush=True)
+        print(table_row(name_of(resample), *(f"{of.mean_of_pairs:.3f}" for of in overlaps.values())), flush=True)
 
 
 def lost_in(matrix: "csr_array", resample: ResampleConfig | None, seed: int) -> tuple[Mask, Mask]:

@@ -174,6 +174,7 @@ def other_similarity(
     list of OtherSimilarity
     """
     owners = np.array([model for model, replicates in lists.items() for _ in replicates])
+    runs_of = {model: np.flatnonzero(owners == model) for model in lists}
     rows = []
     for target, of_target in entities.items():
         subjects = [(name, of_target.position(entity)) for name, of, entity in query if of == target]
@@ -181,18 +182,14 @@ def other_similarity(
         own = {name: [run[position : position + 1] for run in runs] for name, position in subjects}
         for name, ids in {target: [of_target.of_sample(run) for run in runs], **own}.items():
             overlaps = overlap_counts(ids, n)
-            matrix = overlaps.counts / overlaps.denominator
-            within = {model: _within(matrix[np.ix_(owners == model, owners == model)]) for model in lists}
+            within = {
+                model: overlaps.of_runs(own_runs).mean_of_pairs if len(own_runs) > 1 else None
+                for model, own_runs in runs_of.items()
+            }
             for a, b in combinations(lists, 2):
-                between = float(matrix[np.ix_(owners == a, owners == b)].mean())
+                between = float(overlaps.counts[np.ix_(runs_of[a], runs_of[b])].mean() / overlaps.denominator)
                 rows.append(OtherSimilarity(name, by, n, a, b, within[a], within[b], between))
     return rows
-
-
-def _within(matrix: Values) -> float | None:
-    """Return the mean over every two of S runs."""
-    pairs = matrix[np.triu_indices(len(matrix), 1)]
-    return float(pairs.mean()) if len(pairs) else None
 
 
 def compare(

@@ -7,8 +7,6 @@ and by the data. Hence what the latter disagree by more is the data's.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tasks.core.inference.overlap_counts import overlap_counts
 from tasks.core.types import Ids
 
@@ -71,11 +69,5 @@ def data_noise(model: str, target: str, *, n: int, seed_only: Sequence[Ids], see
     -------
     DataNoise
     """
-    within = (_mean_overlap(seed_only, n), _mean_overlap(seed_and_data, n))
+    within = (overlap_counts(lists, n).mean_of_pairs for lists in (seed_only, seed_and_data))
     return DataNoise(model, target, n, len(seed_only), *within)
-
-
-def _mean_overlap(lists: Sequence[Ids], n: int) -> float:
-    """Return the mean overlap of every two runs."""
-    overlaps = overlap_counts(lists, n)
-    return float(overlaps.counts[np.triu_indices(len(lists), 1)].mean() / overlaps.denominator)

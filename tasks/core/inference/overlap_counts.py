@@ -44,6 +44,12 @@ class Overlaps:
         """Return the average over entities: (E, R, R) -> (R, R)."""
         return Overlaps(self.counts.sum(axis=0), self.denominator * len(self.counts), self.n)
 
+    @property
+    def mean_of_pairs(self) -> float:
+        """Mean overlap of every two of R runs, of a matrix (R, R) of two runs or more."""
+        pairs = self.counts[np.triu_indices(len(self.counts), 1)]
+        return float(pairs.sum()) / (len(pairs) * self.denominator)
+
     def of_runs(self, runs: Sequence[int] | Counts) -> "Overlaps":
         """Return the matrix of some of the runs, in the order given."""
         chosen = np.asarray(runs, dtype=np.intp)
