@@ -29,7 +29,7 @@ from tasks.reporting.report import draw, render
 from tasks.reporting.result import Result
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import log_comparison
-from tasks.tracking.lists import SAMPLE, ListReader, lists_by_model, sample_frame
+from tasks.tracking.lists import ListReader, lists_by_model, write_sample
 from tasks.tracking.metrics import metric_history
 from tasks.tracking.noise_of_data import LOST, lost_frame, lost_in_runs, noise_of_data
 from tasks.tracking.results import earlier_looks
@@ -100,7 +100,7 @@ def _compare(
     interactions = data.load()
     lost = lost_in_runs(client, config, runs, interactions.matrix)
     entities = listed_entities(config, *interactions.matrix.shape, lost)
-    are_all = all(of_side.are_all for of_side in entities.values())
+    is_sample = write_sample(folder, entities)
     reader = ListReader(interactions, entities, folder, lost)
     similarity = config.neighbours.similarity
     lists = lists_by_model(config.models, runs, files, reader, similarity)
@@ -174,7 +174,7 @@ def _compare(
         earlier_looks=earlier_looks(client, parent.experiment_id, runs, data.sha256),
         similarity=similarity,
         other_similarity=described,
-        sample={} if are_all else {side: of_side.n_drawn for side, of_side in entities.items()},
+        sample={side: of_side.n_drawn for side, of_side in entities.items()} if is_sample else {},
         dropped_fraction=config.resample.fraction if config.resample else None,
         lost=lost.counts if lost else {},
         data_noise=noise,
@@ -182,8 +182,6 @@ def _compare(
     drawings = draw(result, compared.matrices[0].models)
     if lost:
         lost_frame(lost, runs).to_parquet(folder / LOST, index=False)
-    if not are_all:
-        sample_frame(entities).to_parquet(folder / SAMPLE, index=False)
     log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()), folder)
     return result
 

@@ -19,7 +19,7 @@ from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import FACTORS
 from tasks.reporting import progress
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import SAMPLE, ListReader, artifact, sample_frame
+from tasks.tracking.lists import SERVED, ListReader, artifact, served_name, write_sample
 from tasks.tracking.logged_models.consensus_model import log_consensus
 from tasks.tracking.noise_of_data import lost_in_runs
 from tasks.tracking.store import open_store
@@ -88,18 +88,14 @@ def _write_lists(
 ) -> dict[str, Path]:
     """Write the names of users and items and all lists, one target at a time: every run's lists are in memory."""
     files = {run: RunFiles(client, run.run_id) for run in runs}
-    paths = {}
+    paths = {name: folder / f"{name}.parquet" for name in SERVED}
     with writing(folder):
-        for name, names in (("users", interactions.users_frame()), ("items", interactions.items_frame())):
-            paths[name] = folder / f"{name}.parquet"
-            names.to_parquet(paths[name], index=False)
-        if not all(of_side.are_all for of_side in entities.values()):
-            paths["sample"] = folder / SAMPLE
-            sample_frame(entities).to_parquet(paths["sample"], index=False)
+        interactions.users_frame().to_parquet(paths["users"], index=False)
+        interactions.items_frame().to_parquet(paths["items"], index=False)
+        if not write_sample(folder, entities):
+            del paths["sample"]
         for target, side in SIDES.items():
             path, column = artifact(target)
             merged = consensus([reader.lists(run, of_run, target, FACTORS) for run, of_run in files.items()])
-            name = path.removesuffix(".parquet").replace("/", "_")
-            paths[name] = folder / f"{name}.parquet"
-            merged.frame(column, entities[side].rows).to_parquet(paths[name], index=False)
+            merged.frame(column, entities[side].rows).to_parquet(paths[served_name(path)], index=False)
     return paths

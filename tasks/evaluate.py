@@ -20,11 +20,11 @@ from tasks.core.planning.runs import PlannedRun, listed_entities
 from tasks.core.ranking.evaluation import evaluate as evaluate_scores
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.recommendations import preferences
-from tasks.core.ranking.similarity import SCORES, make_lists
+from tasks.core.ranking.similarity import make_lists
 from tasks.core.types import OnProgress
 from tasks.reporting import progress
 from tasks.tracking.artifacts import write_table
-from tasks.tracking.lists import ACCURACY, KINDS, SAMPLE, artifact, sample_frame
+from tasks.tracking.lists import ACCURACY, KINDS, SUFFIXES, artifact, write_sample
 from tasks.train import OpenFit
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ def _write_lists(
     (folder / "neighbours").mkdir(parents=True, exist_ok=True)
     interactions.users_frame().to_parquet(folder / "users.parquet", index=False)
     interactions.items_frame().to_parquet(folder / "items.parquet", index=False)
-    if not all(of_side.are_all for of_side in entities.values()):
-        sample_frame(entities).to_parquet(folder / SAMPLE, index=False)
+    write_sample(folder, entities)
     settings = config.queries
     named_queries = list(queries(settings.users, settings.items, settings.recommend_for))
     for target, by in KINDS:
@@ -151,7 +150,7 @@ def _write_lists(
             if of == target:
                 n = settings.recommend_n if target == "recommendations" else settings.n
                 table = query_table(lists, target, of_side.position(entity), n=n, interactions=interactions)
-                write_table(folder, f"queries/{name}{'_by_scores' if by == SCORES else ''}.json", table)
+                write_table(folder, f"queries/{name}{SUFFIXES[by]}.json", table)
 
 
 def _write_accuracy(

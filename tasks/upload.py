@@ -1,6 +1,5 @@
 """Step 5: the files of a fit -> MLflow, where its run becomes complete."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -9,6 +8,7 @@ from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.recovery.working_directory import TrainedFit
 from tasks.tracking import artifacts
+from tasks.tracking.lists import SERVED
 from tasks.tracking.logged_models.fit_model import log_model
 from tasks.tracking.metrics import log_metrics
 from tasks.tracking.runs import ParentRun
@@ -84,9 +84,6 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
 
 def _log_model(client: "MlflowClient", run_id: str, fit: TrainedFit) -> list[dict[str, object]]:
     """Log the lists, by factors, as a model that MLflow loads; return manifest entries of its files."""
-    lists: dict[str, Path] = {
-        entry["path"].removesuffix(".parquet").replace("/", "_"): fit.directory.artifacts / entry["path"]
-        for entry in fit.files or []
-        if entry["path"].endswith(".parquet") and "_by_scores" not in entry["path"]
-    }
+    written = {entry["path"] for entry in fit.files or []}
+    lists = {name: fit.directory.artifacts / path for name, path in SERVED.items() if path in written}
     return log_model(client, run_id, fit.directory.model, lists)

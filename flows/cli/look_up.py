@@ -95,17 +95,15 @@ def look_up(
     names = _names(files[fits[0]])
     index = _index(names, target, entity, raw=raw)
     lost = read_lost(kept) if kept else None
+    unlisted = np.zeros(len(names.user_ids if LISTED[target] == "users" else names.item_ids), dtype=bool)
     if lost is not None:
         _check_lost(lost, SIDES[target], index)
+        unlisted[lost["index"][lost["side"] == LISTED[target]]] = True
     lists: dict[str, list[Lists]] = {}
     for fit in fits:
         model = fit.model if kept else f"{fit.model} #{fit.replicate}"
         of_fit = _list_of(fit, files[fit], kept, target, index, by)
-        if lost is not None:
-            unlisted = np.zeros(len(names.user_ids if LISTED[target] == "users" else names.item_ids), dtype=bool)
-            unlisted[lost["index"][lost["side"] == LISTED[target]]] = True
-            of_fit = of_fit.without(unlisted)
-        lists.setdefault(model, []).append(of_fit)
+        lists.setdefault(model, []).append(of_fit.without(unlisted))
     return query_lists(
         f"{target}_{index}",
         target,

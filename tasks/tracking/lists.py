@@ -28,6 +28,8 @@ KINDS = (*product(("users", "items"), SIMILARITIES), ("recommendations", FACTORS
 """Target and similarity of the lists that a fit has. The similarity decides nothing for recommendations."""
 LISTED = {"users": "users", "items": "items", "recommendations": "items"}
 """Target -> what its lists include."""
+SUFFIXES = {FACTORS: "", SCORES: "_by_scores"}
+"""Similarity -> the end of the names of artifacts with neighbours by it."""
 ACCURACY = "accuracy.parquet"
 SAMPLE = "sample.parquet"
 """Artifact that says whose lists a fit has. A fit that has the lists of all users and items has no such file."""
@@ -52,7 +54,19 @@ def artifact(target: str, by: str = FACTORS) -> tuple[str, str]:
     """
     if target == "recommendations":
         return "recommendations.parquet", "item"
-    return f"neighbours/{target}{'_by_scores' if by == SCORES else ''}.parquet", "neighbour"
+    return f"neighbours/{target}{SUFFIXES[by]}.parquet", "neighbour"
+
+
+def served_name(path: str) -> str:
+    """Return the name by which `tasks.tracking.logged_models.pyfunc_model` knows an artifact of a run."""
+    return path.removesuffix(".parquet").replace("/", "_")
+
+
+SERVED = {
+    served_name(path): path
+    for path in ("users.parquet", "items.parquet", SAMPLE, *(artifact(target)[0] for target in SIDES))
+}
+"""Artifact of a logged model -> artifact of a run. There may be no `SAMPLE`."""
 
 
 class ListReader:
@@ -80,6 +94,7 @@ class ListReader:
         lost: Lost | None = None,
     ) -> None:
         self._interactions, self._entities, self._computed, self._lost = interactions, entities, computed, lost
+        self._last: tuple[str, Factors] | None = None
 
     def run_lists(self, run: RunRef, files: RunFiles, by: str) -> RunLists:
         """Return all lists of a run.
@@ -135,7 +150,9 @@ class ListReader:
         stored = read_stored(files, target, by, rows)
         if stored is not None:
             return stored
-        factors = read_factors(files)
+        if self._last is None or self._last[0] != run.run_id:  # several targets of a run follow each other
+            self._last = run.run_id, read_factors(files)
+        factors = self._last[1]
         lists = make_lists(factors, target, by, liked=self._interactions.matrix, n=LIST_LENGTH, rows=rows)
         if self._computed is not None:
             path, column = artifact(target, by)
@@ -214,15 +231,33 @@ def read_factors(files: RunFiles) -> Factors:
         return Factors.load(file)
 
 
-def sample_frame(entities: Mapping[str, Entities]) -> "pd.DataFrame":
-    """Return the contents of `SAMPLE`: `side`, `index`, and `drawn`, which is false for a query that was added."""
+def write_sample(folder: Path, entities: Mapping[str, Entities]) -> bool:
+    """Write `SAMPLE`, unless all users and items have lists.
+
+    Its columns are `side`, `index`, and `drawn`, which is false for a query that was added.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    entities : mapping of str to Entities
+        The `users` and the `items` that have lists.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+    """
     import pandas as pd
 
+    if all(of_side.are_all for of_side in entities.values()):
+        return False
     frames = [
         pd.DataFrame({"side": side, "index": of_side.rows, "drawn": of_side.drawn})
         for side, of_side in entities.items()
     ]
-    return pd.concat(frames, ignore_index=True)
+    pd.concat(frames, ignore_index=True).to_parquet(folder / SAMPLE, index=False)
+    return True
 
 
 def lists_by_model(
