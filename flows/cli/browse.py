@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.common import Json, RunName, open_default_store, print_json, store_name
+from tasks.core.formatting import SIMILARITY_LABELS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,8 +115,8 @@ def similar(
     """List the nearest neighbours of a user or an item, of each model side by side."""
     if (user is None) == (item is None):
         raise typer.BadParameter("give either --user or --item")
-    if by not in (None, "factors", "scores"):
-        raise typer.BadParameter(f"found --by {by}; expected factors or scores")
+    if by not in (None, *SIMILARITY_LABELS):
+        raise typer.BadParameter(f"found --by {by}; expected {' or '.join(SIMILARITY_LABELS)}")
     target, entity = ("items", str(item)) if user is None else ("users", user)
     _print_lists(run, target, entity, n=n, raw=raw, by=by, consensus=consensus, as_json=as_json)
 

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from tasks.core.formatting import SUMMARY_LABELS, summary_value
+from tasks.core.formatting import SUMMARY_LABELS, by_similarity, summary_value
 
 if TYPE_CHECKING:
     from tasks.core.comparison.query_lists import Entry, QueryLists
@@ -150,7 +150,7 @@ def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:
     """
     names = f"{query.title}, id {query.raw_id}" if query.title else f"id {query.raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
-    by = " by predicted scores" if query.similarity == "scores" and query.target != "recommendations" else ""
+    by = by_similarity(query.target, query.similarity)
     what = f"first {query.n}, and the share of seeds listing each"
     if consensus:
         what = f"consensus of all seeds, and the share of seeds listing each among their first {query.n}"

@@ -76,6 +76,23 @@ def summary_value(value: float) -> str:
     return f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
 
 
+def by_similarity(target: str, similarity: str) -> str:
+    """Return what lists are nearest by, where it has to be said: ` by predicted scores`, else nothing.
+
+    Parameters
+    ----------
+    target : str
+        `users`, `items` or `recommendations`. Recommendations do not depend on the similarity.
+    similarity : str
+        `factors` or `scores`.
+
+    Returns
+    -------
+    str
+    """
+    return f" by {SIMILARITY_LABELS[similarity]}" if target != "recommendations" and similarity == "scores" else ""
+
+
 def percent(fraction: float) -> str:
     """Format a fraction as a percentage without needless zeros, such as `1%` or `0.25%`."""
     return f"{100 * fraction:g}%"

@@ -27,8 +27,8 @@ from tasks.core.inference.overlap_counts import Overlaps, overlap_counts, overla
 from tasks.core.inference.permutation import permutation_p_by_entity, smallest_p
 from tasks.core.inference.steady import loss_of_run_left_out
 from tasks.core.models import als
-from tasks.core.ranking.neighbours import evenly_spread, nearest
-from tasks.core.ranking.recommendations import recommend
+from tasks.core.ranking.neighbours import evenly_spread
+from tasks.core.ranking.similarity import FACTORS, make_lists
 from tasks.core.types import Ids, Mask, Values
 from tests.benchmarks.measuring import argument_parser, load_interactions, table_head, table_row
 
@@ -69,9 +69,8 @@ def lists_of_fits(
     lists: dict[str, list[Ids]] = {"users": [], "items": [], "recommendations": []}
     for seed in seeds:
         factors = als.fit(resampled(interactions.matrix, resample, seed=seed), settings, seed=seed)
-        lists["users"].append(nearest(factors.users, n=depth).ids)
-        lists["items"].append(nearest(factors.items, n=depth).ids)
-        lists["recommendations"].append(recommend(factors, interactions.matrix, n=depth).ids)
+        for kind, runs in lists.items():
+            runs.append(make_lists(factors, kind, FACTORS, liked=interactions.matrix, n=depth).ids)
     return {kind: np.stack(runs) for kind, runs in lists.items()}
 
 

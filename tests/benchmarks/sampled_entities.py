@@ -17,8 +17,9 @@ from scipy import stats
 
 from tasks.core.inference.jackknife import Uncertainty, jackknife
 from tasks.core.inference.sampling import sampled_overlaps
-from tasks.core.types import Counts, Ids, Values
+from tasks.core.types import Counts, Ids
 from tests.benchmarks.measuring import argument_parser, table_head, table_row
+from tests.benchmarks.verdict_errors import Probabilities
 
 USERS, N = 2000, 5
 SEEDS = (4, 6, 10)
@@ -29,28 +30,13 @@ SHARED = 0.01
 
 
 @dataclass(frozen=True)
-class Population:
-    """Probabilities of the first candidate of each slot of each user under both models.
+class Population(Probabilities):
+    """All users.
 
     Attributes
     ----------
     p, q : (U, n) float64
     """
-
-    p: Values
-    q: Values
-
-    @property
-    def delta(self) -> float:
-        """The true Δ of all users."""
-        return float(((self.p - self.q) ** 2).mean())
-
-    @property
-    def rho(self) -> float:
-        """The true ρ of all users."""
-        within_a, within_b = ((x * x + (1 - x) ** 2).mean() for x in (self.p, self.q))
-        between = (self.p * self.q + (1 - self.p) * (1 - self.q)).mean()
-        return float(between / np.sqrt(within_a * within_b))
 
     def draw(self, rng: np.random.Generator, users: Counts, seeds: int) -> list[Ids]:
         """Return the lists (E, n) of the drawn users in new runs: of A, then of B."""

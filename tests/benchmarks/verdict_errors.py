@@ -33,23 +33,16 @@ SHARED = 0.05
 
 
 @dataclass(frozen=True)
-class Lists:
-    """An endpoint: the probabilities of the first candidate of each slot under both models.
+class Probabilities:
+    """The probabilities of the first candidate of each slot under both models; a slot has two candidates.
 
     Attributes
     ----------
-    p, q : (entities * n,) float64
-    n : int
-    margin : float
-    shared : float
-        See `SHARED`.
+    p, q : equal shapes, float64
     """
 
     p: Values
     q: Values
-    n: int
-    margin: float
-    shared: float = SHARED
 
     @property
     def delta(self) -> float:
@@ -62,6 +55,24 @@ class Lists:
         within_a, within_b = ((x * x + (1 - x) ** 2).mean() for x in (self.p, self.q))
         between = (self.p * self.q + (1 - self.p) * (1 - self.q)).mean()
         return float(between / np.sqrt(within_a * within_b))
+
+
+@dataclass(frozen=True)
+class Lists(Probabilities):
+    """An endpoint.
+
+    Attributes
+    ----------
+    p, q : (entities * n,) float64
+    n : int
+    margin : float
+    shared : float
+        See `SHARED`.
+    """
+
+    n: int
+    margin: float
+    shared: float = SHARED
 
     def draw(self, rng: np.random.Generator, shared: Values, seeds: int) -> Overlaps:
         """Return the overlaps (repetitions, R, R) of runs that share the variables `shared` (repetitions, R)."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tasks.core.comparison import query_lists
+from tasks.core.formatting import by_similarity
 from tasks.core.ranking.similarity import FACTORS, SCORES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Endpoint:
             if self.entity is None:
                 return f"every user's {self.n} recommendations"
             return f"the {self.n} recommendations for user {self.entity}"
-        by = " by predicted scores" if self.similarity == SCORES else ""
+        by = by_similarity(self.of, self.similarity)
         if self.entity is None:
             return f"every {self.of[:-1]}'s {self.n} nearest {self.of}{by}"
         return f"the {self.n} {self.of} nearest to {self.of[:-1]} {self.entity}{by}"
