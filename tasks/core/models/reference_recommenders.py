@@ -1,7 +1,8 @@
 """Reference recommenders, whose accuracy the models' is compared with: popularity, item-kNN, EASE and random.
 
 An item that no user has in the train part scores -inf for everyone. A user without interactions gets -inf for every
-item from the recommenders that learn from a user's own interactions (item-kNN, EASE).
+item from the recommenders that learn from a user's own interactions (item-kNN, EASE). A block of scores overwrites the
+one before.
 """
 
 import warnings
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.core.config.evaluation import EASE, ITEM_KNN, POPULARITY, RANDOM
+from tasks.core.models.score_blocks import ScoreMemory
 from tasks.core.types import Floats, Mask, Scores
 
 if TYPE_CHECKING:
@@ -31,7 +33,14 @@ def _popularity(train: "csr_array", seed: int) -> Scores:
     """Score an item by the number of users who have it, equally for everyone."""
     counts = np.bincount(train.indices, minlength=train.shape[1]).astype(np.float32)
     counts[counts == 0] = -np.inf
-    return lambda start, stop: np.tile(counts, (stop - start, 1))
+    memory = ScoreMemory(len(counts))
+
+    def scores(start: int, stop: int) -> Floats:
+        block = memory.rows(stop - start)
+        block[:] = counts
+        return block
+
+    return scores
 
 
 def _item_knn(train: "csr_array", seed: int) -> Scores:
@@ -47,10 +56,11 @@ def _item_knn(train: "csr_array", seed: int) -> Scores:
         warnings.simplefilter("ignore")
         model.fit(csr_matrix(train, dtype=np.float64), show_progress=False)
     similarity = model.similarity.tocsr()  # (I, I)
+    memory = ScoreMemory(train.shape[1])
 
     def scores(start: int, stop: int) -> Floats:
         # rounded before the zeros are added: most scores are 0
-        block: Floats = (train[start:stop] @ similarity).astype(np.float32).toarray()
+        block: Floats = (train[start:stop] @ similarity).astype(np.float32).toarray(out=memory.rows(stop - start))
         block[block <= 0] = -np.inf
         return block
 
@@ -83,9 +93,11 @@ def _ease(train: "csr_array", seed: int) -> Scores:
 def _random(train: "csr_array", seed: int) -> Scores:
     """Score every item that some user has uniformly at random."""
     rng, untrained = np.random.default_rng(seed), _untrained(train)
+    memory = ScoreMemory(train.shape[1])
 
     def scores(start: int, stop: int) -> Floats:
-        block = rng.random((stop - start, train.shape[1]), dtype=np.float32)
+        block = memory.rows(stop - start)
+        rng.random(dtype=np.float32, out=block)
         block[:, untrained] = -np.inf
         return block
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.core.models.factors import Factors
+from tasks.core.models.score_blocks import ProductBlocks
 from tasks.core.ranking.lists import Lists
-from tasks.core.ranking.top_n import ProductBlocks, top_n
+from tasks.core.ranking.top_n import top_n
 from tasks.core.types import Floats, Ids, OnProgress, Scores
 
 if TYPE_CHECKING:

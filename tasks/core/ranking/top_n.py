@@ -54,28 +54,6 @@ def top_n(scores: Scores, n_rows: int, n_columns: int, n: int, on_progress: OnPr
     return Lists(ids[:, :longest], best_scores[:, :longest])
 
 
-class ProductBlocks:
-    """Blocks of rows of a product of two matrices, which are all written into the same memory.
-
-    New memory for each block of many columns takes the system longer than the product reads and writes it.
-
-    Parameters
-    ----------
-    columns : (C, k) float32
-        Its transpose is the second factor.
-    """
-
-    def __init__(self, columns: Floats) -> None:
-        self._columns = columns
-        self._memory: Floats = np.empty((0, len(columns)), dtype=np.float32)
-
-    def of(self, rows: Floats) -> Floats:
-        """Return the product (B, C) of rows (B, k). It overwrites the one before."""
-        if len(self._memory) < len(rows):
-            self._memory = np.empty((len(rows), len(self._columns)), dtype=np.float32)
-        return np.matmul(rows, self._columns.T, out=self._memory[: len(rows)])
-
-
 def _candidates(block: Floats, n: int) -> tuple[Counts, Counts]:
     """Return rows and columns of cells that include the n best of each row and not many more; none is -inf.
 
