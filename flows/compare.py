@@ -1,14 +1,17 @@
 """Models that exist, compared: nothing is trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
 from flows import environment
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
+from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.load import config_from
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.formatting import percent
@@ -72,6 +75,10 @@ def compare(a: str, b: str, uri: str) -> Result:
     _check_same_data(models)
     _check_same_resample(models)
     config = _config(models)
+    if config.dataset.name == NO_DATA_SET:
+        raise ConfigError(
+            f"{a} and {b} were read from files of lists; compare the files: latentlab compare --lists MODEL=PATTERN"
+        )
     data = preprocess(config, download(config.dataset))
     runs = [replace(run, model=label) for label, model in models.items() for run in model.runs]
     runs = [run for run in runs if run.role == MODEL or config.evaluation is not None]
@@ -85,6 +92,74 @@ def compare(a: str, b: str, uri: str) -> Result:
                 result = compare_models(config, data, runs, parent)
         publish(result, comparison)
     return result
+
+
+def config_of_files(
+    lists: Sequence[str],
+    factors: Sequence[str],
+    *,
+    name: str,
+    of: str | None = None,
+    interactions: str | None = None,
+    test: str | None = None,
+    intersect: bool = False,
+    baseline: str | None = None,
+    n: int | None = None,
+    depths: str | None = None,
+    margin: float | None = None,
+    overrides: Sequence[str] = (),
+) -> ExperimentConfig:
+    """Return the config of a comparison of models that are read from files.
+
+    Parameters
+    ----------
+    lists, factors : sequence of str
+        `MODEL=PATTERN`.
+    name : str
+        Of the experiment.
+    of, intersect, baseline, n, depths, margin
+        The keys of the config of that name; `n` is `recommend_n` for recommendations.
+    interactions, test : str, optional
+        Files of ratings: what the models were trained on, and what was held out.
+    overrides : sequence of str
+        `a.b.c=value`.
+
+    Returns
+    -------
+    ExperimentConfig
+
+    Raises
+    ------
+    ConfigError
+        If an option is faulty.
+    """
+    models: dict[str, Any] = {}
+    for kind, options in (("lists", lists), ("factors", factors)):
+        for option in options:
+            model, equals, pattern = option.partition("=")
+            if not (equals and model and pattern):
+                raise ConfigError(f"--{kind}: found {option!r}; expected MODEL=PATTERN, such as 'old=old-*.parquet'")
+            if model in models:
+                raise ConfigError(f"--{kind}: the model {model!r} is there twice; expected one pattern for each model")
+            models[model] = {kind: pattern}
+    content: dict[str, Any] = {"name": name, "models": models}
+    if of is not None:
+        content["of"] = of
+    if intersect:
+        content["intersect"] = True
+    if interactions is not None:
+        content["dataset"] = {"name": "file", "path": interactions}
+    if interactions is not None or test is not None:
+        content["preprocess"] = {"min_rating": None}
+    if test is not None:
+        content["evaluation"] = {"split": {"strategy": "files", "test": test}}
+    if n is not None:
+        content["queries"] = {"recommend_n" if of == "recommendations" else "n": n}
+    comparison: dict[str, Any] = {"baseline": baseline, "margin": margin}
+    if depths is not None:
+        comparison["depths"] = [int(depth) if depth.strip().isdecimal() else depth for depth in depths.split(",")]
+    content["comparison"] = {key: value for key, value in comparison.items() if value is not None}
+    return config_from(content, "command line", overrides)
 
 
 def _existing_models(client: "MlflowClient", argument: str) -> list[ExistingModel]:

@@ -11,20 +11,26 @@ from flows.fits import run_fits
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
 from tasks.consensus import make_consensus
+from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.prepared import PreparedData
+from tasks.core.errors import ConfigError
 from tasks.core.planning.looks import Stage, stages
 from tasks.core.planning.runs import RunRef, planned_runs
 from tasks.download import download
+from tasks.external import External, log_files, read_files
 from tasks.look import decides
 from tasks.preprocess import check_queries, check_resample, preprocess
 from tasks.recovery.lock import lock
 from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.recovery.reconcile import reconcile
 from tasks.recovery.working_directory import CompletedFit
+from tasks.reporting import progress
 from tasks.reporting.result import Result
 from tasks.tracking.logged_models import registry
 from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import known_result
+from tasks.tracking.runs import ParentRun
 from tasks.tracking.search import complete_runs
 from tasks.tracking.store import open_store, resolve_uri
 
@@ -68,8 +74,14 @@ def experiment(
     registry.check(register_as, config.most_replicates, consensus=consensus)
     uri = resolve_uri(config.tracking.uri)
     client = open_store(uri)  # a store that does not answer is reported before anything is done
-    ratings = download(config.dataset)
-    data = preprocess(config, ratings)
+    external = None
+    if config.from_files:
+        if register_as is not None:
+            raise ConfigError("models that are read from files have no logged model; run without --register")
+        external = read_files(config, _interactions(config))
+        data = external.data
+    else:
+        data = preprocess(config, download(config.dataset))
     check_queries(config, data)
     runs = planned_runs(config, data.sha256, data.held_out.sha256 if data.held_out else None)
     check_resample(config, data, runs)
@@ -79,7 +91,7 @@ def experiment(
         reconcile(client, [comparison.experiment_id])
         complete = complete_runs(client, comparison.experiment_id)
         fits: list[CompletedFit] = []
-        result = None if fresh else _stored_result(client, comparison, planned, complete)
+        result = None if fresh else _stored_result(client, comparison, planned, complete, external)
         if result is None:
             with parent_run(comparison, flow_run_tags()) as parent:
                 for stage in planned:
@@ -87,10 +99,12 @@ def experiment(
                     fits += run_fits(config, data, missing, parent, complete, stage.look)
                     complete |= {fit.ref.identity: fit.ref for fit in fits}
                     used = [complete[run.identity] for run in stage.runs]
+                    if external:
+                        used += _log_external(config, external, parent, complete, fresh=fresh)
                     look = stage.look
                     if look is None or look.last or decides(config, data, used, parent, fits, look):
                         break
-                result = compare_models(config, data, used, parent, fits, look)
+                result = compare_models(config, data, used, parent, fits, look, external)
                 for fit in fits:
                     fit.remove_local_files()
         publish(result, comparison)
@@ -104,13 +118,40 @@ def experiment(
     return Outcome(result, len(fits), len(result.runs) - len(fits), registered)
 
 
+def _interactions(config: ExperimentConfig) -> PreparedData | None:
+    """Return the interactions beside models that are read from files, without a split: users may be left out of it."""
+    if config.dataset.name == NO_DATA_SET:
+        return None
+    return preprocess(config.model_copy(update={"evaluation": None}), download(config.dataset))
+
+
+def _log_external(
+    config: ExperimentConfig, external: External, parent: ParentRun, complete: Mapping[str, RunRef], *, fresh: bool
+) -> list[RunRef]:
+    """Return the runs of all models that are read from files; those that the store does not have are made."""
+    refs = []
+    progress.plan("files", {f"{run.model} #{run.replicate}": 1.0 for run in external.runs})
+    for run in external.runs:
+        known = complete.get(run.identity)
+        if known is None or fresh:
+            known = log_files(config, external.data, run, parent, [known.run_id] if known else [])
+        refs.append(known)
+    return refs
+
+
 def _stored_result(
-    client: "MlflowClient", comparison: Comparison, planned: Sequence[Stage], complete: Mapping[str, RunRef]
+    client: "MlflowClient",
+    comparison: Comparison,
+    planned: Sequence[Stage],
+    complete: Mapping[str, RunRef],
+    external: External | None,
 ) -> Result | None:
     """Return the result that an earlier run of the same config stored, at whichever stage it stopped."""
+    of_files = [run.identity for run in external.runs] if external else []
     for stage in planned:
-        if all(run.identity in complete for run in stage.runs):
-            used = [complete[run.identity] for run in stage.runs]
+        identities = [*(run.identity for run in stage.runs), *of_files]
+        if all(identity in complete for identity in identities):
+            used = [complete[identity] for identity in identities]
             result = known_result(client, comparison.experiment_id, comparison.identity, used)
             if result is not None and has_all_seeds_only_fits(client, comparison.config, result):
                 return result

@@ -10,17 +10,21 @@ from prefect import task
 from tasks.core.comparison.accuracy_tests import (
     tested_metrics,
 )
-from tasks.core.comparison.agreement import other_similarity
+from tasks.core.comparison.agreement import OtherSimilarity, other_similarity
 from tasks.core.comparison.compare_lists import compare_lists
 from tasks.core.comparison.query_lists import queries
 from tasks.core.comparison.sweep import sweep
-from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.base import LIST_LENGTH
+from tasks.core.config.experiment import ComparisonConfig, ExperimentConfig
+from tasks.core.config.file_models import ListFiles
 from tasks.core.data.prepared import PreparedData
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import SIMILARITIES
 from tasks.core.types import Ids
+from tasks.external import External
 from tasks.held_out import HeldOutAccuracy, held_out_accuracy
 from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting.accuracy import tuning_note
@@ -48,6 +52,7 @@ def compare_models(
     parent: ParentRun,
     fits: Sequence[CompletedFit] = (),
     look: Look | None = None,
+    external: External | None = None,
 ) -> Result:
     """Compare the models' lists and accuracy, and log the result on the parent run.
 
@@ -65,6 +70,8 @@ def compare_models(
         Those of the runs that this flow run has trained: their files are still on this machine.
     look : Look, optional
         The planned look at which training stopped.
+    external : External, optional
+        The models that are read from files.
 
     Returns
     -------
@@ -81,7 +88,7 @@ def compare_models(
     client = open_store(parent.uri)
     files = files_of(client, runs, fits)
     with TemporaryDirectory(prefix="latentlab-") as folder:
-        return _compare(config, data, runs, parent, files, look, Path(folder))
+        return _compare(config, data, runs, parent, files, look, external, Path(folder))
 
 
 def _compare(
@@ -91,17 +98,19 @@ def _compare(
     parent: ParentRun,
     files: Mapping[str, RunFiles],
     look: Look | None,
+    external: External | None,
     folder: Path,
 ) -> Result:
     """Compare the models, and log the result with the files in `folder`, to which lists that fits lack are added."""
     client = open_store(parent.uri)
     metrics = {run.run_id: dict(client.get_run(run.run_id).data.metrics) for run in runs}
     models = {name: settings.model_dump() for name, settings in config.models.items()}
+    are_trained = not config.from_files
     interactions = data.load()
     lost = lost_in_runs(client, config, runs, interactions.matrix)
-    entities = listed_entities(config, *interactions.matrix.shape, lost)
-    is_sample = write_sample(folder, entities)
-    reader = ListReader(interactions, entities, folder, lost)
+    entities = listed_entities(config, *interactions.matrix.shape, lost, data.listed_rows())
+    is_sample = write_sample(folder, entities) and are_trained
+    reader = ListReader(interactions, entities, folder, lost, config.targets)
     similarity = config.neighbours.similarity
     lists = lists_by_model(config.models, runs, files, reader, similarity)
     compared = compare_lists(
@@ -110,25 +119,19 @@ def _compare(
         models=models,
         baseline=config.baseline,
         queries=config.queries,
-        comparison=config.comparison,
+        comparison=_at_depths_of(config.comparison, external),
         seed=config.seed,
         levels=look.levels if look else Levels(),
         entities=entities,
         similarity=similarity,
         resample=config.resample,
+        longest=external.longest if external and external.longest else LIST_LENGTH,
     )
     # lists that other fits lack are not kept: they are not those that this comparison is of
     others = ListReader(interactions, entities, lost=lost)
     noise = noise_of_data(client, config, runs, data.sha256, lists=lists, entities=entities, reader=others)
     del lists  # they are large
-    other = next(by for by in SIMILARITIES if by != similarity)
-    described = other_similarity(
-        _other_neighbours(runs, files, reader, by=other, n=config.queries.n, baseline=config.baseline),
-        by=other,
-        n=config.queries.n,
-        query=list(queries(config.queries.users, config.queries.items, ())),
-        entities=entities,
-    )
+    described = _describe_other_similarity(config, runs, files, reader, entities)
     del interactions, reader, others  # what follows needs memory of its own
     accuracy = HeldOutAccuracy()
     if config.evaluation and data.held_out:
@@ -144,7 +147,7 @@ def _compare(
         dataset=config.dataset.name,
         summary=data.summary,
         models=models,
-        replicates=look.replicates if look else config.most_replicates,
+        replicates=look.replicates if look else _fewest_runs(config, runs),
         answers=compared.answers,
         smallest_p=compared.smallest_p,
         replicates_needed=compared.replicates_needed,
@@ -167,8 +170,10 @@ def _compare(
             metrics_by_model,
             next(matrix for matrix in compared.matrices if matrix.target == "users"),
             tested_metrics(config.evaluation.cutoffs if config.evaluation else ())[0],
-        ),
-        convergence=[_convergence(client, config, model, runs) for model in models],
+        )
+        if are_trained and "users" in config.targets
+        else None,
+        convergence=[_convergence(client, config, model, runs) for model in config.trained],
         runs=list(runs),
         look=look,
         earlier_looks=earlier_looks(client, parent.experiment_id, runs, data.sha256),
@@ -178,6 +183,8 @@ def _compare(
         dropped_fraction=config.resample.fraction if config.resample else None,
         lost=lost.counts if lost else {},
         data_noise=noise,
+        files=external.runs if external else [],
+        remarks=external.remarks if external else [],
     )
     drawings = draw(result, compared.matrices[0].models)
     if lost:
@@ -186,14 +193,58 @@ def _compare(
     return result
 
 
+def _fewest_runs(config: ExperimentConfig, runs: Sequence[RunRef]) -> int:
+    """Return the number of runs of the model that has fewest; each trained model has as many as the config says."""
+    if not config.from_files:
+        return config.most_replicates
+    of_models = [run.model for run in runs if run.role == MODEL]
+    return min(of_models.count(model) for model in config.models)
+
+
+def _at_depths_of(comparison: ComparisonConfig, external: External | None) -> ComparisonConfig:
+    """Return the section without depths that the lists of files do not reach."""
+    if external is None or external.longest is None:
+        return comparison
+    depths = tuple(depth for depth in comparison.depths if depth <= external.longest) or (external.longest,)
+    return comparison.model_copy(update={"depths": depths})
+
+
+def _describe_other_similarity(
+    config: ExperimentConfig,
+    runs: Sequence[RunRef],
+    files: Mapping[str, RunFiles],
+    reader: ListReader,
+    entities: Mapping[str, Entities],
+) -> list[OtherSimilarity]:
+    """Describe neighbours by the similarity that is not judged; files of lists have one kind only."""
+    sides = {side: of_side for side, of_side in entities.items() if side in config.targets}
+    if not sides or any(isinstance(model, ListFiles) for model in config.models.values()):
+        return []
+    by, n = next(by for by in SIMILARITIES if by != config.neighbours.similarity), config.queries.n
+    return other_similarity(
+        _other_neighbours(runs, files, reader, by=by, n=n, baseline=config.baseline, sides=list(sides)),
+        by=by,
+        n=n,
+        query=list(queries(config.queries.users, config.queries.items, ())),
+        entities=sides,
+    )
+
+
 def _other_neighbours(
-    runs: Sequence[RunRef], files: Mapping[str, RunFiles], reader: ListReader, *, by: str, n: int, baseline: str
+    runs: Sequence[RunRef],
+    files: Mapping[str, RunFiles],
+    reader: ListReader,
+    *,
+    by: str,
+    n: int,
+    baseline: str,
+    sides: Sequence[str],
 ) -> dict[str, list[dict[str, Ids]]]:
     """Return model -> for each replicate, the n nearest users and items by one similarity; the baseline first."""
     neighbours: dict[str, list[dict[str, Ids]]] = {baseline: []}
     for run in runs:
         if run.role == MODEL:
-            ids = {target: reader.lists(run, files[run.run_id], target, by).ids for target in ("users", "items")}
+            ids = {target: reader.lists(run, files[run.run_id], target, by).ids for target in sides}
             # a copy: the lists are longer
             neighbours.setdefault(run.model, []).append({target: of[:, :n].copy() for target, of in ids.items()})
     return neighbours
@@ -229,7 +280,7 @@ def _convergence(client: "MlflowClient", config: ExperimentConfig, model: str, r
 
     return summarize_fits(
         model,
-        config.models[model].iterations,
+        config.trained[model].iterations,
         objectives=histories("objective"),
         overlaps=histories(f"overlap_final.users_at_{config.queries.n}"),
         imbalances=histories("imbalance"),

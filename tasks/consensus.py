@@ -62,7 +62,7 @@ def make_consensus(
     client = open_store(uri)
     interactions = data.load()
     lost = lost_in_runs(client, config, runs, interactions.matrix)
-    entities = listed_entities(config, *interactions.matrix.shape, lost)
+    entities = listed_entities(config, *interactions.matrix.shape, lost, data.listed_rows())
     reader = ListReader(interactions, entities, lost=lost)
     # the lists of a sample are other lists
     sampled = [None if of_side.are_all else of_side.rows.tolist() for of_side in entities.values()]

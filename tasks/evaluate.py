@@ -1,5 +1,6 @@
 """Step 4: factors -> neighbour lists or held-out accuracy, in the fit's working directory."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prefect import task
 
-from tasks.core.comparison.agreement import SIDES
+from tasks.core.comparison.agreement import SIDES, TARGETS
 from tasks.core.comparison.query_lists import queries
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
@@ -17,6 +18,7 @@ from tasks.core.files import listing, writing
 from tasks.core.formatting import decimals
 from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import PlannedRun, listed_entities
+from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.evaluation import evaluate as evaluate_scores
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.recommendations import preferences
@@ -72,7 +74,9 @@ def evaluate(config: ExperimentConfig, data: PreparedData, run: PlannedRun, open
         if run.is_evaluation:
             results = _write_accuracy(folder, factors, data, config, on_progress)
         else:
-            _write_lists(folder, factors, data.load(), config, on_progress)
+            interactions = data.load()
+            entities = listed_entities(config, *interactions.matrix.shape)
+            write_model_lists(folder, factors, interactions, config, entities, on_progress)
             results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
     fit = replace(fit, files=listing(folder), results=results)
     fit.save()
@@ -111,7 +115,9 @@ def query_table(lists: Lists, target: str, position: int, *, n: int, interaction
     raw_ids = (interactions.user_ids if target == "users" else interactions.item_ids)[ids]
     titles = interactions.item_titles[ids] if target != "users" and interactions.item_titles is not None else None
     names = [f"(id {raw_id})" for raw_id in raw_ids] if titles is None else titles
-    entries = [f"{index} {name}, {decimals(score)}" for index, name, score in zip(ids, names, scores, strict=True)]
+    # lists that others made may have no scores
+    shown = ["" if np.isnan(score) else f", {decimals(score)}" for score in scores]
+    entries = [f"{index} {name}{score}" for index, name, score in zip(ids, names, shown, strict=True)]
     column = "item" if target == "recommendations" else "neighbour"
     table = pd.DataFrame({"rank": np.arange(1, len(ids) + 1), column: entries, "index": ids, "raw_id": raw_ids})
     if titles is not None:
@@ -119,23 +125,43 @@ def query_table(lists: Lists, target: str, position: int, *, n: int, interaction
     return table.assign(score=scores)
 
 
-def _write_lists(
+def write_model_lists(
     folder: Path,
     factors: Factors,
     interactions: Interactions,
     config: ExperimentConfig,
+    entities: Mapping[str, Entities],
     on_progress: OnProgress,
+    targets: Collection[str] = TARGETS,
 ) -> None:
-    """Write the lists of a model, the names of users and items, and the tables of the queries."""
-    entities = listed_entities(config, *interactions.matrix.shape)
-    done, total = 0, sum(len(entities[SIDES[target]].rows) for target, _ in KINDS)
+    """Write the lists of a model, the names of users and items, and the tables of the queries.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are written.
+    factors : Factors
+        Of the model.
+    interactions : Interactions
+        What it was fitted on.
+    config : ExperimentConfig
+        The experiment.
+    entities : mapping of str to Entities
+        The `users` and the `items` whose lists are made.
+    on_progress : callable
+        Called with the lists done and the total.
+    targets : collection of str
+        Which lists are made.
+    """
+    kinds = [(target, by) for target, by in KINDS if target in targets]
+    done, total = 0, sum(len(entities[SIDES[target]].rows) for target, _ in kinds)
     (folder / "neighbours").mkdir(parents=True, exist_ok=True)
     interactions.users_frame().to_parquet(folder / "users.parquet", index=False)
     interactions.items_frame().to_parquet(folder / "items.parquet", index=False)
     write_sample(folder, entities)
     settings = config.queries
     named_queries = list(queries(settings.users, settings.items, settings.recommend_for))
-    for target, by in KINDS:
+    for target, by in kinds:
         of_side = entities[SIDES[target]]
 
         def after(of_kind: int, _: int, before: int = done) -> None:

@@ -79,7 +79,8 @@ def held_out_accuracy(
         If the models were evaluated on different users.
     """
     split = held_out.load()
-    references = _evaluate_references(config, evaluation, split)
+    # without a train part, as for lists that others made, there is nothing that they could learn from
+    references = _evaluate_references(config, evaluation, split) if split.train.nnz else {}
     tested = tested_metrics(evaluation.cutoffs)
     values = _values_by_user(runs, files, tested)
     return HeldOutAccuracy(
@@ -91,8 +92,14 @@ def held_out_accuracy(
             for name, reference in references.items()
             for metric, value in sorted(reference.means().items())
         ],
-        left_out={name: f"more than {MOST_ITEMS:,} items" for name in RECOMMENDERS if name not in references},
-        beside_popularity=compare_with_popularity(values, references[POPULARITY].per_user, metric=tested[0]),
+        left_out={
+            name: f"more than {MOST_ITEMS:,} items" if references else "there are no interactions to learn from"
+            for name in RECOMMENDERS
+            if name not in references
+        },
+        beside_popularity=compare_with_popularity(values, references[POPULARITY].per_user, metric=tested[0])
+        if references
+        else [],
     )
 
 

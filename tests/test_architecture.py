@@ -14,7 +14,7 @@ import pytest
 from tests.paths import ROOT
 
 FILES = sorted(path for folder in ("flows", "tasks") for path in (ROOT / folder).rglob("*.py"))
-STEPS = ("download", "preprocess", "train", "evaluate", "upload", "look", "compare", "consensus")
+STEPS = ("download", "preprocess", "train", "evaluate", "upload", "look", "compare", "consensus", "external")
 LAYERS = [
     ["flows.cli", "flows.__main__"],
     ["flows"],
@@ -22,6 +22,7 @@ LAYERS = [
     ["tasks.recovery"],
     ["tasks.tracking"],
     ["tasks.reporting"],
+    ["tasks.core.external"],
     ["tasks.core.planning", "tasks.core.training"],
     ["tasks.core.comparison"],
     ["tasks.core.inference"],
@@ -97,7 +98,7 @@ def g():
 
 def test_the_layer_of_a_module_is_that_of_its_package() -> None:
     assert layer("tasks.train") == 2
-    assert layer("tasks.core.data.readers.text") == layer("tasks.core.data.catalogue") == 11
+    assert layer("tasks.core.data.readers.text") == layer("tasks.core.data.catalogue") == 12
     assert layer("tasks.core.errors") == len(LAYERS) - 1
 
 

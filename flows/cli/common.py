@@ -37,11 +37,12 @@ def load(path: Path, sets: list[str] | None) -> "ExperimentConfig":
     -------
     ExperimentConfig
     """
+    from tasks.core.config.dataset import NO_DATA_SET
     from tasks.core.config.load import load_config
     from tasks.core.data.catalogue import catalogue_entry
 
     config = load_config(path, sets or ())
-    if config.dataset.name != "file":
+    if config.dataset.name not in ("file", NO_DATA_SET):
         catalogue_entry(config.dataset.name)
     return config
 

@@ -151,15 +151,15 @@ def _list_of(fit: RunRef, files: RunFiles, kept: RunFiles | None, target: str, i
         lists = read_stored(kept, target, by, row, path=kept_path(fit, path))
     if lists is not None:
         return lists
+    if FACTORS_FILE not in files.entries:
+        raise ConfigError(
+            f"run {fit.run_id} has neither {path} nor {FACTORS_FILE} to compute it from; run its config again with "
+            "--fresh, unless the run was read from a file of other lists"
+        )
     if target == "recommendations":
         raise ConfigError(
             f"run {fit.run_id} has no recommendations for user {index}: its config made those of a sample of users "
             "(neighbours.sample); add the user to queries.recommend_for, and run the config again"
-        )
-    if FACTORS_FILE not in files.entries:
-        raise ConfigError(
-            f"run {fit.run_id} has neither {path} nor {FACTORS_FILE} to compute it from; run its config again with "
-            "--fresh"
         )
     return make_neighbours(read_factors(files), target, by, n=LIST_LENGTH, rows=row)
 

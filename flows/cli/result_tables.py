@@ -10,6 +10,7 @@ from rich.text import Text
 
 from flows.cli.tables import STYLE, out, query_table, summary_table, titled
 from tasks.core.comparison.accuracy_tests import usual_cutoff
+from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, percent, setting_text
 
 if TYPE_CHECKING:
@@ -63,7 +64,23 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     if result.accuracy:
         for table in _accuracy_tables(result, every_metric=every_depth):
             out.print(table)
-    out.print(summary_table(result.dataset, result.summary))
+    if result.files:
+        out.print(_files_table(result))
+    out.print(summary_table("Compared" if result.dataset == NO_DATA_SET else result.dataset, result.summary))
+    for remark in result.remarks:
+        out.print(Text(remark))
+
+
+def _files_table(result: "Result") -> Group:
+    """Return one row for each run that was read from files."""
+    table = Table(**STYLE)
+    table.add_column("run", no_wrap=True)
+    table.add_column("content", no_wrap=True)
+    table.add_column("files", overflow="fold")
+    for run in result.files:
+        if run.role == "model":
+            table.add_row(f"{run.model} #{run.replicate}", run.content, Text(run.files))
+    return titled("Runs that were read from files", table)
 
 
 def _verdict_table(answers: "Sequence[Answer]", *, explained: bool) -> Group:

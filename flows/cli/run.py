@@ -51,7 +51,17 @@ def run(
     """Run an experiment: download, preprocess, train, evaluate, compare."""
     if consensus and register is None:
         raise typer.BadParameter("--consensus needs --register NAME")
-    settings = load(config, sets)
+    _run_experiment(load(config, sets), fresh=fresh, register=register, consensus=consensus, as_json=as_json)
+
+
+def _run_experiment(
+    settings: "ExperimentConfig",
+    *,
+    fresh: bool = False,
+    register: str | None = None,
+    consensus: bool = False,
+    as_json: bool = False,
+) -> None:
     log_to_stderr()
     from flows.cli.progress_bars import progress_bars
     from flows.cli.result_tables import show_result
@@ -80,8 +90,8 @@ def run(
         print_json({**asdict(result), **counts})
         return
     show_result(result)
-    trained = counted(outcome.trained, "fit")
-    out.print(f"\n{trained} trained, {outcome.reused} found complete. Every depth: latentlab show latest")
+    done = f"{counted(outcome.trained, 'fit')} trained, {outcome.reused} found complete. " if settings.trained else ""
+    out.print(f"\n{done}Every depth: latentlab show latest")
     for name, version in outcome.registered.items():
         out.print(f"Registered: models:/{name}/{version}")
     err.print(f"Parent run {result.parent_id} in {store_name(settings)}; look at it with: latentlab ui")
@@ -149,11 +159,62 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
 
 @commands.command()
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="EXPERIMENT/MODEL, a run, an EXPERIMENT, or latest.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+    a: Annotated[
+        str | None, typer.Argument(metavar="A", help="EXPERIMENT/MODEL, a run, an EXPERIMENT, or latest.")
+    ] = None,
+    b: Annotated[str | None, typer.Argument(metavar="B", help="The same.")] = None,
+    lists: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=PATTERN", help="Files of lists that others made, one for each run; repeatable."),
+    ] = None,
+    factors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=PATTERN", help="Files of factors, one or a pair for each run; repeatable."),
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="What the files list: users, items or recommendations.")
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the MLflow experiment.")] = "files",
+    interactions: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Ratings that the models were trained on.")
+    ] = None,
+    test: Annotated[str | None, typer.Option(metavar="FILE", help="Held-out ratings, to measure accuracy.")] = None,
+    intersect: Annotated[
+        bool, typer.Option("--intersect", help="Compare the users and items that all models have.")
+    ] = False,
+    baseline: Annotated[str | None, typer.Option(metavar="MODEL", help="Default: the first model.")] = None,
+    n: Annotated[int | None, typer.Option("-n", "--n", help="Length of the lists; 5, or 10 recommendations.")] = None,
+    depths: Annotated[str | None, typer.Option(metavar="N,N,...", help="Lengths at which overlaps are shown.")] = None,
+    margin: Annotated[float | None, typer.Option(help="The smallest difference that matters; 0.1.")] = None,
+    sets: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Compare models that were trained before; nothing is trained."""
+    """Compare models that exist, two of the store or those of files; nothing is trained."""
+    from flows.compare import config_of_files
+
+    if lists or factors:
+        if a is not None:
+            raise typer.BadParameter(f"found {a!r} beside --lists or --factors; expected either runs or files")
+        settings = config_of_files(
+            lists or [],
+            factors or [],
+            name=name,
+            of=of,
+            interactions=interactions,
+            test=test,
+            intersect=intersect,
+            baseline=baseline,
+            n=n,
+            depths=depths,
+            margin=margin,
+            overrides=sets or (),
+        )
+        _run_experiment(settings, as_json=as_json)
+        return
+    if a is None or b is None:
+        raise typer.BadParameter(
+            "expected two models A and B, or files: --lists MODEL=PATTERN, --factors MODEL=PATTERN"
+        )
     log_to_stderr()
     from flows.cli.progress_bars import progress_bars
     from flows.cli.result_tables import show_result
@@ -194,7 +255,7 @@ def _confidence(config: "ExperimentConfig") -> str:
         stored = f"1 + {kind.alpha:g}·r"
     else:
         stored = f"1 + {kind.alpha:g}·log(1 + r/{kind.epsilon:g})"
-    alphas = {name: f"{settings.alpha:g}" for name, settings in config.models.items()}
+    alphas = {name: f"{settings.alpha:g}" for name, settings in config.trained.items()}
     if len(set(alphas.values())) == 1:
         alpha = next(iter(alphas.values()))
     else:

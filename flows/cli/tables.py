@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from tasks.core.formatting import SUMMARY_LABELS, by_similarity, summary_value
+from tasks.core.formatting import SUMMARY_LABELS, by_similarity, decimals, summary_value
 
 if TYPE_CHECKING:
     from tasks.core.comparison.query_lists import Entry, QueryLists
@@ -129,9 +129,10 @@ def summary_table(dataset: str, summary: "Summary") -> Group:
     table.add_column("figure")
     table.add_column("value", justify="right")
     for key, label in SUMMARY_LABELS.items():
-        if key != "interactions":  # it is in the title
+        # interactions are in the title; files of lists have none
+        if key != "interactions" and (summary.interactions or getattr(summary, key)):
             table.add_row(label, summary_value(getattr(summary, key)))
-    return titled(f"{dataset}: {summary.interactions:,} interactions", table)
+    return titled(f"{dataset}: {summary.interactions:,} interactions" if summary.interactions else dataset, table)
 
 
 def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:
@@ -166,7 +167,7 @@ def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:
 
 def _side_by_side(models: "dict[str, list[Entry]]", n: int, *, with_ranks: bool) -> Table:
     table = Table(**STYLE)
-    scores = [f"{entry.score:.3f}" for entries in models.values() for entry in entries[:n]]
+    scores = [decimals(entry.score) for entries in models.values() for entry in entries[:n]]
     ranks = len("rank") + _GAP if with_ranks else 0
     width = (out.width - ranks) // len(models) - max(map(len, ["score", *scores])) - len("seeds") - 3 * _GAP
     if with_ranks:
@@ -178,7 +179,7 @@ def _side_by_side(models: "dict[str, list[Entry]]", n: int, *, with_ranks: bool)
     for rank, entries in enumerate(zip_longest(*(entries[:n] for entries in models.values())), start=1):
         cells: list[Text | str] = [str(rank)] if with_ranks else []
         for entry in entries:
-            cells += ["", "", ""] if entry is None else [_name(entry), f"{entry.share:.0%}", f"{entry.score:.3f}"]
+            cells += ["", "", ""] if entry is None else [_name(entry), f"{entry.share:.0%}", decimals(entry.score)]
         table.add_row(*cells)
     more = [len(entries) - n for entries in models.values()]
     if any(count > 0 for count in more):

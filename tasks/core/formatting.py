@@ -76,6 +76,23 @@ def summary_value(value: float) -> str:
     return f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
 
 
+def summary_text(summary: Any) -> str:
+    """Return the size of the data in words: interactions are left out where there are none, as for files of lists.
+
+    Parameters
+    ----------
+    summary : Summary
+        See `tasks.core.data.interactions.Summary`.
+
+    Returns
+    -------
+    str
+        Such as `942 users, 1,447 items, 55,375 interactions`.
+    """
+    names = [name for name in ("users", "items", "interactions") if getattr(summary, name)]
+    return ", ".join(f"{getattr(summary, name):,} {name}" for name in names)
+
+
 def by_similarity(target: str, similarity: str) -> str:
     """Return what lists are nearest by, where it has to be said: ` by predicted scores`, else nothing.
 

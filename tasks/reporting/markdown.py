@@ -1,8 +1,9 @@
 """Text in Markdown for the MLflow and Prefect UIs."""
 
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.file_models import ListFiles
 from tasks.core.data.interactions import Summary
-from tasks.core.formatting import enumerated, interval, p_value, percent
+from tasks.core.formatting import enumerated, interval, p_value, percent, summary_text
 from tasks.reporting.result import Result
 
 
@@ -20,23 +21,36 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     -------
     str
     """
-    size = f"{summary.users:,} users, {summary.items:,} items, {summary.interactions:,} interactions"
+    size = summary_text(summary)
     replicates = config.replicates
     seeds = str(replicates) if isinstance(replicates, int) else enumerated(replicates.looks, "or")
     resample = config.resample
     left_out = (
         f", each fitted without its own random {percent(resample.fraction)} of the interactions" if resample else ""
     )
-    lines = [
-        f"Neighbour lists of {len(config.models)} ALS models on **{config.dataset.name}** ({size}), "
-        f"{seeds} seeds per model{left_out}.",
-        "",
-        "| model | k | iterations | regularization | alpha |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name, model in config.models.items():
+    lines = []
+    if config.trained:
+        lines += [
+            f"Neighbour lists of {len(config.trained)} ALS models on **{config.dataset.name}** ({size}), "
+            f"{seeds} seeds per model{left_out}.",
+            "",
+            "| model | k | iterations | regularization | alpha |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+    for name, model in config.trained.items():
         lines.append(f"| {name} | {model.factors} | {model.iterations} | {model.regularization:g} | {model.alpha:g} |")
-    return "\n".join(lines)
+    if config.from_files:
+        lines += [
+            "",
+            f"Models that are read from files ({size}):",
+            "",
+            "| model | files |",
+            "| --- | --- |",
+        ]
+    for name, of_files in config.from_files.items():
+        pattern = of_files.lists if isinstance(of_files, ListFiles) else of_files.factors
+        lines.append(f"| {name} | `{pattern}` |")
+    return "\n".join(lines).strip()
 
 
 def answers_table(result: Result) -> str:

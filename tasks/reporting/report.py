@@ -63,14 +63,16 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
     matrices = [matrix for matrix in result.matrices if matrix.target in ("users", result.matrices[0].target)]
     drawings += [draw_runs(matrix, owners, list(result.models)) for matrix in matrices]
     if pair:
-        drawings += [draw_depths(result.curves, target, *pair) for target in ("users", "items")]
+        drawn = ("users", "items") if result.files == [] else dict.fromkeys(curve.target for curve in result.curves)
+        drawings += [draw_depths(result.curves, target, *pair) for target in drawn]
     drawings += [draw_users(per_user, beyond) for per_user in result.per_user[:1]]
     if metrics := _drawn_accuracy(result, pair):
         drawings.append(draw_accuracy(metrics))
     overlaps = {record.model: record.settled for record in result.convergence if record.settled}
     if overlaps:
         drawings.append(draw_list_stability(overlaps))
-    drawings.append(draw_objective({record.model: record.objective for record in result.convergence}))
+    if result.convergence:
+        drawings.append(draw_objective({record.model: record.objective for record in result.convergence}))
     return drawings
 
 

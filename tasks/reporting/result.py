@@ -14,6 +14,7 @@ from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
 from tasks.core.data.interactions import Summary
+from tasks.core.external.runs import FileRun
 from tasks.core.formatting import counted, enumerated, noise_source
 from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.multiplicity import LEVEL
@@ -98,6 +99,10 @@ class Result:
     data_noise : list of DataNoise
         How much of the disagreement within each model is the data's; for models whose fits to all interactions, with
         the same seeds, are in the store.
+    files : list of FileRun
+        The runs of models that were read from files.
+    remarks : list of str
+        What of these files is compared and what was left out, as sentences.
     """
 
     experiment: str
@@ -136,6 +141,8 @@ class Result:
     dropped_fraction: float | None = None
     lost: dict[str, int] = field(default_factory=dict)
     data_noise: list[DataNoise] = field(default_factory=list)
+    files: list[FileRun] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, text: str) -> "Result":
@@ -162,9 +169,10 @@ class Result:
                 "There is only one model, so its lists are described and not compared. "
                 "To compare, add a second model under models."
             )
+        more = "give two or more files of each model" if self.files else "set replicates to 2 or more"
         sentences = [
             "There is one run of each model, so the differences are described and not tested: they may come from "
-            f"{noise_source(self.dropped_fraction)} alone. To test them, set replicates to 2 or more."
+            f"{noise_source(self.dropped_fraction)} alone. To test them, {more}."
         ]
         if self.answers:
             sentences = [self.answers[0].sentence]

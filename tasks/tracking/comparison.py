@@ -113,7 +113,9 @@ def metrics_of(result: Result) -> dict[str, float]:
     metrics |= {f"split/{name}": float(count) for name, count in result.held_out.items()}
     for point in result.sweep.points if result.sweep else ():
         metrics |= {f"fit_seconds/{point.model}": point.seconds.mean, f"factor_mb/{point.model}": point.megabytes}
-    return metrics | {f"summary_{key}": float(value) for key, value in asdict(result.summary).items()}
+    # files of lists have no interactions
+    summary = {key: value for key, value in asdict(result.summary).items() if result.summary.interactions or value}
+    return metrics | {f"summary_{key}": float(value) for key, value in summary.items()}
 
 
 def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
@@ -127,7 +129,8 @@ def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
         verdicts["latentlab.verdict"] = result.answers[0].verdict
     experiment = client.get_run(result.parent_id).data.tags.get("latentlab.description", "")
     warnings = "\n".join(f"- {warning}." for warning in result.warnings)
-    description = "\n\n".join([f"**{result.sentence}**", *filter(None, [warnings, experiment])])
+    remarks = " ".join(result.remarks)
+    description = "\n\n".join([f"**{result.sentence}**", *filter(None, [warnings, experiment, remarks])])
     return {**verdicts, "mlflow.note.content": description}
 
 
@@ -151,6 +154,8 @@ def _tables(result: Result) -> "dict[str, pd.DataFrame]":
     if result.accuracy:
         accuracy = (*result.accuracy, *result.reference_accuracy)
         tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in accuracy])
+    if result.files:
+        tables["files.json"] = pd.DataFrame([asdict(run) for run in result.files])
     if result.sweep:
         tables["sweep.json"] = pd.DataFrame([point.row() for point in result.sweep.points])
     for query in result.queries:

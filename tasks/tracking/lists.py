@@ -1,13 +1,13 @@
 """Lists and per-user metrics of runs that exist."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.comparison.agreement import SIDES, RunLists
+from tasks.core.comparison.agreement import SIDES, TARGETS, RunLists
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.resample import Lost
 from tasks.core.models.factors import Factors
@@ -84,6 +84,8 @@ class ListReader:
         A folder in which lists that were computed are kept, below `neighbours/MODEL-REPLICATE/`.
     lost : Lost, optional
         Users and items that no list is to include. They are not among the wanted ones.
+    targets : collection of str
+        Which lists are compared.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class ListReader:
         entities: Mapping[str, Entities],
         computed: Path | None = None,
         lost: Lost | None = None,
+        targets: Collection[str] = TARGETS,
     ) -> None:
+        self._targets = targets
         self._interactions, self._entities, self._computed, self._lost = interactions, entities, computed, lost
         self._last: tuple[str, Factors] | None = None
 
@@ -117,7 +121,7 @@ class ListReader:
         TrackingError
             If a file is missing or damaged.
         """
-        return RunLists(**{target: self.lists(run, files, target, by) for target in SIDES})
+        return RunLists(**{target: self.lists(run, files, target, by) for target in self._targets})
 
     def lists(self, run: RunRef, files: RunFiles, target: str, by: str) -> Lists:
         """Return the lists of one target of a run.

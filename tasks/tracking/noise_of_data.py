@@ -104,7 +104,7 @@ def seeds_only_fits(
         return {}
     resampled = [run for run in runs if run.role == MODEL]
     models = {
-        fit_identity(data_sha256, config.models[run.model], seed): run.model
+        fit_identity(data_sha256, config.trained[run.model], seed): run.model
         for run, seed in zip(resampled, seeds_of(client, resampled), strict=True)
     }
     fits: dict[str, list[RunRef]] = {}

@@ -238,10 +238,12 @@ def find_pilot(client: "MlflowClient", config: ExperimentConfig, data_sha256: st
 
 
 def _same_lists(stored: ExperimentConfig, config: ExperimentConfig) -> bool:
-    settings = {name: model.identity() for name, model in stored.models.items()}
+    if config.from_files:
+        return False
+    settings = {name: model.identity() for name, model in stored.trained.items()}
     if (stored.neighbours.similarity, stored.resample) != (config.neighbours.similarity, config.resample):
         return False
-    return all(settings.get(name) == model.identity() for name, model in config.models.items())
+    return all(settings.get(name) == model.identity() for name, model in config.trained.items())
 
 
 def _same_data(stored: ExperimentConfig, config: ExperimentConfig) -> bool:

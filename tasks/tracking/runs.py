@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.config.dataset import DatasetConfig
+from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
 from tasks.core.data.catalogue import catalogue_entry
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import without_logins
@@ -163,8 +163,9 @@ def log_dataset(client: "MlflowClient", run_id: str, dataset: DatasetConfig, dat
     """
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
+    is_file = dataset.path is not None or dataset.name == NO_DATA_SET
     source = dataset.path or dataset.name
-    if dataset.path is None and (archive := catalogue_entry(dataset.name).archive):
+    if not is_file and (archive := catalogue_entry(dataset.name).archive):
         source = without_secrets(archive.urls[0])
     size = data.summary
     remote = source.startswith(("http://", "https://"))

@@ -27,15 +27,25 @@ class RunLists:
 
     Attributes
     ----------
-    users, items : Lists
-        Neighbours of users and of items.
-    recommendations : Lists
+    users, items : Lists or None
+        Neighbours of users and of items. None for lists that are not compared, which are so in all runs.
+    recommendations : Lists or None
         Items recommended to users.
     """
 
-    users: Lists
-    items: Lists
-    recommendations: Lists
+    users: Lists | None = None
+    items: Lists | None = None
+    recommendations: Lists | None = None
+
+    @property
+    def targets(self) -> list[str]:
+        """The kinds of lists that there are."""
+        return [target for target in TARGETS if getattr(self, target) is not None]
+
+    def ids(self, target: str) -> Ids:
+        """Return the listed ids of one of the targets, (E, n)."""
+        lists: Lists = getattr(self, target)
+        return lists.ids
 
 
 @dataclass(frozen=True)
@@ -227,9 +237,9 @@ def compare(
     """
     rows, curves = [], []
     entities = entities or every_entity(next(iter(runs.values()))[0])
-    for target, side in SIDES.items():
-        of_target = entities[side]
-        lists = {model: [getattr(run, target).ids for run in replicates] for model, replicates in runs.items()}
+    for target in next(iter(runs.values()))[0].targets:
+        of_target = entities[SIDES[target]]
+        lists = {model: [run.ids(target) for run in replicates] for model, replicates in runs.items()}
         # All entities of the target come first, then its queries.
         subjects = [(target, None), *((name, entity) for name, of, entity in query if of == target)]
         chances = {
@@ -261,12 +271,16 @@ def compare(
 
 def every_entity(run: RunLists) -> dict[str, Entities]:
     """Return all users and items, if a run has the lists of all."""
-    return {"users": Entities.all(len(run.users.ids)), "items": Entities.all(len(run.items.ids))}
+    users = run.users or run.recommendations
+    return {
+        "users": Entities.all(len(users.ids) if users else 0),
+        "items": Entities.all(len(run.items.ids) if run.items else 0),
+    }
 
 
 def _chance(entities: Entities, target: str, n: int, entity: int | None, candidates: Counts) -> float:
     if target != "recommendations":
-        return chance_neighbours(n, entities.population)
+        return chance_neighbours(n, entities.candidates or entities.population)
     if entity is None:
         return chance_recommendations(n, entities.of_sample(candidates))
     position = entities.position(entity)

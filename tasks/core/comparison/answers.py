@@ -30,7 +30,6 @@ from tasks.core.inference.permutation import replicates_needed, smallest_p
 from tasks.core.inference.sampling import sampled_overlaps
 from tasks.core.inference.steady import loss_of_run_left_out
 from tasks.core.ranking.entities import Entities
-from tasks.core.ranking.lists import Lists
 from tasks.core.types import Ids
 
 MOST_ENTITIES = 20_000
@@ -199,11 +198,11 @@ def answer(
 
 def _ids(run: RunLists, endpoint: Endpoint, entities: Entities) -> Ids:
     """Return the lists of an endpoint: of the query, or of all users or items that were drawn."""
-    lists: Lists = getattr(run, endpoint.of)
+    ids = run.ids(endpoint.of)
     if endpoint.entity is None:
-        return entities.of_sample(lists.ids)
+        return entities.of_sample(ids)
     position = entities.position(endpoint.entity)
-    return lists.ids[position : position + 1]
+    return ids[position : position + 1]
 
 
 def _unadjusted(
@@ -300,7 +299,7 @@ def _calibrated(
         return None, None
     losses = []
     for runs in lists:
-        ids: list[Ids] = [getattr(run, endpoint.of).ids for run in runs]
+        ids = [run.ids(endpoint.of) for run in runs]
         step = -(-len(ids[0]) // MOST_ENTITIES)
         losses.append(loss_of_run_left_out(overlap_counts_by_entity([of_run[::step] for of_run in ids], endpoint.n)))
     known = [loss for loss in losses if loss is not None]

@@ -83,6 +83,7 @@ def compare_lists(
     entities: Mapping[str, Entities] | None = None,
     similarity: str = FACTORS,
     resample: "ResampleConfig | None" = None,
+    longest: int = LIST_LENGTH,
 ) -> ListComparison:
     """Compare models by the lists of all their runs.
 
@@ -110,12 +111,15 @@ def compare_lists(
         What the neighbours are nearest by: `factors` or `scores`.
     resample : ResampleConfig, optional
         What each run was fitted without.
+    longest : int
+        Greatest depth of the curves.
 
     Returns
     -------
     ListComparison
     """
     entities = entities or every_entity(next(iter(lists.values()))[0])
+    targets = next(iter(lists.values()))[0].targets
     users = entities["users"]
     activity = np.diff(interactions.matrix.indptr).astype(np.int64)[users.rows]  # (E,)
     named_queries = list(query_lists.queries(queries.users, queries.items, queries.recommend_for))
@@ -125,19 +129,21 @@ def compare_lists(
         query=named_queries,
         candidates=interactions.matrix.shape[1] - activity,
         entities=entities,
-        longest=LIST_LENGTH,
+        longest=longest,
     )
-    judged = list(endpoints(queries, comparison, similarity, resample))
+    judged = list(endpoints(queries, comparison, similarity, resample, targets))
     answers, matrices = answer(lists, judged, baseline=baseline, seed=seed, levels=levels, entities=entities)
-    pairs = [(row.a, row.b) for row in answers if row.target == "users" and row.a == baseline]
+    pairs = list(dict.fromkeys((row.a, row.b) for row in answers if row.a == baseline))
     ids = {
         target: {
-            model: [entities[side].of_sample(getattr(run, target).ids) for run in runs] for model, runs in lists.items()
+            model: [entities[SIDES[target]].of_sample(run.ids(target)) for run in runs] for model, runs in lists.items()
         }
-        for target, side in SIDES.items()
+        for target in targets
     }
-    neighbours_of_users = {model: [run.users.ids for run in runs] for model, runs in lists.items()}
-    raw = raw_neighbours(interactions, n=queries.n, entities=entities) if pairs else {}
+    sides = [side for side in entities if side in targets]
+    # without interactions, as for lists that others made, there are no neighbours by them
+    has_raw = bool(pairs) and interactions.matrix.nnz > 0
+    raw = raw_neighbours(interactions, n=queries.n, entities=entities, sides=sides) if has_raw else {}
     names = Names(interactions.user_ids, interactions.item_ids, interactions.item_titles)
     tests = count_tests(judged, len(models))
     runs_of_others = [len(runs) for model, runs in lists.items() if model != baseline]
@@ -148,7 +154,8 @@ def compare_lists(
         matrices=matrices,
         smallest_p=smallest_p(len(lists[baseline]), max(runs_of_others, default=len(lists[baseline])), endpoints=tests),
         replicates_needed=replicates_needed(tests, level=levels.difference),
-        factorial=factorial(models, answers, matrices),
+        # models that are read from files have no settings that could be crossed
+        factorial=factorial(models, answers, matrices) if all("iterations" in of for of in models.values()) else None,
         references=[
             reference(ids[endpoint.of], a, b, target=endpoint.of, n=endpoint.n, raw=raw.get(endpoint.of), seed=seed)
             for a, b in pairs
@@ -157,7 +164,7 @@ def compare_lists(
         ],
         per_user=[
             per_user(
-                neighbours_of_users,
+                {model: [run.ids("users") for run in runs] for model, runs in lists.items()},
                 a,
                 b,
                 n=queries.n,
@@ -167,6 +174,7 @@ def compare_lists(
                 seed=seed,
             )
             for a, b in pairs
+            if "users" in targets
         ],
         queries=[
             query_lists.query_lists(

@@ -1,11 +1,12 @@
 """Endpoints: the sets of lists that get a verdict or a description."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tasks.core.comparison import query_lists
+from tasks.core.comparison.agreement import TARGETS
 from tasks.core.formatting import by_similarity
 from tasks.core.ranking.similarity import FACTORS, SCORES
 
@@ -76,6 +77,7 @@ def endpoints(
     comparison: "ComparisonConfig",
     similarity: str = FACTORS,
     resample: "ResampleConfig | None" = None,
+    targets: Collection[str] = TARGETS,
 ) -> Iterator[Endpoint]:
     """List the endpoints of an experiment.
 
@@ -89,6 +91,8 @@ def endpoints(
         What neighbours are nearest by: `factors` or `scores`.
     resample : ResampleConfig, optional
         What each run was fitted without.
+    targets : collection of str
+        Kinds of lists that are compared.
 
     Yields
     ------
@@ -99,9 +103,11 @@ def endpoints(
     endpoint = partial(Endpoint, dropped_fraction=resample.fraction if resample else None)
     for user in queries.users:
         yield endpoint(f"user_{user}", "users", user, queries.n, True, comparison.margin_query, similarity)
-    yield endpoint("users", "users", None, queries.n, True, comparison.margin, similarity)
-    yield endpoint("items", "items", None, queries.n, True, comparison.margin, similarity)
-    yield endpoint("recommendations", "recommendations", None, queries.recommend_n, True, comparison.margin)
+    for target in ("users", "items"):
+        if target in targets:
+            yield endpoint(target, target, None, queries.n, True, comparison.margin, similarity)
+    if "recommendations" in targets:
+        yield endpoint("recommendations", "recommendations", None, queries.recommend_n, True, comparison.margin)
     for name, target, entity in query_lists.queries((), queries.items, queries.recommend_for):
         n = queries.recommend_n if target == "recommendations" else queries.n
         yield endpoint(name, target, entity, n, False, comparison.margin_query, similarity)
@@ -109,7 +115,7 @@ def endpoints(
 
 def family_size(config: "ExperimentConfig") -> int:
     """Return the number of p-values that are adjusted together: family endpoints times models besides the baseline."""
-    return count_tests(list(endpoints(config.queries, config.comparison)), len(config.models))
+    return count_tests(list(endpoints(config.queries, config.comparison, targets=config.targets)), len(config.models))
 
 
 def count_tests(endpoints: Sequence[Endpoint], models: int) -> int:

@@ -4,6 +4,7 @@ A model has one list for each of its replicates. They are merged into one: its e
 with the share of replicates that do, or those of the replicates' consensus.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +66,10 @@ class Entry:
         Empty for users, and for items without a title.
     share : float
         Share of the model's replicates that list the entry among their first n.
-    rank, score : float
-        Mean rank (from 1) and mean score in the lists of those replicates. Of a consensus: rank and score in it.
+    rank : float
+        Mean rank (from 1) in the lists of those replicates. Of a consensus: rank in it.
+    score : float or None
+        The same for the score. None for lists that others made without scores.
     """
 
     index: int
@@ -74,7 +77,7 @@ class Entry:
     title: str
     share: float
     rank: float
-    score: float
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -186,9 +189,14 @@ def _merged(replicates: Sequence[Lists], row: int, n: int, names: Names, *, item
                 scores.setdefault(index, []).append(score)
     entries = []
     for index, at in ranks.items():
-        share, mean_rank, mean_score = len(at) / len(replicates), sum(at) / len(at), sum(scores[index]) / len(at)
-        entries.append(Entry(index, *names.of(index, item=item), share, mean_rank, mean_score))
+        share, mean_rank = len(at) / len(replicates), sum(at) / len(at)
+        entries.append(Entry(index, *names.of(index, item=item), share, mean_rank, _mean_score(scores[index])))
     return sorted(entries, key=lambda entry: (-entry.share, entry.rank, entry.index))
+
+
+def _mean_score(scores: Sequence[float]) -> float | None:
+    mean = sum(scores) / len(scores)
+    return None if math.isnan(mean) else mean
 
 
 def _consensus(replicates: Sequence[Lists], row: int, n: int, names: Names, *, item: bool) -> list[Entry]:

@@ -64,7 +64,9 @@ class RawNeighbours:
     lists: Lists
 
 
-def raw_neighbours(interactions: Interactions, *, n: int, entities: Mapping[str, Entities]) -> dict[str, RawNeighbours]:
+def raw_neighbours(
+    interactions: Interactions, *, n: int, entities: Mapping[str, Entities], sides: Sequence[str] = ("users", "items")
+) -> dict[str, RawNeighbours]:
     """Compute neighbours by the cosine of the raw interactions.
 
     Parameters
@@ -75,15 +77,17 @@ def raw_neighbours(interactions: Interactions, *, n: int, entities: Mapping[str,
         Length of the lists.
     entities : mapping of str to Entities
         The `users` and the `items` that have lists.
+    sides : sequence of str
+        `users`, `items`, or both.
 
     Returns
     -------
     dict
-        For `users` and for `items`, the neighbours of all that were drawn, or of `MOST_RAW` at even intervals.
+        For each of the sides, the neighbours of all that were drawn, or of `MOST_RAW` at even intervals.
     """
-    sides = {"users": interactions.matrix, "items": interactions.matrix.T.tocsr()}
     neighbours = {}
-    for side, matrix in sides.items():
+    for side in sides:
+        matrix = interactions.matrix if side == "users" else interactions.matrix.T.tocsr()
         drawn = entities[side].of_sample(entities[side].rows)
         rows = evenly_spread(len(drawn), MOST_RAW)
         neighbours[side] = RawNeighbours(rows, nearest_by_interactions(matrix, n=n, rows=drawn[rows]))

@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 from tasks.core.config.als import BALANCE_EVERY
-from tasks.core.config.dataset import DatasetConfig
+from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
 from tasks.core.config.evaluation import REFERENCES
+from tasks.core.config.file_models import model_kind
 from tasks.core.config.yaml_source import KeyPath
 from tasks.core.formatting import did_you_mean
 
@@ -39,6 +40,7 @@ def find_disagreements(config: _Config) -> _Disagreements:
     yield from _check_layouts(config)
     yield from _check_tracking(config)
     yield from _check_execution(config)
+    yield from _check_file_models(config)
 
 
 def _check_models(config: _Config) -> _Disagreements:
@@ -75,6 +77,48 @@ def _check_looks(config: _Config) -> _Disagreements:
     if isinstance(config.get("replicates"), dict) and isinstance(models, dict) and len(models) == 1:
         message = "planned looks compare models, and there is only one; add a model, or set replicates to a number"
         yield ("replicates",), message
+
+
+def _check_file_models(config: _Config) -> _Disagreements:
+    models = config.get("models")
+    kinds = {model_kind(settings) for settings in models.values()} if isinstance(models, dict) else {"als"}
+    without_data = _value_at(config, ("dataset", "name")) == NO_DATA_SET or ("dataset" not in config)
+    if kinds == {"als"}:
+        if _value_at(config, ("dataset", "name")) == NO_DATA_SET:
+            yield ("dataset", "name"), "`none` is for experiments whose models are all read from files"
+        if config.get("intersect"):
+            yield ("intersect",), "is for models that are read from files"
+        return
+    if "als" in kinds and config.get("intersect"):
+        yield ("intersect",), "the models that are trained have all users and items; expected false beside them"
+    if "als" in kinds and _value_at(config, ("dataset", "name")) == NO_DATA_SET:
+        yield ("dataset", "name"), "`none` is for experiments whose models are all read from files, and one is trained"
+    if "lists" in kinds and config.get("of") is None:
+        message = "is missing: say what the files list: users (nearest users of users), items, or recommendations"
+        yield ("of",), message
+    if "factors" in kinds and without_data and config.get("of") == "recommendations":
+        message = "recommendations from factors leave out the items that a user has, so they need the interactions"
+        yield ("dataset",), message
+    if "lists" in kinds and _value_at(config, ("neighbours", "similarity")) == "scores":
+        yield ("neighbours", "similarity"), "files of lists do not have the scores; expected factors"
+    for path in (("resample",), ("replicates", "looks"), ("neighbours", "sample")):
+        if _value_at(config, path) is not None:
+            yield path, "is for experiments whose models are all trained, and some are read from files"
+    of = config.get("of")
+    if isinstance(config.get("evaluation"), dict):
+        if _value_at(config, ("evaluation", "split", "strategy")) != "files":
+            message = (
+                "a model that is read from files is measured on a published test part; expected `strategy: files`, or "
+                "`evaluation: null`"
+            )
+            yield ("evaluation",), message
+        elif "factors" in kinds and without_data:
+            yield ("dataset",), "the accuracy of factors leaves out the items that a user has: give the interactions"
+        elif "lists" in kinds and of in ("users", "items"):
+            yield ("evaluation",), f"lists of {of} have no accuracy; expected `of: recommendations`, or null"
+    for section, target in (("users", "users"), ("items", "items"), ("recommend_for", "recommendations")):
+        if of not in (None, target) and _value_at(config, ("queries", section)):
+            yield ("queries", section), f"found queries, but only the lists of {of} are compared (`of`)"
 
 
 def _check_dataset(config: _Config) -> _Disagreements:

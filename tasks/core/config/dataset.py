@@ -6,6 +6,8 @@ from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from tasks.core.config.base import Section
 
+NO_DATA_SET = "none"
+"""Name in place of a data set's: all models are read from files, and their users and items are all that there is."""
 Layout = Literal["pairs", "lists"]
 Separator = Annotated[str, StringConstraints(min_length=1, max_length=8)]
 Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_length=1)]
@@ -28,7 +30,8 @@ class DatasetConfig(Section):
     """The ratings: a data set of the catalogue, or your own file."""
 
     name: str = "synthetic-100k"
-    """Name of a data set in the catalogue (`latentlab data list`), or `file` for your own file."""
+    """Name of a data set in the catalogue (`latentlab data list`), or `file` for your own file. none: there is no data
+    set, and all models are read from files."""
     path: str | None = None
     """For `file`: a CSV, TSV or Parquet file. For a data set of the catalogue: a local copy, a directory or a zip file,
     that is used instead of a download and must match the same digests."""

@@ -10,8 +10,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import Depth, Depths, Fraction, Indexes, Iterations, Margin, Name, Section
 from tasks.core.config.cross_checks import find_disagreements
-from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
+from tasks.core.config.file_models import FactorFiles, ListFiles, ModelConfig, Target, model_kind
 from tasks.core.config.sweeps import expand_models
 
 
@@ -133,6 +134,10 @@ class TrackingConfig(Section):
     current directory."""
 
 
+_FORMER_BEHAVIOUR = {"neighbours": NeighboursConfig(), "resample": None, "of": None, "intersect": False}
+"""Keys that were added after comparisons had been stored, each with the value that means the former behaviour."""
+
+
 class ExperimentConfig(Section):
     """One experiment: the config that `latentlab run` reads and the parameter of the Prefect flow."""
 
@@ -140,9 +145,15 @@ class ExperimentConfig(Section):
     """Name of the MLflow experiment. Configs with the same name share their runs."""
     dataset: DatasetConfig = DatasetConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
-    models: Annotated[dict[Name, AlsConfig], Field(min_length=1)]
+    models: Annotated[dict[Name, ModelConfig], Field(min_length=1)]
     """Models to compare, by name, such as `{"k50": {"factors": 50, "iterations": 15}}`. A list in place of a value
-    stands for one model per entry."""
+    stands for one model per entry. Or models that others have trained, such as `{"old": {"lists": "old-*.csv"}}`."""
+    of: Target | None = None
+    """Which lists are compared: the nearest users of users, the nearest items of items, or the recommendations. null:
+    all of them. Required if a model is read from files of lists."""
+    intersect: bool = False
+    """For models that are read from files: whether to compare what is left if users and items that some of them do not
+    have are removed from all lists. false: different catalogues are refused."""
     replicates: Replicates = 6
     """Number of independent seeds for each model. They separate the effect of the model from that of the random
     start. Or planned looks, such as `{"looks": [6, 8, 12], "until": "primary"}`: more seeds are trained only until the
@@ -172,7 +183,12 @@ class ExperimentConfig(Section):
             expanded, problems = expand_models(value["models"])
             if problems:
                 raise ValueError("; ".join(f"models.{name}: {message}" for name, message in problems))
-            return {**value, "models": {name: model.settings for name, model in expanded.items()}}
+            value = {**value, "models": {name: model.settings for name, model in expanded.items()}}
+            kinds = {model_kind(settings) for settings in value["models"].values()}
+            if kinds != {"als"}:
+                value = {"evaluation": None, **value}  # held-out accuracy of such a model needs a published split
+            if "als" not in kinds:
+                value = {"dataset": {"name": NO_DATA_SET}, **value}
         return value
 
     @model_validator(mode="after")
@@ -181,6 +197,24 @@ class ExperimentConfig(Section):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def trained(self) -> dict[str, AlsConfig]:
+        """The models that are trained, by name."""
+        return {name: model for name, model in self.models.items() if isinstance(model, AlsConfig)}
+
+    @property
+    def from_files(self) -> dict[str, ListFiles | FactorFiles]:
+        """The models that are read from files, by name."""
+        return {name: model for name, model in self.models.items() if not isinstance(model, AlsConfig)}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Which lists are compared: `users`, `items`, `recommendations`, or some of them."""
+        if self.of is not None:
+            return (self.of,)
+        # without interactions, nothing says what a user has already
+        return ("users", "items") if self.dataset.name == NO_DATA_SET else ("users", "items", "recommendations")
 
     @property
     def baseline(self) -> str:
@@ -202,7 +236,7 @@ class ExperimentConfig(Section):
         settings = self.model_dump(mode="json", exclude={"execution", "tracking"})
         if self.dataset.name != "file":
             settings["dataset"].pop("path")
-        for later_key, former_behaviour in (("neighbours", NeighboursConfig()), ("resample", None)):
+        for later_key, former_behaviour in _FORMER_BEHAVIOUR.items():
             if getattr(self, later_key) == former_behaviour:
                 settings.pop(later_key)
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()

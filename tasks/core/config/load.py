@@ -41,7 +41,34 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> ExperimentCo
         If the config has faults. The message lists the first 20, each with its file and line (or its override), its key
         path, what was found and what was expected.
     """
-    source = _read(Path(path))
+    return _checked(_read(Path(path)), overrides)
+
+
+def config_from(content: dict[str, Any], name: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """Check the content of a config that is in no file.
+
+    Parameters
+    ----------
+    content : dict of str to Any
+        Its keys and values. It is changed.
+    name : str
+        What messages call it.
+    overrides : sequence of str
+        See `load_config`.
+
+    Returns
+    -------
+    ExperimentConfig
+
+    Raises
+    ------
+    ConfigError
+        See `load_config`.
+    """
+    return _checked(Source(name, content), overrides)
+
+
+def _checked(source: Source, overrides: Sequence[str]) -> ExperimentConfig:
     config = None
     if isinstance(source.value, dict):
         for override in overrides:

@@ -13,6 +13,7 @@ from tasks.core.config.als import AlsConfig, SteadyStop
 from tasks.core.config.dataset import Columns, Transform
 from tasks.core.config.evaluation import SPLITS
 from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
+from tasks.core.config.file_models import FactorFiles, ListColumns, ListFiles
 from tasks.core.config.yaml_source import KeyPath, Problem, Source
 from tasks.core.formatting import did_you_mean, shortened
 
@@ -29,6 +30,8 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 """Type of pydantic's error to what was expected. For other types pydantic's own words are used."""
+_KINDS: dict[str, type[BaseModel]] = {"als": AlsConfig, "lists": ListFiles, "factors": FactorFiles}
+"""What `tasks.core.config.experiment.model_kind` returns -> section of such a model."""
 _UNIONS = (("evaluation", "split"), ("preprocess", "confidence"), ("execution", "workers"), ("replicates",))
 """Keys whose value is a tagged union: pydantic puts the tag after them in the location of an error."""
 
@@ -69,6 +72,8 @@ def _key_path(error: ErrorDetails) -> KeyPath:
     for union in _UNIONS:
         if path[: len(union)] == union:
             path = union + path[len(union) + 1 :]
+    if path[:1] == ("models",):
+        path = path[:2] + path[3:]  # the tag is the kind of the model
     for columns in (("dataset", "columns"), ("evaluation", "split", "columns")):
         if path[: len(columns)] == columns:
             return path[: len(columns) + 1]  # what follows is the type that was tried, index or name
@@ -106,7 +111,7 @@ def _valid_keys(loc: Sequence[int | str]) -> list[str]:
     if path[:2] == ("evaluation", "split") and len(path) > 2:
         section: Any = Columns if path[3:] else SPLITS[str(path[2])]
     elif path[:1] == ("models",):
-        section = SteadyStop if path[2:] == ("stop",) else AlsConfig
+        section = {"stop": SteadyStop, "columns": ListColumns}.get("".join(map(str, path[3:])), _KINDS[str(path[2])])
     elif path[:2] == ("preprocess", "confidence"):
         section = Transform
     elif path[:1] == ("replicates",):

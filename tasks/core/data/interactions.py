@@ -159,6 +159,8 @@ def _matrix_of(arrays: Any) -> "csr_array":
 
 def summarize(matrix: "csr_array") -> Summary:
     """Return the summary of a (U, I) CSR matrix."""
+    if not matrix.nnz:  # the users and items of lists that others made
+        return Summary(*matrix.shape, 0, 0.0, 0.0, 0, 0, 0, 0)
     per_user = np.diff(matrix.indptr)
     per_item = count_occurrences(matrix.indices, matrix.shape[1])
     return Summary(

@@ -1,9 +1,12 @@
 """Interactions and their held-out split, kept in the store under the digest of everything they are made from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import EvaluationConfig, FilesSplit
@@ -16,6 +19,7 @@ from tasks.core.data.readers.ratings import read_ratings
 from tasks.core.data.splits import Split, hold_out
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
+from tasks.core.types import Ids
 
 INTERACTIONS, SPLITS = "interactions", "splits"
 """Folders of the store."""
@@ -62,12 +66,15 @@ class PreparedData:
     summary : Summary
     held_out : HeldOut or None
         The split, in experiments with evaluation.
+    listed : StoredFile or None
+        Users or items that have lists in all runs, where models are read from files and some users or items have none.
     """
 
     file: StoredFile
     sha256: str
     summary: Summary
     held_out: HeldOut | None = None
+    listed: StoredFile | None = None
 
     def load(self, *, times: bool = False) -> Interactions:
         """Return the interactions.
@@ -87,6 +94,37 @@ class PreparedData:
             If the file is missing or differs from its digest.
         """
         return Interactions.load(self.file.check(), times=times)
+
+    def listed_rows(self) -> dict[str, Ids]:
+        """Return `users` or `items` -> the indexes of those that have lists, where some have none."""
+        if self.listed is None:
+            return {}
+        with np.load(self.listed.check(), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+def store_interactions(interactions: Interactions, listed: Mapping[str, Ids]) -> PreparedData:
+    """Put interactions into the store that are made from files of lists or factors.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        The users and items that are compared.
+    listed : mapping of str to (E,) int32
+        See `PreparedData.listed_rows`.
+
+    Returns
+    -------
+    PreparedData
+    """
+    file = put(INTERACTIONS, ".npz", interactions.save)
+    rows = put(INTERACTIONS, ".npz", partial(_save_rows, dict(listed))) if listed else None
+    return PreparedData(file, interactions.digest(), summarize(interactions.matrix), listed=rows)
+
+
+def _save_rows(rows: dict[str, Ids], path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **rows)
 
 
 def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredFile) -> PreparedData:

@@ -89,13 +89,13 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     workers = fits_at_a_time(config.execution.workers, runs, size)
     threads = max(cores() // workers, 1)
     sweep = {
-        (model, fitted): sweep_seconds((users, items), fitted, config.models[model], threads)
+        (model, fitted): sweep_seconds((users, items), fitted, config.trained[model], threads)
         for model, fitted in {(run.model, run.fitted_interactions(n_interactions)) for run in runs}
     }
     lists_seconds = {
         (role, factors): _lists_seconds(users, items, factors, role, listed)
         for role in {run.role for run in runs}
-        for factors in {settings.factors for settings in config.models.values()}
+        for factors in {settings.factors for settings in config.trained.values()}
     }
     fit_seconds = [
         run.settings.iterations * sweep[run.model, run.fitted_interactions(n_interactions)]
@@ -210,7 +210,7 @@ def _memory_bytes(
     matrix = 8 * n_interactions
     # the judged lists whole, and of the others what is compared
     lists = LIST_BYTES * (2 * listed[0] + listed[1]) + 4 * config.queries.n * sum(listed)
-    factors = max(settings.factors for settings in config.models.values())
+    factors = max(settings.factors for settings in config.trained.values())
     making_lists = 4 * factors * (users + items) * 3 + 3 * LIST_BYTES * max(listed)
     fit = max(run_bytes(run, size) for run in runs)
     has_ease = config.evaluation is not None and "ease" in references_for(items)

@@ -1,5 +1,6 @@
 """The fits of an experiment, and the identity of each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from tasks.core.models import als
 from tasks.core.models.seeds import run_seed
 from tasks.core.ranking import metrics
 from tasks.core.ranking.entities import Entities
+from tasks.core.types import Ids
 
 MODEL, EVALUATION, PARENT = "model", "evaluation", "parent"
 """Roles of runs: fits on all interactions, fits on the train part of the split, and their parent run."""
@@ -95,7 +97,11 @@ def split_seed(config: ExperimentConfig) -> int:
 
 
 def listed_entities(
-    config: ExperimentConfig, users: int, items: int, lost: resample.Lost | None = None
+    config: ExperimentConfig,
+    users: int,
+    items: int,
+    lost: resample.Lost | None = None,
+    listed: Mapping[str, Ids] | None = None,
 ) -> dict[str, Entities]:
     """Return the `users` and the `items` whose lists every run makes, or whose lists are compared.
 
@@ -107,6 +113,8 @@ def listed_entities(
         Numbers of users and items.
     lost : Lost, optional
         Users and items that are left out.
+    listed : mapping of str to (E,) int32, optional
+        See `tasks.core.data.prepared.PreparedData.listed_rows`.
 
     Returns
     -------
@@ -119,6 +127,8 @@ def listed_entities(
         ),
         "items": Entities.draw(items, size, queries=queries.items, seed=config.seed, side="items"),
     }
+    sizes = {"users": users, "items": items}
+    entities |= {side: Entities.only(rows, sizes[side]) for side, rows in (listed or {}).items()}
     return {side: of_side.without(lost.of(side)) for side, of_side in entities.items()} if lost else entities
 
 
@@ -186,7 +196,7 @@ def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str |
         kinds.append((EVALUATION, evaluation.replicates, of_split, None))
     runs = []
     for role, replicates, of_split, resampling in kinds:
-        for model, settings in config.models.items():
+        for model, settings in config.trained.items():
             for replicate in range(replicates):
                 seed = run_seed(config.seed, model, replicate, role)
                 identity = fit_identity(data_sha256, settings, seed, **of_split, resampling=resampling)

@@ -25,16 +25,36 @@ class Entities:
         Whether the sample includes them. False for queries that were added to it.
     population : int
         N, the number of users or items that the sample was drawn from.
+    candidates : int or None
+        Number of users or items that can be listed; None if it is the population.
     """
 
     rows: Ids
     drawn: Mask
     population: int
+    candidates: int | None = None
 
     @classmethod
     def all(cls, number: int) -> "Entities":
         """Return all users or items."""
         return cls(np.arange(number, dtype=np.int32), np.ones(number, dtype=bool), number)
+
+    @classmethod
+    def only(cls, rows: Ids, number: int) -> "Entities":
+        """Return those users or items of a number of them that have lists. They are not a sample of the others.
+
+        Parameters
+        ----------
+        rows : (E,) int32
+            Their indexes, ascending.
+        number : int
+            Of all users or items, which can be listed.
+
+        Returns
+        -------
+        Entities
+        """
+        return cls(rows, np.ones(len(rows), dtype=bool), len(rows), number)
 
     @classmethod
     def draw(cls, number: int, size: int | None, *, queries: Collection[int], seed: int, side: str) -> "Entities":
@@ -87,7 +107,7 @@ class Entities:
     @property
     def are_all(self) -> bool:
         """Whether these are all users or items, and none was added."""
-        return self.n_drawn == len(self.rows) == self.population
+        return self.n_drawn == len(self.rows) == self.population and self.candidates in (None, self.population)
 
     def of_sample(self, values: "npt.NDArray[Element]") -> "npt.NDArray[Element]":
         """Return the values (E, ...) of those that were drawn; without a copy if all were."""

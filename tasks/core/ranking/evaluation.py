@@ -1,6 +1,6 @@
 """Evaluation of scores on a held-out split: every metric, in one pass over blocks of users."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from tasks.core.data.splits import Split
 from tasks.core.ranking import beyond_accuracy, metrics
 from tasks.core.ranking.recommendations import exclude
 from tasks.core.ranking.top_n import top_n
-from tasks.core.types import Counts, Floats, OnProgress, Scores, Values
+from tasks.core.types import Counts, Floats, Ids, OnProgress, Scores, Values
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,38 @@ def evaluate(
         return block
 
     recommended = top_n(scores_and_auc, n_users, n_items, cutoffs[-1], on_progress).ids
+    evaluation = evaluate_lists(recommended, split, cutoffs)
+    return replace(evaluation, per_user={"auc": auc[evaluation.users], **evaluation.per_user})
+
+
+def evaluate_lists(recommended: Ids, split: Split, cutoffs: tuple[int, ...]) -> Evaluation:
+    """Return every metric of lists of recommendations at every cutoff, for the users who have test items.
+
+    Parameters
+    ----------
+    recommended : (U, n) int32
+        Best first, padded with -1; a user without a list has an empty one.
+    split : Split
+        The test part, and the train part that the lists were learned from. Without a train part, the metrics that
+        depend on it are left out.
+    cutoffs : tuple of int
+        Lengths of the lists, ascending.
+
+    Returns
+    -------
+    Evaluation
+        Without AUC, which depends on the order of all items.
+    """
     relevant = np.diff(split.test.indptr).astype(np.int64)
     users = np.flatnonzero(relevant)
     hits = metrics.find_hits(recommended, split.test)[users]  # (T, n)
     lists = recommended[users]
-    per_user: dict[str, Values] = {"auc": auc[users]}
+    per_user: dict[str, Values] = {}
     overall: dict[str, float] = {}
     for cutoff in cutoffs:
         per_user |= metrics.accuracy(hits, relevant[users], cutoff)
-        of_all_lists = beyond_accuracy.of_all_lists(lists[:, :cutoff], n_items)
+        of_all_lists = beyond_accuracy.of_all_lists(lists[:, :cutoff], split.test.shape[1])
         overall |= {f"{name}_at_{cutoff}": value for name, value in of_all_lists.items()}
-    return Evaluation(users, per_user | beyond_accuracy.of_each_list(lists, split.train, cutoffs), overall)
+    if split.train.nnz:
+        per_user |= beyond_accuracy.of_each_list(lists, split.train, cutoffs)
+    return Evaluation(users, per_user, overall)

@@ -1,0 +1,209 @@
+"""Models that others trained: their lists and factors are compared as those that were trained here."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.core.comparison.answers import Answer
+from tasks.tracking.artifacts import RunFiles
+from tests.command_line import CommandLine, command_line
+from tests.flows.finished_experiment import FinishedExperiment
+
+
+@pytest.fixture
+def commands(workdir: Path, empty_store: Path, api_url: str) -> CommandLine:
+    shutil.copy(empty_store, workdir / "mlflow.db")
+    return command_line(workdir, api_url)
+
+
+@pytest.fixture(scope="session")
+def exported(finished: FinishedExperiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lists and factors of the finished experiment's fits, as another library would write them."""
+    folder = tmp_path_factory.mktemp("exported")
+    for run in finished.outcome.result.runs:
+        if run.role != "model":
+            continue
+        files, name = RunFiles(finished.client, run.run_id), f"{run.model}-{run.replicate}"
+        users, items = (pd.read_parquet(files.read(f"{side}.parquet"))["raw_id"] for side in ("users", "items"))
+        neighbours = pd.read_parquet(files.read("neighbours/users.parquet"))
+        neighbours["entity"] = users.to_numpy()[neighbours["index"]]
+        neighbours["neighbour"] = users.to_numpy()[neighbours["neighbour"]]
+        columns = ["entity", "neighbour", "rank", "score"]
+        neighbours[columns].sample(frac=1, random_state=1).to_parquet(folder / f"users-{name}.parquet")
+        recommended = pd.read_parquet(files.read("recommendations.parquet"))
+        recommended["user_id"] = users.to_numpy()[recommended["index"]].astype(float)
+        recommended["item_id"] = items.to_numpy()[recommended["item"]]
+        recommended[["user_id", "item_id", "rank"]].to_csv(folder / f"recommended-{name}.csv", index=False)
+        with np.load(files.read("factors.npz")) as factors:
+            order = np.random.default_rng(run.replicate).permutation(len(users))
+            np.savez(
+                folder / f"factors-{name}.npz",
+                user_factors=factors["user_factors"][order],
+                item_factors=factors["item_factors"],
+                user_ids=users.to_numpy()[order],
+                item_ids=items.to_numpy(),
+            )
+    return folder
+
+
+def overlaps(answer: "Answer | dict[str, float]") -> list[float]:
+    values = answer if isinstance(answer, dict) else vars(answer)
+    return [values[key] for key in ("within_a", "within_b", "between", "delta", "p")]
+
+
+def answer_of(finished: FinishedExperiment, target: str) -> Answer:
+    return next(answer for answer in finished.outcome.result.answers if answer.target == target)
+
+
+def test_lists_give_the_answer_of_the_fits_that_they_come_from(
+    commands: CommandLine, exported: Path, finished: FinishedExperiment
+) -> None:
+    arguments = [f"--lists=k2={exported}/users-k2-*.parquet", f"--lists=k8={exported}/users-k8-*.parquet"]
+    result = commands.answer("compare", *arguments, "--of", "users", "--name", "nightly", "--json")
+    (answer,) = result["answers"]
+    assert overlaps(answer) == pytest.approx(overlaps(answer_of(finished, "users")))
+    assert (result["dataset"], result["summary"]["users"]) == ("none", finished.outcome.result.summary.users)
+    assert [run["content"] for run in result["files"]] == ["40 lists of 39 entries"] * 4
+    assert {row["target"] for row in result["comparison"]} == {"users"}
+    assert max(len(curve["overlap"]) for curve in result["curves"]) == 39
+
+    again = commands.answer("compare", *arguments, "--of", "users", "--name", "nightly", "--json")
+    assert (again["parent_id"], again["runs"]) == (result["parent_id"], result["runs"])
+    shown = commands.answer("show", "nightly/k8/1", "--json")
+    assert shown["params"]["files"] == f"{exported}/users-k8-1.parquet"
+    similar = commands.answer("similar", "nightly", "--user", "3", "-n", "3", "--json")
+    assert similar["models"].keys() == {"k2", "k8"}
+    assert commands.call("verify").returncode == 0
+    refused = commands.call("recommend", "nightly", "--user", "3")
+    assert refused.returncode == 2
+    assert "has neither recommendations.parquet nor factors.npz" in refused.stderr
+    assert "read from a file of other lists" in refused.stderr
+
+
+def test_factors_give_the_answers_of_the_fits_that_they_come_from(
+    commands: CommandLine, exported: Path, finished: FinishedExperiment, blocks: Path
+) -> None:
+    arguments = [f"--factors=k2={exported}/factors-k2-*.npz", f"--factors=k8={exported}/factors-k8-*.npz"]
+    with_data = commands.answer("compare", *arguments, "--interactions", str(blocks), "--name", "a", "--json")
+    assert [answer["target"] for answer in with_data["answers"]] == ["users", "items", "recommendations"]
+    for answer in with_data["answers"]:
+        # orders of equal cosines and scores aside, which depend on the order of the rows
+        assert overlaps(answer) == pytest.approx(overlaps(answer_of(finished, answer["target"])), abs=0.02)
+    assert with_data["data_sha256"] == finished.outcome.result.data_sha256
+    without = commands.answer("compare", *arguments, "--name", "b", "--json")
+    assert [answer["target"] for answer in without["answers"]] == ["users", "items"]
+    assert {row["target"] for row in without["other_similarity"]} == {"users", "items"}
+
+
+def test_models_of_both_kinds_in_one_config(
+    commands: CommandLine, exported: Path, finished: FinishedExperiment, blocks: Path
+) -> None:
+    (commands.folder / "config.yaml").write_text(
+        f"""\
+name: mixed
+of: recommendations
+dataset: {{name: file, path: {blocks}}}
+preprocess: {{min_rating: null}}
+models:
+  k2: {{factors: 2, iterations: 4}}
+  other: {{lists: "{exported}/recommended-k8-*.csv"}}
+replicates: 2
+queries: {{recommend_for: [0], recommend_n: 3}}
+comparison: {{depths: [3, 10]}}
+"""
+    )
+    result = commands.answer("run", "config.yaml", "--json")
+    assert (result["trained"], [run["model"] for run in result["files"]]) == (2, ["other", "other"])
+    assert result["data_sha256"] == finished.outcome.result.data_sha256
+    assert [answer["target"] for answer in result["answers"]] == ["recommendations", "recommend_for_0"]
+    rows = {
+        (row["a"], row["b"], row["depth"]): row["overlap"]
+        for row in result["comparison"]
+        if row["target"] == "recommendations"
+    }
+    known = {
+        (row.a, row.b, row.depth): row.overlap
+        for row in finished.outcome.result.comparison
+        if row.target == "recommendations"
+    }
+    assert rows["other", "other", 10] == pytest.approx(known["k8", "k8", 10])
+    report = Path(commands.answer("report", "mixed", "--json")["report"]).read_text()
+    assert "recommended-k8-1.csv" in report
+    assert "models are read from files" in report
+
+
+def test_accuracy_of_lists_on_a_test_file(commands: CommandLine, exported: Path) -> None:
+    lists = pd.read_csv(exported / "recommended-k8-0.csv")
+    best = lists[lists["rank"] == 1]
+    pd.DataFrame({"user": best["user_id"].astype(int), "item": best["item_id"], "rating": 5}).to_csv(
+        commands.folder / "test.csv", index=False
+    )
+    arguments = [f"--lists={model}={exported}/recommended-{model}-*.csv" for model in ("k8", "k2")]
+    command = ["compare", *arguments, "--of", "recommendations", "--test", "test.csv", "-n", "5", "--json"]
+    result = commands.answer(*command, "--set", "evaluation.cutoffs=[5]")
+    accuracy = {(row["model"], row["metric"]): row for row in result["accuracy"]}
+    assert accuracy["k8", "recall_at_5"]["replicates"] == 2
+    assert 0.5 < accuracy["k8", "recall_at_5"]["mean"] <= 1
+    assert ("k8", "auc") not in accuracy
+    assert result["reference_accuracy"] == []
+    assert set(result["left_out"].values()) == {"there are no interactions to learn from"}
+    assert result["held_out"]["test_interactions"] == len(best)
+    # run 0 of k8 recommends the test item of every user first
+    per_run = [
+        commands.answer("show", run["run_id"], "--json")["metrics"]["recall_at_5"]
+        for run in result["runs"]
+        if (run["role"], run["model"], run["replicate"]) == ("evaluation", "k8", 0)
+    ]
+    assert per_run == [1.0]
+
+
+def test_single_runs_are_described(commands: CommandLine, exported: Path) -> None:
+    arguments = [f"--lists={model}={exported}/users-{model}-0.parquet" for model in ("k2", "k8")]
+    done = commands.call("compare", *arguments, "--of", "users")
+    assert done.returncode == 0, done.stderr
+    assert "described and not tested" in " ".join(done.stdout.split())
+    assert "give two or more files of each model" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--lists=a={}/users-k2-*.parquet"], 2, "of: is missing: say what the files list"),
+        (["--lists=a={}/nothing-*.csv", "--of=users"], 2, "no file matches"),
+        (["--lists=a={}/users-k2-0.parquet", "--of=user"], 2, "did you mean 'users'"),
+        (["--lists=a", "--of=users"], 2, "expected MODEL=PATTERN"),
+        (["--factors=a={}/factors-k*.npz"], 3, "expected runs of one model, which have equal k"),
+        (["--factors=a={}/factors-k2-*.npz", "--of=recommendations"], 2, "so they need the interactions"),
+        (["--lists=a={}/users-k2-*.parquet", "--of=users", "-n", "50"], 2, "the longest list of"),
+        (["--lists=a={}/users-k2-*.parquet", "--of=users", "--test=x.csv"], 2, "lists of users have no accuracy"),
+        (["--lists=a={}/users-k2-*.parquet", "--of=users", "--depths=5,x"], 2, "comparison.depths"),
+        (["k2", "k8", "--lists=a={}/users-k2-*.parquet", "--of=users"], 2, "either runs or files"),
+        ([], 2, "expected two models A and B"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    options: list[str], code: int, message: str, commands: CommandLine, exported: Path
+) -> None:
+    before = json.loads(commands.call("runs", "--json").stdout)["runs"]
+    done = commands.call("compare", *(option.format(exported) for option in options))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in " ".join(done.stderr.split())
+    assert json.loads(commands.call("runs", "--json").stdout)["runs"] == before == []
+
+
+def test_files_cannot_be_registered(commands: CommandLine, exported: Path) -> None:
+    (commands.folder / "config.yaml").write_text(
+        f"name: x\nof: users\nmodels:\n  a: {{lists: '{exported}/users-k2-*.parquet'}}\n"
+    )
+    done = commands.call("run", "config.yaml", "--register", "name")
+    assert done.returncode == 2
+    assert "no logged model" in done.stderr
+
+
+def test_other_configs_keep_their_digest(finished: FinishedExperiment) -> None:
+    config = finished.outcome.result.config_sha256
+    assert config == finished.config.digest()
