@@ -5,6 +5,7 @@ Sentences, terminal tables, figures and the report format their values here, so 
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from tasks.core.errors import without_logins
@@ -204,6 +205,21 @@ def setting_text(value: object) -> str:
     if value is None:
         return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def examples(entries: Iterable[object]) -> str:
+    """Return the first three entries for a message, such as `'1', '2' and '3'`; their texts are cut if they are long.
+
+    Parameters
+    ----------
+    entries : iterable
+        At least one.
+
+    Returns
+    -------
+    str
+    """
+    return enumerated([shortened(str(entry)) for entry in islice(entries, 3)])
 
 
 def did_you_mean(name: str, candidates: Iterable[Any]) -> str:

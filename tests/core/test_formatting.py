@@ -13,6 +13,7 @@ from tasks.core.formatting import (
     decimals,
     did_you_mean,
     enumerated,
+    examples,
     interval,
     noise_source,
     p_statement,
@@ -125,3 +126,8 @@ def test_runs_differ_by_their_seeds_and_by_the_interactions_that_they_leave_out(
     assert (noise_source(None), beyond_noise(None)) == ("the seed", "beyond seed variance")
     assert noise_source(0.01) == "the seed and a random 1% of the interactions"
     assert beyond_noise(0.01) == "beyond what the seed and a random 1% of the interactions change"
+
+
+def test_examples_are_the_first_three_quoted_and_cut() -> None:
+    assert examples([1, "b", 3, 4]) == "'1', 'b' and '3'"
+    assert len(examples(["x" * 1000])) == 80

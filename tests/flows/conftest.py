@@ -74,6 +74,7 @@ def blocks_config(blocks: Path) -> ExperimentConfig:
         {
             "name": "blocks",
             "dataset": {"name": "file", "path": str(blocks)},
+            "preprocess": {"min_rating": 4.0},
             "models": {"k2": {"factors": 2, "iterations": 4}, "k8": {"factors": 8, "iterations": 6}},
             "replicates": 2,
             "snapshots": [2],

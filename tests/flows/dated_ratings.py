@@ -10,6 +10,7 @@ import yaml
 SWEEP: dict[str, Any] = {
     "name": "sweep",
     "dataset": {"name": "file", "path": "ratings.csv", "columns": {"user": 0, "item": 1, "rating": 2, "timestamp": 3}},
+    "preprocess": {"min_rating": 4},
     "models": {"als": {"factors": [1, 2, 4], "iterations": 3}},
     "replicates": 2,
     "snapshots": [2],

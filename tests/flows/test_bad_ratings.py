@@ -25,7 +25,7 @@ from tests.command_line import CommandLine
         ("user,item,rating\n1,1,5\n,2,5\n", "ratings.csv:3: the user id is empty"),
         ("user,item,rating\n1,1,5\n1,2\n", "ratings.csv:3: 2 columns; rating is column 2 (from 0)"),
         ("user,item,rating\n1,1,5\n1,1,4\n", "user 1 rates item 1 twice (ratings 1 and 2 of the file)"),
-        ("user,item,rating\n1,1,0\n", "a rating of 0 cannot be a confidence"),
+        ("user,item,rating\n1,1,0\n", "a rating of 0: 1 of 1 ratings are 0 or less"),
     ],
 )
 def test_a_fault_in_the_ratings_is_reported_with_its_line(offline: CommandLine, content: str, message: str) -> None:

@@ -25,6 +25,7 @@ from tests.command_line import CommandLine, answer_of, command_line
 CONFIG = """
 name: small
 dataset: {name: file, path: small.csv}
+preprocess: {min_rating: 4}
 models:
   k2: {factors: 2, iterations: 3}
   k12: {factors: 12, iterations: 6}

@@ -23,8 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def config_with(**sections: Any) -> ExperimentConfig:
+    models = {"k2": {"factors": 2, "iterations": 2}}
     return ExperimentConfig.model_validate(
-        {"name": "small", "models": {"k2": {"factors": 2, "iterations": 2}}, **sections}
+        {"name": "small", "preprocess": {"min_rating": 4}, "models": models, **sections}
     )
 
 

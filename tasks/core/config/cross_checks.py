@@ -35,6 +35,7 @@ def find_disagreements(config: _Config) -> _Disagreements:
     yield from _check_increasing(config)
     yield from _check_looks(config)
     yield from _check_dataset(config)
+    yield from _check_min_rating(config)
     yield from _check_confidence(config)
     yield from _check_split(config)
     yield from _check_layouts(config)
@@ -133,6 +134,35 @@ def _check_dataset(config: _Config) -> _Disagreements:
     for key in ("layout", "separator", "header", "columns"):
         if dataset.get(key) is not None:
             yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
+
+
+def _check_min_rating(config: _Config) -> _Disagreements:
+    """Refuse the default minimum for ratings whose scale latentlab does not know."""
+    if isinstance(preprocess := config.get("preprocess"), dict) and "min_rating" in preprocess:
+        return
+    duplicates = _value_at(config, ("preprocess", "duplicates"))
+    own_files: list[KeyPath] = [("dataset",)] if _value_at(config, ("dataset", "name")) == "file" else []
+    if own_files and _value_at(config, ("evaluation", "split", "strategy")) == "files":
+        own_files.append(("evaluation", "split"))
+    if duplicates in ("sum", "count"):
+        reason = f"`duplicates: {duplicates}` makes ratings of a scale of their own"
+    elif any(_has_ratings(_value_at(config, path)) for path in own_files):
+        reason = "a file of your own has a rating column, whose scale is not known (`columns: {rating: null}` if not)"
+    else:
+        return
+    yield (
+        ("preprocess", "min_rating"),
+        f"is missing, and {reason}; `preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point "
+        "scale",
+    )
+
+
+def _has_ratings(file: Any) -> bool:
+    """Return whether a section that describes a file says that it has a column of ratings."""
+    if not isinstance(file, dict) or file.get("layout") == "lists":
+        return False
+    columns = file.get("columns")
+    return not isinstance(columns, dict) or columns.get("rating", "") is not None
 
 
 def _check_confidence(config: _Config) -> _Disagreements:

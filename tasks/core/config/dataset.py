@@ -1,6 +1,6 @@
 """The sections `dataset` and `preprocess`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
@@ -11,6 +11,9 @@ NO_DATA_SET = "none"
 Layout = Literal["pairs", "lists"]
 Separator = Annotated[str, StringConstraints(min_length=1, max_length=8)]
 Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_length=1)]
+_ADDED_LATER = {"negative": "error"}
+"""Keys of `preprocess` that were added after data had been stored, each with the value that means the former
+behaviour."""
 
 
 class Columns(Section):
@@ -72,13 +75,33 @@ class PreprocessConfig(Section):
     """How ratings become the matrix of interactions."""
 
     min_rating: float | None = 4.0
-    """Smallest rating that is kept. null: all ratings are kept."""
-    duplicates: Literal["error", "last"] = "error"
+    """Smallest rating that is kept. null: all ratings are kept. Must be given for `name: file` if the file or the test
+    file has ratings, and with `duplicates: sum` or `count`: the default, 4, is for five-point scales."""
+    duplicates: Literal["error", "last", "sum", "max", "count"] = "error"
     """What to do if a user rated an item more than once. error: refuse the file. last: keep the last rating, by
-    timestamp if there are timestamps, else by line."""
+    timestamp if there are timestamps, else by line. sum, max: the sum or the largest of the ratings. count: the number
+    of lines, as for a log of plays or clicks. The latest timestamp is kept."""
     confidence: Confidence = "rating"
     """Values in the matrix. rating: the rating. binary: 1. Or a transform of the rating. ALS weights an interaction by
     the `alpha` of the model times this value."""
     k_core: Annotated[int, Field(ge=1)] | None = None
     """Drop users and items that have fewer interactions than this, repeatedly, until every remaining user and item has
     at least this many. null: none are dropped."""
+    negative: Literal["error", "drop"] = "error"
+    """What to do with ratings of 0 or less that `min_rating` keeps. error: refuse them, because every interaction
+    counts as liked. drop: leave them out. See docs/evaluation.md."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that decide the interactions.
+
+        Stored interactions, splits and comparisons are found again by a digest of these settings. Hence the rule: a key
+        that is added later is left out while it has the value that means the former behaviour. `_ADDED_LATER` lists
+        these keys.
+
+        Returns
+        -------
+        dict of str to Any
+            Key to value, in the order of the fields.
+        """
+        settings = self.model_dump()
+        return {key: value for key, value in settings.items() if key not in _ADDED_LATER or value != _ADDED_LATER[key]}

@@ -193,7 +193,9 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _refuse_disagreements(self) -> "ExperimentConfig":
-        problems = [f"{'.'.join(map(str, path))}: {message}" for path, message in find_disagreements(self.model_dump())]
+        # only what was given: some checks are about keys that are left out
+        given = self.model_dump(exclude_unset=True)
+        problems = [f"{'.'.join(map(str, path))}: {message}" for path, message in find_disagreements(given)]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -234,6 +236,7 @@ class ExperimentConfig(Section):
         added later must be left out of the digest while it has the value that means the former behaviour.
         """
         settings = self.model_dump(mode="json", exclude={"execution", "tracking"})
+        settings["preprocess"] = self.preprocess.identity()
         if self.dataset.name != "file":
             settings["dataset"].pop("path")
         for later_key, former_behaviour in _FORMER_BEHAVIOUR.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.data.filters import RatingCounts
 from tasks.core.types import Counts, Mask, Values
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Interactions:
         None if the data set has no titles.
     times : (nnz,) float64 or None
         The timestamp of each stored value, in the order of matrix.data. None if the data set has no timestamps.
+    counts : RatingCounts or None
+        Ratings that were read, and dropped. None for a file that an earlier version stored.
     """
 
     matrix: "csr_array"
@@ -41,11 +44,12 @@ class Interactions:
     item_ids: npt.NDArray[Any]
     item_titles: npt.NDArray[np.str_] | None
     times: Values | None = None
+    counts: RatingCounts | None = None
 
     def digest(self) -> str:
         """Return the sha256 of everything that a fit depends on, equal on every machine.
 
-        Timestamps are left out: only splits use them.
+        Timestamps are left out: only splits use them. So are the counts: dropped ratings change no fit.
         """
         hasher = hashlib.sha256()
         titles = self.item_titles if self.item_titles is not None else np.array([], dtype=np.str_)
@@ -66,6 +70,8 @@ class Interactions:
             arrays["item_titles"] = self.item_titles
         if self.times is not None:
             arrays["times"] = self.times
+        if self.counts is not None:
+            arrays["counts"] = self.counts.array()
         save_matrix(self.matrix, path, **arrays)
 
     @classmethod
@@ -90,6 +96,7 @@ class Interactions:
                 arrays["item_ids"],
                 arrays.get("item_titles"),
                 arrays.get("times") if times else None,
+                RatingCounts.of_array(arrays["counts"]) if "counts" in arrays else None,
             )
 
     def users_frame(self) -> "pd.DataFrame":

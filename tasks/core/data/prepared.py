@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import EvaluationConfig, FilesSplit
 from tasks.core.data import preprocessing, splits
+from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import Interactions, Summary, load_matrix, save_matrix, summarize
 from tasks.core.data.locate import locate
 from tasks.core.data.preprocessing import build
@@ -27,6 +28,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class PublishedTest:
+    """What is known of a published test file.
+
+    Attributes
+    ----------
+    ratings : RatingCounts
+        Its ratings, and those of them that were dropped.
+    users, items : int
+        How many of its users and items are not in the train part.
+    by_numbers : bool
+        See `tasks.core.data.published_split.PublishedSplit`.
+    """
+
+    ratings: RatingCounts
+    users: int
+    items: int
+    by_numbers: bool
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """A split in the store.
 
@@ -36,11 +57,14 @@ class HeldOut:
         Matrices, see `tasks.core.data.splits.Split`.
     sha256 : str
         Digest of everything that decides the split.
+    published : PublishedTest or None
+        Only where the test part is a published file.
     """
 
     train: StoredFile
     test: StoredFile
     sha256: str
+    published: PublishedTest | None = None
 
     def load(self) -> Split:
         """Return the split.
@@ -68,6 +92,8 @@ class PreparedData:
         The split, in experiments with evaluation.
     listed : StoredFile or None
         Users or items that have lists in all runs, where models are read from files and some users or items have none.
+    ratings : RatingCounts or None
+        Ratings that were read, and dropped; None if that is not known.
     """
 
     file: StoredFile
@@ -75,6 +101,7 @@ class PreparedData:
     summary: Summary
     held_out: HeldOut | None = None
     listed: StoredFile | None = None
+    ratings: RatingCounts | None = None
 
     def load(self, *, times: bool = False) -> Interactions:
         """Return the interactions.
@@ -148,13 +175,16 @@ def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredF
     DataError
         See `read_ratings` and `build`.
     """
-    key = combined_sha256(ratings.sha256, _reading(dataset), settings.model_dump(), preprocessing.ALGORITHM)
+    key = combined_sha256(ratings.sha256, _reading(dataset), settings.identity(), preprocessing.ALGORITHM)
     file = recall(INTERACTIONS, key)
-    if file is None:
+    interactions = Interactions.load(file.check()) if file else None
+    # an earlier version stored no counts, and did not refuse all that is refused now
+    if file is None or interactions is None or interactions.counts is None:
+        del interactions  # before others are made
         file = put(INTERACTIONS, ".npz", build(read_ratings(dataset, ratings), settings).save)
         remember(INTERACTIONS, key, file)
-    interactions = Interactions.load(file.check())
-    return PreparedData(file, interactions.digest(), summarize(interactions.matrix))
+        interactions = Interactions.load(file.check())
+    return PreparedData(file, interactions.digest(), summarize(interactions.matrix), ratings=interactions.counts)
 
 
 def with_split(
@@ -194,22 +224,41 @@ def with_split(
         published = DatasetConfig(name="file", path=config.test, **config.model_dump(exclude={"strategy", "test"}))
         test_file = _naming_the_test_file(partial(locate, published))
     key = combined_sha256(
-        *(data.sha256, ratings.sha256, _reading(dataset), settings.model_dump(), test_file and test_file.sha256),
+        *(data.sha256, ratings.sha256, _reading(dataset), settings.identity(), test_file and test_file.sha256),
         *(config.model_dump(exclude={"test"}), evaluation.part, seed, splits.ALGORITHM),
     )
     train, test = (recall(SPLITS, f"{key}-{part}") for part in ("train", "test"))
-    if train is None or test is None:
+    known = _load_published(test, data.summary) if test else None
+    # as for interactions, an earlier version stored no counts
+    if train is None or test is None or (published and known is None):
+        arrays: dict[str, Any] = {}
+        split: Split
         if isinstance(config, FilesSplit) and published and test_file:
             located = test_file
-            test_ratings = _naming_the_test_file(lambda: published_test(read_ratings(published, located), settings))
-            split = split_of_files(data.load(times=True), test_ratings, config)
+            filtered = _naming_the_test_file(lambda: published_test(read_ratings(published, located), settings))
+            split = split_of_files(data.load(times=True), filtered, config)
+            arrays = {"counts": filtered.counts.array(), "by_numbers": np.array(split.by_numbers)}
         else:
             assert not isinstance(config, FilesSplit)
             split = hold_out(data.load(times=True), config, seed=seed, validation=evaluation.part == "validation")
-        train, test = (put(SPLITS, ".npz", partial(save_matrix, matrix)) for matrix in (split.train, split.test))
+        train = put(SPLITS, ".npz", partial(save_matrix, split.train))
+        test = put(SPLITS, ".npz", partial(save_matrix, split.test, **arrays))
         remember(SPLITS, f"{key}-train", train)
         remember(SPLITS, f"{key}-test", test)
-    return replace(data, held_out=HeldOut(train, test, key))
+        known = _load_published(test, data.summary)
+    # earlier versions matched ids as text only: what they evaluated under `key` is another split
+    sha256 = combined_sha256(key, "ids matched as numbers") if known and known.by_numbers else key
+    return replace(data, held_out=HeldOut(train, test, sha256, known))
+
+
+def _load_published(test: StoredFile, train: Summary) -> PublishedTest | None:
+    """Return what is stored with a published test part; None if there is nothing."""
+    with np.load(Path(test.path), allow_pickle=False) as arrays:
+        if "counts" not in arrays:
+            return None
+        users, items = arrays["shape"].tolist()
+        ratings = RatingCounts.of_array(arrays["counts"])
+        return PublishedTest(ratings, users - train.users, items - train.items, bool(arrays["by_numbers"]))
 
 
 def _reading(dataset: DatasetConfig) -> dict[str, object]:

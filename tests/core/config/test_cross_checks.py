@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.core.config.small_config import SMALL, Faults
+from tasks.core.config.experiment import ExperimentConfig
+from tests.core.config.small_config import SMALL, Faults, Load
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,70 @@ def test_disagreement_is_one_fault(text: str, words: list[str], faults: Faults) 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("dataset: {name: file}\n", "c.yaml:4: dataset: `name: file` needs a `path`"),
+        ("dataset: {name: file, layout: lists}\n", "c.yaml:4: dataset: `name: file` needs a `path`"),
         ("dataset: {name: x, header: false}\n", "c.yaml:4: dataset.header: is for `name: file` only"),
     ],
 )
 def test_dataset_keys_must_match_its_name(text: str, line: str, faults: Faults) -> None:
     (fault,) = faults(SMALL + text)
     assert fault.startswith(line)
+
+
+FILE = "dataset: {name: file, path: r.csv}"
+NO_RATINGS = "dataset: {name: file, path: r.csv, columns: {rating: null}}"
+TEST_FILE = "evaluation: {split: {strategy: files, test: t.csv}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (FILE, "a file of your own has a rating column"),
+        (f"{FILE}\npreprocess: {{}}", "a file of your own has a rating column"),
+        ("dataset: {name: file, path: r.csv, columns: {user: 0}}", "a file of your own has a rating column"),
+        (f"{NO_RATINGS}\n{TEST_FILE}", "a file of your own has a rating column"),
+        (
+            f"{NO_RATINGS}\npreprocess: {{duplicates: count}}",
+            "`duplicates: count` makes ratings of a scale of their own",
+        ),
+        ("preprocess: {duplicates: sum}", "`duplicates: sum` makes ratings of a scale of their own"),
+    ],
+)
+def test_the_minimum_of_ratings_of_an_unknown_scale_must_be_given(text: str, reason: str, faults: Faults) -> None:
+    (line,) = faults(f"{SMALL}{text}\n")
+    assert f"preprocess.min_rating: is missing, and {reason}" in line
+    assert "`preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point scale" in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        NO_RATINGS,
+        "dataset: {name: file, path: r.txt, layout: lists}",
+        "preprocess: {duplicates: max}",
+        f"{NO_RATINGS}\nevaluation: {{split: {{strategy: files, test: t.csv, columns: {{rating: null}}}}}}",
+        TEST_FILE,
+    ],
+)
+def test_the_minimum_has_a_default_where_it_cannot_mislead(text: str, load: Load) -> None:
+    assert load(f"{SMALL}{text}\n").preprocess.min_rating == 4
+
+
+@pytest.mark.parametrize("value", ["null", "4", "0.5"])
+def test_a_minimum_that_is_given_is_enough(value: str, load: Load) -> None:
+    """From the file or from --set, and after the config was resolved, as it is stored."""
+    written = load(f"{SMALL}{FILE}\npreprocess: {{min_rating: {value}}}\n")
+    assert load(f"{SMALL}{FILE}\n", f"preprocess.min_rating={value}") == written
+    assert load(written.to_yaml()) == written
+
+
+def test_parameters_of_a_flow_are_checked_too() -> None:
+    parameters = {"name": "x", "models": {"k2": {"factors": 2, "iterations": 3}}}
+    dataset = {"name": "file", "path": "r.csv"}
+    with pytest.raises(ValueError, match=r"preprocess\.min_rating: is missing"):
+        ExperimentConfig.model_validate({**parameters, "dataset": dataset})
+    resolved = ExperimentConfig.model_validate({**parameters, "dataset": dataset, "preprocess": {"min_rating": None}})
+    assert ExperimentConfig.model_validate_json(resolved.model_dump_json()) == resolved
 
 
 def test_key_of_own_files_needs_name_file(faults: Faults) -> None:

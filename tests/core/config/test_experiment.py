@@ -130,8 +130,12 @@ class TestDigest:
         digests = {load(TWO, f"replicates={value}").digest() for value in replicates}
         assert len(digests) == len(replicates)
 
+    def test_ignores_a_later_key_with_the_value_of_the_former_behaviour(self, load: Load) -> None:
+        assert load(SMALL, "preprocess.negative=error").digest() == load(SMALL).digest()
+        assert load(SMALL, "preprocess.negative=drop").digest() != load(SMALL).digest()
+
     def test_changes_with_the_path_of_an_own_file(self, load: Load) -> None:
-        own_file = SMALL + "dataset: {name: file, path: a.csv}\n"
+        own_file = SMALL + "dataset: {name: file, path: a.csv}\npreprocess: {min_rating: 4}\n"
         assert load(own_file).digest() != load(own_file, "dataset.path=b.csv").digest()
 
     def test_is_the_same_after_json_and_with_a_written_default(self, load: Load) -> None:

@@ -10,7 +10,7 @@ from tests.core.config.small_config import SMALL, Faults
     [
         ("evaluation: {k: 5}\n", "c.yaml:4: evaluation.k: unknown key; allowed keys: split, part, replicates, cutoffs"),
         (
-            "dataset: {name: file, path: r.csv, columns: {usr: 0}}\n",
+            "dataset: {name: file, path: r.csv, columns: {usr: 0, rating: null}}\n",
             "c.yaml:4: dataset.columns.usr: unknown key; did you mean 'user'?",
         ),
         ("queries: [10]\n", "c.yaml:4: queries: found [10]; expected keys and values"),
@@ -70,5 +70,5 @@ def test_model_named_like_a_type_keeps_its_key_path(faults: Faults) -> None:
 
 
 def test_column_that_is_neither_index_nor_name_is_one_fault(faults: Faults) -> None:
-    own_file = SMALL + "dataset: {name: file, path: r.csv}\n"
+    own_file = SMALL + "dataset: {name: file, path: r.csv}\npreprocess: {min_rating: 4}\n"
     assert len(faults(own_file, "dataset.columns.user=-1")) == 1

@@ -1,13 +1,16 @@
 """Interactions and their split in the store: when they are made again, and what is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tasks.core.data.prepared import INTERACTIONS, SPLITS
+from tasks.core.data.filters import RatingCounts
+from tasks.core.data.prepared import INTERACTIONS, SPLITS, PublishedTest
 from tasks.core.errors import DataError
+from tasks.core.files import StoredFile, put
 from tests.core.data.prepared_example import hold_out_file, prepare_file, write_ratings
 
 LAST: dict[str, Any] = {"split": {"strategy": "leave_last"}}
@@ -63,6 +66,31 @@ def test_damaged_interactions_are_refused_and_then_made_again(ratings: Path) -> 
     assert data.load().digest() == data.sha256
 
 
+def test_dropped_ratings_are_remembered(ratings: Path) -> None:
+    text = ratings.read_text()
+    ratings.write_text(text + "0,99,1,0,0\n")
+    n = len(text.splitlines()) - 1
+    for _ in range(2):
+        assert prepare_file(ratings).ratings == RatingCounts(n + 1, min_rating=1)
+
+
+def without_counts(file: StoredFile) -> None:
+    """Make a stored matrix as an earlier version did: without counts, and recorded under the same keys."""
+    folder = Path(file.path).parent
+    with np.load(file.path) as arrays:
+        kept = {name: arrays[name] for name in arrays if name not in ("counts", "by_numbers")}
+    stored = put(folder.name, ".npz", lambda path: np.savez(path.open("wb"), **kept))
+    for record in (folder / "made-from").iterdir():
+        if Path(file.path).name in record.read_text():
+            record.write_text(json.dumps({"name": Path(stored.path).name}))
+
+
+def test_interactions_that_an_earlier_version_stored_are_made_again_with_their_counts(ratings: Path) -> None:
+    data = prepare_file(ratings)
+    without_counts(data.file)
+    assert prepare_file(ratings) == data
+
+
 # Splits
 
 
@@ -112,16 +140,38 @@ def test_a_damaged_or_missing_split_is_refused_and_then_made_again(ratings: Path
 def test_a_published_test_file_is_the_test_part_of_all_interactions(ratings: Path, tmp_path: Path) -> None:
     """The split depends on the content of the test file, not on its path."""
     test_file = tmp_path / "test.csv"
-    test_file.write_text("user,item,rating\n0,new,5\n3,new,4\n4,new,1\n")
+    test_file.write_text("user,item,rating\n99,1,5\n0,new,5\n3,new,4\n4,new,1\n")
     held_out = hold_out_file(ratings, split={"strategy": "files", "test": str(test_file)})
     split = held_out.load()
     assert split.train.nnz == prepare_file(ratings).summary.interactions
-    assert np.unique(split.test.tocoo().coords[1]).tolist() == [15]  # a new item, after the 15 of the train part
-    assert split.test.nnz == 2  # the rating of 1 is below min_rating
+    users, items = split.test.tocoo().coords
+    # the new user and the new item come after the 20 users and the 15 items of the train part
+    assert (users.tolist().count(20), items.tolist().count(15)) == (1, 2)
+    assert split.test.nnz == 3  # the rating of 1 is below min_rating
+    assert held_out.published == PublishedTest(RatingCounts(4, min_rating=1), 1, 1, by_numbers=False)
     renamed = test_file.rename(tmp_path / "renamed.csv")
     assert hold_out_file(ratings, split={"strategy": "files", "test": str(renamed)}) == held_out
-    renamed.write_text("user,item,rating\n0,new,5\n")
+    renamed.write_text("user,item,rating\n0,new,5\n99,1,5\n")
     assert hold_out_file(ratings, split={"strategy": "files", "test": str(renamed)}).sha256 != held_out.sha256
+
+
+def test_a_published_split_that_an_earlier_version_stored_is_made_again(ratings: Path, tmp_path: Path) -> None:
+    test_file = tmp_path / "test.csv"
+    test_file.write_text("user,item,rating\n99,1,5\n0,new,5\n")
+    held_out = hold_out_file(ratings, split={"strategy": "files", "test": str(test_file)})
+    without_counts(held_out.test)
+    assert hold_out_file(ratings, split={"strategy": "files", "test": str(test_file)}) == held_out
+
+
+def test_ids_that_meet_as_numbers_give_a_split_of_another_digest(ratings: Path, tmp_path: Path) -> None:
+    """Earlier versions evaluated a split without a common user under the digest of the settings and the files."""
+    test_file = tmp_path / "test.csv"
+    test_file.write_text("user,item,rating\n0.0,99.0,5\n99.0,1.0,5\n")
+    held_out = hold_out_file(ratings, split={"strategy": "files", "test": str(test_file)})
+    (record,) = (Path(held_out.test.path).parent / "made-from").glob("*-test.json")
+    assert held_out.published == PublishedTest(RatingCounts(2), 1, 1, by_numbers=True)
+    assert held_out.sha256 != record.name.removesuffix("-test.json")
+    assert hold_out_file(ratings, split={"strategy": "files", "test": str(test_file)}) == held_out
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,7 @@ class TestBuild:
         ("rows", "settings", "message"),
         [
             (ROWS, {"min_rating": 6}, "no rating is at least min_rating 6: ratings go from 1 to 5"),
-            ([("a", 1, 0.0)], {"min_rating": None}, "a rating of 0 cannot be a confidence"),
-            ([("a", 1, -1.0)], {"min_rating": None}, "a rating of -1 cannot be a confidence"),
-            ([("a", 1, 1e39)], {}, "cannot be a confidence"),
+            ([("a", 1, 1e39)], {}, "a rating of 1e\\+39 cannot be a confidence, .* use confidence: binary"),
         ],
     )
     @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
@@ -114,8 +112,14 @@ class TestBuild:
         with pytest.raises(DataError, match=message):
             build_rows(rows, **settings)
 
-    def test_negative_ratings_are_accepted_if_confidence_is_binary(self) -> None:
-        assert build_rows([("a", 1, -1.0)], min_rating=None, confidence="binary").matrix.nnz == 1
+    def test_titles_of_no_item_are_refused_with_both_spellings(self) -> None:
+        ratings = ratings_of([("a", "1.0", 5.0), ("a", "2.0", 4.0)], {1: "One", 2: "Two"})
+        with pytest.raises(DataError, match=r"items?: item ids are such as '1.0' and '2.0', .* such as '1' and '2'"):
+            build(ratings, PreprocessConfig())
+
+    def test_items_without_titles_may_be_all_that_is_left(self) -> None:
+        interactions = build(ratings_of([("a", 1, 5.0), ("a", 2, 1.0)], {2: "Two"}), PreprocessConfig())
+        assert interactions.items_frame()["title"].tolist() == [""]
 
 
 class TestTimes:
@@ -163,9 +167,9 @@ class TestKCore:
 class TestConfidence:
     def test_the_first_unusable_rating_is_named_whatever_its_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(preprocessing, "BLOCK_INTERACTIONS", 2)
-        with pytest.raises(DataError, match="a rating of -3 cannot be a confidence"):
+        with pytest.raises(DataError, match=r"a rating of 3e\+39 cannot be a confidence"):
             build_rows(
-                [("a", item, rating) for item, rating in enumerate([1.0, 2.0, 3.0, -3.0, -4.0])], min_rating=None
+                [("a", item, rating) for item, rating in enumerate([1.0, 2.0, 3.0, 3e39, 4e39])], min_rating=None
             )
 
     @pytest.mark.parametrize(
@@ -185,9 +189,9 @@ class TestConfidence:
         interactions = build_rows([("a", 1), ("b", 2)], confidence={"transform": "linear", "alpha": 40.0})
         assert interactions.matrix.data.tolist() == [41, 41]
 
-    def test_a_negative_confidence_is_refused_and_its_rating_is_named(self) -> None:
-        with pytest.raises(DataError, match=r"a rating of -2 \(made into -1\) cannot be a confidence"):
-            build_rows([("a", 1, -2.0)], min_rating=None, confidence={"transform": "linear", "alpha": 1.0})
+    def test_the_confidence_that_a_rating_is_made_into_is_named(self) -> None:
+        with pytest.raises(DataError, match=r"a rating of 1e\+30 \(made into inf\) cannot be a confidence"):
+            build_rows([("a", 1, 1e30)], confidence={"transform": "linear", "alpha": 1e10})
 
 
 def digest_of(config: DatasetConfig, min_rating: float | None) -> str:

@@ -9,8 +9,9 @@ from scipy.sparse import csr_array
 
 from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.config.evaluation import FilesSplit
+from tasks.core.data.filters import FilteredRatings, RatingCounts
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.published_split import published_test, split_of_files
+from tasks.core.data.published_split import PublishedSplit, published_test, split_of_files
 from tasks.core.errors import DataError
 from tests.core.data.helpers import Row, ratings_of
 
@@ -18,11 +19,13 @@ TRAIN = Interactions(
     csr_array(np.array([[5, 0, 4], [0, 3, 0]], dtype=np.float32)), np.array(["a", "b"]), np.array([10, 20, 30]), None
 )
 
+TEST_FILE = FilesSplit(strategy="files", test="test.tsv")
+
 
 def split_with(test_rows: Sequence[Row], **settings: Any) -> tuple[csr_array, csr_array]:
     """Return the parts of the split whose test file has the rows."""
     test_ratings = published_test(ratings_of(test_rows), PreprocessConfig(**settings))
-    split = split_of_files(TRAIN, test_ratings, FilesSplit(strategy="files", test="test.tsv"))
+    split = split_of_files(TRAIN, test_ratings, TEST_FILE)
     return split.train, split.test
 
 
@@ -57,9 +60,80 @@ def test_an_interaction_of_both_parts_is_refused() -> None:
 def test_duplicates_are_refused_or_resolved() -> None:
     with pytest.raises(DataError, match="twice"):
         split_with([("a", 20), ("a", 20)])
-    assert split_with([("a", 20), ("a", 20)], duplicates="last")[1].nnz == 1
+    for how in ("last", "max", "count"):
+        assert split_with([("a", 20), ("a", 20)], duplicates=how, min_rating=None)[1].nnz == 1
 
 
 def test_a_test_file_without_ratings_that_count_is_refused() -> None:
-    with pytest.raises(DataError, match=r"test\.tsv holds no interaction that counts"):
+    with pytest.raises(DataError, match=r"no rating is at least min_rating 4: ratings go from 1 to 1"):
         split_with([("a", 20, 1.0)], min_rating=4.0)
+
+
+def test_a_test_file_without_a_rating_is_refused() -> None:
+    """A file of users without items can be read."""
+    empty = ratings_of([("a", 20)]).frame.iloc[:0]
+    with pytest.raises(DataError, match=r"test\.tsv holds no interaction"):
+        split_of_files(TRAIN, FilteredRatings(empty, RatingCounts(0)), TEST_FILE)
+
+
+# Ids that do not match
+
+
+def ids(*pairs: tuple[str, str]) -> Interactions:
+    """Return interactions of users and items, one for each pair of ids."""
+    users, items = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
+    matrix = np.zeros((len(users), len(items)), dtype=np.float32)
+    for user, item in pairs:
+        matrix[users.index(user), items.index(item)] = 1
+    return Interactions(csr_array(matrix), np.array(users), np.array(items), None)
+
+
+def split_of(train: Interactions, rows: Sequence[Row]) -> PublishedSplit:
+    return split_of_files(train, published_test(ratings_of(rows), PreprocessConfig()), TEST_FILE)
+
+
+def test_numbers_that_are_equal_meet_in_either_file() -> None:
+    by_integers, by_floats = ids(("0", "10"), ("1", "20")), ids(("0.0", "10.0"), ("1.0", "20.00"))
+    for train, rows in [(by_integers, [("0.0", "20.0"), ("2.0", "10.0")]), (by_floats, [("0", "20"), ("2", "10")])]:
+        split = split_of(train, rows)
+        assert split.test.toarray().tolist() == [[0, 1], [0, 0], [1, 0]]
+        assert split.by_numbers
+
+
+def test_numbers_with_a_fraction_meet_without_needless_zeros() -> None:
+    assert split_of(ids(("1.5", "1"), ("2", "2")), [("1.50", "2")]).test.toarray().tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("train", "row"),
+    [(("007", "1"), ("7", "2")), (("1", "1"), ("1.0", "2")), (("1e0", "1"), ("1", "2"))],
+    ids=["leading zeros", "both spellings in one file", "not plain digits"],
+)
+def test_ids_that_are_not_all_different_plain_numbers_are_texts(train: tuple[str, str], row: tuple[str, str]) -> None:
+    others = [("1.0", "3"), ("x", "2")] if row[0] == "1.0" else [("x", "2")]
+    split = split_of(ids(train, *others), [row, ("x", "1")])
+    assert not split.by_numbers
+    assert split.test.shape[0] == len(others) + 1 + (row[0] != "1.0")
+
+
+def test_the_same_spelling_in_both_files_is_no_match_of_numbers() -> None:
+    assert not split_of(ids(("1.0", "1"), ("2.0", "2")), [("1.0", "2")]).by_numbers
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("u1", 10), ("u2", 20)], r"none of its 2 users is in the train part; they are such as 'u1' and 'u2', and"),
+        ([("a", "i10")], r"none of its 1 items is in .* such as 'i10', and those of the train part such as '10', '20'"),
+    ],
+)
+def test_a_test_file_that_shares_no_user_or_no_item_is_refused(rows: list[Row], message: str) -> None:
+    with pytest.raises(DataError, match=rf"^evaluation.split.test: test.tsv: {message}.*write the ids of the two"):
+        split_with(rows)
+
+
+def test_dislikes_of_a_test_file_are_refused_or_dropped() -> None:
+    rows: list[Row] = [("a", 20, 1.0), ("b", 10, -1.0)]
+    with pytest.raises(DataError, match="a rating of -1: 1 of 2 ratings are 0 or less"):
+        split_with(rows, min_rating=None)
+    assert split_with(rows, min_rating=None, negative="drop")[1].nnz == 1

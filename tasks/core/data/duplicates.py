@@ -1,0 +1,167 @@
+"""Several ratings of an item by the same user, made into one."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.config.dataset import PreprocessConfig
+from tasks.core.errors import DataError
+from tasks.core.types import Ids, Mask
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_array
+
+
+def resolve_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.DataFrame":
+    """Return one rating for each pair of user and item.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        See `tasks.core.data.readers.ratings.Ratings`.
+    config : PreprocessConfig
+        With `duplicates: last`, the rating with the latest timestamp is kept; of several with this timestamp, or if
+        there are no timestamps, the last in the file. With `sum`, `max` and `count`, the rating becomes the sum or the
+        largest of the ratings or the number of rows, in the row of the pair that comes first in the file, and the
+        timestamp is the latest one. Without ratings, each row counts as 1.
+
+    Returns
+    -------
+    pd.DataFrame
+        Rows in the file's order. With `sum` and `count` it always has ratings.
+
+    Raises
+    ------
+    DataError
+        If a user rates an item twice, and `config.duplicates` is `error`.
+    """
+    how = config.duplicates
+    if how == "count" or (how == "sum" and "rating" not in frame):
+        frame = frame.assign(rating=np.ones(len(frame)))
+    n_users, n_items = (len(frame[side].cat.categories) for side in ("user", "item"))
+    matrix = row_numbers(frame, np.arange(n_users), np.arange(n_items))
+    if matrix.has_canonical_format:  # no column twice in a row: no duplicates
+        return frame
+    # From here on only the duplicates' rows of the frame are sorted, which are few as a rule.
+    repeats = np.flatnonzero(np.diff(matrix.indices) == 0)
+    repeats = repeats[~np.isin(repeats + 1, matrix.indptr)]  # the end of a matrix row and the start of the next
+    rows = np.unique(matrix.data[np.concatenate([repeats, repeats + 1])])
+    del matrix, repeats
+    users, items = (frame[side].cat.codes.to_numpy()[rows] for side in ("user", "item"))
+    pairs = users.astype(np.int64) * n_items + items
+    if how in ("sum", "max", "count"):
+        return _merge(frame, rows, pairs, how)
+    order = np.argsort(pairs, kind="stable")
+    if "timestamp" in frame:
+        order = np.lexsort((frame["timestamp"].to_numpy()[rows], pairs))
+    replaced = np.flatnonzero(pairs[order][1:] == pairs[order][:-1])  # each of these has a later rating after it
+    if how == "error":
+        row_pairs = np.sort(rows[order[np.stack([replaced, replaced + 1])]], axis=0)
+        first, second = row_pairs[:, np.argmin(row_pairs[1])].tolist()
+        user, item = frame["user"].iloc[first], frame["item"].iloc[first]
+        raise DataError(
+            f"user {user} rates item {item} twice (ratings {first + 1} and {second + 1} of the file), and "
+            f"{len(replaced)} such repeats in all; preprocess.duplicates: last keeps the last of each, and sum, max or "
+            "count merges them"
+        )
+    keep = np.ones(len(frame), dtype=bool)
+    keep[rows[order[replaced]]] = False
+    return select_rows(frame, keep)
+
+
+def _merge(frame: "pd.DataFrame", rows: npt.NDArray[Any], pairs: npt.NDArray[Any], how: str) -> "pd.DataFrame":
+    """Return the frame with one row for each pair of user and item.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Ratings.
+    rows : (d,) int
+        Rows whose pair has several, in ascending order.
+    pairs : (d,) int64
+        A number for the pair of each.
+    how : str
+        `sum`, `max` or `count`.
+
+    Returns
+    -------
+    pd.DataFrame
+    """
+    _, first, group = np.unique(pairs, return_index=True, return_inverse=True)
+    merged = {}
+    for name in {"rating", "timestamp"} & set(frame):
+        column = frame[name].to_numpy().copy()
+        if name == "rating" and how != "max":  # bincount adds in the file's order, on every machine alike
+            values = np.bincount(group, weights=column[rows])
+        else:
+            values = np.full(len(first), -np.inf)
+            np.maximum.at(values, group, column[rows])
+        column[rows[first]] = values
+        merged[name] = column
+    keep = np.ones(len(frame), dtype=bool)
+    keep[np.delete(rows, first)] = False
+    return select_rows(frame.assign(**merged), keep)
+
+
+def select_rows(frame: "pd.DataFrame", selected: Mask) -> "pd.DataFrame":
+    """Return the selected rows of a frame.
+
+    pandas' own selection copies the frame even if all rows are selected, and adds an index of 8 bytes a row.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Of n rows.
+    selected : (n,) bool
+        Which of them are kept.
+
+    Returns
+    -------
+    pd.DataFrame
+    """
+    import pandas as pd
+
+    return frame if selected.all() else pd.DataFrame({name: frame[name].array[selected] for name in frame}, copy=False)
+
+
+def row_numbers(frame: "pd.DataFrame", users: npt.NDArray[Any], items: npt.NDArray[Any]) -> "csr_array":
+    """Return a users x items CSR matrix whose values are the numbers of the frame's rows.
+
+    A pair of user and item that has several rows has several entries. Sorting all rows, or a key of 8 bytes a row,
+    would need more time and memory: scipy transposes by counting, and the transpose of rows x users lists the rows of
+    each user.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Of n rows.
+    users, items : (U,), (I,) int
+        The code of each matrix row and column.
+
+    Returns
+    -------
+    (U, I) csr_array of int32
+        Columns are sorted within rows.
+    """
+    from scipy.sparse import csr_array
+
+    user_indexes, n = _indexes(frame["user"], users), len(frame)
+    by_row = csr_array(
+        (np.ones(n, dtype=np.int8), user_indexes, np.arange(n + 1, dtype=np.int32)), shape=(n, len(users))
+    )
+    by_user = by_row.tocsc()
+    numbers, indptr = by_user.indices, by_user.indptr
+    del user_indexes, by_row, by_user  # before the copies below
+    item_indexes = _indexes(frame["item"], items)[numbers]
+    matrix = csr_array((numbers, item_indexes, indptr), shape=(len(users), len(items)))
+    matrix.sort_indices()
+    return matrix
+
+
+def _indexes(column: "pd.Series[Any]", codes: npt.NDArray[Any]) -> Ids:
+    """Return the index of each row's code among `codes`, (n,)."""
+    index_of = np.zeros(len(column.cat.categories), dtype=np.int32)
+    index_of[codes] = np.arange(len(codes), dtype=np.int32)
+    return np.asarray(index_of[column.cat.codes.to_numpy()])

@@ -1,0 +1,162 @@
+"""The rules on single ratings: duplicates, the minimum rating, ratings of 0 or less; and what each of them drops."""
+
+from dataclasses import astuple, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.config.dataset import PreprocessConfig
+from tasks.core.data.duplicates import resolve_duplicates, select_rows
+from tasks.core.errors import DataError
+from tasks.core.formatting import enumerated, setting_text
+from tasks.core.types import Counts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RatingCounts:
+    """Numbers of ratings; a row of a file without ratings is one, too.
+
+    Attributes
+    ----------
+    read : int
+        Ratings of the file.
+    duplicates, min_rating, negative, k_core : int
+        How many of them each key of `preprocess` dropped, in this order. Of several ratings that were summed or
+        counted, all but one are dropped.
+    """
+
+    read: int
+    duplicates: int = 0
+    min_rating: int = 0
+    negative: int = 0
+    k_core: int = 0
+
+    def array(self) -> Counts:
+        """Return the numbers in the order of the fields, (5,) int64."""
+        return np.array(astuple(self), dtype=np.int64)
+
+    @classmethod
+    def of_array(cls, numbers: npt.NDArray[Any]) -> "RatingCounts":
+        """Return the counts that `array` gave."""
+        return cls(*map(int, numbers.tolist()))
+
+    def text(self, settings: PreprocessConfig | None = None) -> str:
+        """Return the counts in words, such as `4 ratings read; 2 dropped by preprocess.min_rating 4`.
+
+        Parameters
+        ----------
+        settings : PreprocessConfig, optional
+            Where the values of the keys are to be named.
+
+        Returns
+        -------
+        str
+        """
+        parts = []
+        for rule in (field.name for field in fields(self) if field.name != "read"):
+            if number := getattr(self, rule):
+                value = f" {setting_text(getattr(settings, rule))}" if settings else ""
+                done = "merged" if settings and rule == "duplicates" and settings.duplicates != "last" else "dropped"
+                parts.append(f"{number:,} {done} by preprocess.{rule}{value}")
+        read = "1 rating read" if self.read == 1 else f"{self.read:,} ratings read"
+        return f"{read}; {enumerated(parts) if parts else 'none dropped'}"
+
+
+@dataclass(frozen=True)
+class FilteredRatings:
+    """Ratings that count as interactions.
+
+    Attributes
+    ----------
+    frame : pd.DataFrame
+        See `tasks.core.data.readers.ratings.Ratings`; one row for each pair of user and item.
+    counts : RatingCounts
+        How many ratings there were, and how many were dropped.
+    """
+
+    frame: "pd.DataFrame"
+    counts: RatingCounts
+
+
+def filter_ratings(frame: "pd.DataFrame", config: PreprocessConfig) -> FilteredRatings:
+    """Apply the rules on single ratings: duplicates, the minimum rating, and `negative: drop`.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        See `tasks.core.data.readers.ratings.Ratings`.
+    config : PreprocessConfig
+        The rules.
+
+    Returns
+    -------
+    FilteredRatings
+        Empty only if `frame` is.
+
+    Raises
+    ------
+    DataError
+        If there are duplicates and `config.duplicates` is `error`, or a rule leaves nothing.
+    """
+    counts = RatingCounts(len(frame))
+    frame = resolve_duplicates(frame, config)
+    counts = replace(counts, duplicates=counts.read - len(frame))
+    if "rating" in frame and config.min_rating is not None and len(frame):
+        high_enough = frame["rating"].to_numpy() >= config.min_rating
+        if not high_enough.any():
+            raise DataError(
+                f"no rating is at least min_rating {config.min_rating:g}: ratings go from {frame['rating'].min():g} "
+                f"to {frame['rating'].max():g}; lower preprocess.min_rating"
+            )
+        n_before, frame = len(frame), select_rows(frame, high_enough)
+        counts = replace(counts, min_rating=n_before - len(frame))
+    if "rating" in frame and config.negative == "drop" and len(frame):
+        positive = frame["rating"].to_numpy() > 0
+        if not positive.any():
+            raise DataError(
+                f"preprocess.negative: drop leaves none of {len(frame):,} ratings, because none is above 0; expected a "
+                "file in which ratings above 0 are likes"
+            )
+        n_before, frame = len(frame), select_rows(frame, positive)
+        counts = replace(counts, negative=n_before - len(frame))
+    return FilteredRatings(frame, counts)
+
+
+def refuse_negative(frame: "pd.DataFrame", config: PreprocessConfig) -> None:
+    """Refuse ratings of 0 or less, which would count as liked or be no confidence.
+
+    ALS for implicit feedback takes every stored interaction for a like, and its confidence for how sure that is (Hu,
+    Koren and Volinsky 2008, section 4). It knows no dislikes.
+
+    Parameters
+    ----------
+    frame : pd.DataFrame
+        Filtered ratings.
+    config : PreprocessConfig
+        How they were filtered.
+
+    Raises
+    ------
+    DataError
+        Naming the first such rating, their number, and the two remedies.
+    """
+    if "rating" not in frame or (config.min_rating is not None and config.min_rating > 0):
+        return
+    ratings = frame["rating"].to_numpy()
+    too_low = ratings <= 0
+    if too_low.any():
+        raise DataError(
+            f"a rating of {ratings[np.argmax(too_low)]:g}{of_duplicates(config)}: {np.count_nonzero(too_low):,} of "
+            f"{len(ratings):,} ratings are 0 or less, and an interaction with such a rating would count as liked, "
+            "because implicit feedback has no dislikes; set preprocess.min_rating to the smallest rating that is a "
+            "like, or preprocess.negative: drop to leave out ratings of 0 or less"
+        )
+
+
+def of_duplicates(config: PreprocessConfig) -> str:
+    """Return what a message says of a rating that `duplicates: sum` made; nothing for other ratings."""
+    return " (the sum of the duplicates)" if config.duplicates == "sum" else ""
