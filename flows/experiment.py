@@ -20,7 +20,7 @@ from tasks.core.planning.runs import RunRef, planned_runs
 from tasks.download import download
 from tasks.external import External, log_files, read_files
 from tasks.look import decides
-from tasks.preprocess import check_queries, check_resample, preprocess
+from tasks.preprocess import check_queries, check_resample, preprocess, resolve_queries
 from tasks.recovery.lock import lock
 from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.recovery.reconcile import reconcile
@@ -82,6 +82,7 @@ def experiment(
         data = external.data
     else:
         data = preprocess(config, download(config.dataset))
+    config = resolve_queries(config, data)
     check_queries(config, data)
     runs = planned_runs(config, data.sha256, data.held_out.sha256 if data.held_out else None)
     check_resample(config, data, runs)

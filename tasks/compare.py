@@ -185,6 +185,7 @@ def _compare(
         data_noise=noise,
         files=external.runs if external else [],
         remarks=external.remarks if external else [],
+        ratings=data.ratings,
     )
     drawings = draw(result, compared.matrices[0].models)
     if lost:

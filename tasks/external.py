@@ -1,7 +1,7 @@
 """Files of lists or factors that others made -> runs in the store, like those of fits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -85,6 +85,7 @@ def read_files(config: ExperimentConfig, data: PreparedData | None = None) -> Ex
     """
     read = read_runs(config, data.load() if data else None)
     prepared = store_interactions(read.shared.interactions, read.shared.listed)
+    prepared = replace(prepared, ratings=data.ratings if data else None)
     if config.evaluation:
         prepared = with_split(
             prepared,

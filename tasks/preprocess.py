@@ -1,15 +1,19 @@
 """Step 2: ratings -> interactions and their held-out split, in the store."""
 
+import logging
 from collections.abc import Sequence
 
 from prefect import task
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData, prepare, with_split
+from tasks.core.data.raw_ids import resolve_raw_ids
 from tasks.core.data.resample import check_fraction, lost
 from tasks.core.errors import ConfigError
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import PlannedRun, split_seed
+
+log = logging.getLogger(__name__)
 
 
 @task(name="preprocess", task_run_name="preprocess {config.dataset.name}")
@@ -33,9 +37,11 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
         See `tasks.core.data.prepared`.
     """
     data = prepare(config.dataset, config.preprocess, ratings)
+    if data.ratings:
+        log.info("%s: %s", config.dataset.name, data.ratings.text(config.preprocess))
     if config.evaluation is None:
         return data
-    return with_split(
+    data = with_split(
         data,
         config.evaluation,
         dataset=config.dataset,
@@ -43,6 +49,34 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
         ratings=ratings,
         seed=split_seed(config),
     )
+    if data.held_out and data.held_out.published:
+        log.info("test file: %s", data.held_out.published.text(config.preprocess))
+    return data
+
+
+def resolve_queries(config: ExperimentConfig, data: PreparedData) -> ExperimentConfig:
+    """Return the config with the index of each user and item that its queries name by its own id.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        Interactions, and their split.
+
+    Returns
+    -------
+    ExperimentConfig
+        Of the same digest.
+
+    Raises
+    ------
+    ConfigError
+        If the data do not have an id.
+    """
+    if not config.queries.has_raw_ids:
+        return config
+    return config.with_queries(resolve_raw_ids(config.queries, data.load()))
 
 
 def check_queries(config: ExperimentConfig, data: PreparedData) -> None:

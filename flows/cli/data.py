@@ -47,16 +47,18 @@ def fetch_data(name: Annotated[str, typer.Argument(help="A name from `data list`
 
 @data.command("describe")
 def describe_data(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
-    """Prepare a config's data, and print how many users, items and interactions it gives."""
+    """Prepare a config's data, and print how many users, items and interactions it gives, and what was dropped."""
     settings = load(config, sets)
     log_to_stderr()
     prepared = prepare_data(settings)
     if as_json:
-        print_json({"dataset": settings.dataset.name, "data_sha256": prepared.sha256, **asdict(prepared.summary)})
+        content = {"dataset": settings.dataset.name, "data_sha256": prepared.sha256, **asdict(prepared.summary)}
+        print_json({**content, "ratings": prepared.ratings and asdict(prepared.ratings)})
         return
     from flows.cli.tables import out, summary_table
 
-    out.print(summary_table(settings.dataset.name, prepared.summary))
+    ratings = prepared.ratings.text(settings.preprocess) if prepared.ratings else ""
+    out.print(summary_table(settings.dataset.name, prepared.summary, ratings))
 
 
 def prepare_data(config: "ExperimentConfig") -> "PreparedData":

@@ -66,7 +66,8 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
             out.print(table)
     if result.files:
         out.print(_files_table(result))
-    out.print(summary_table("Compared" if result.dataset == NO_DATA_SET else result.dataset, result.summary))
+    title = "Compared" if result.dataset == NO_DATA_SET else result.dataset
+    out.print(summary_table(title, result.summary, result.ratings.text() if result.ratings else ""))
     for remark in result.remarks:
         out.print(Text(remark))
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tasks.core.inference.sequential import Look
 
 DEFAULT_CONFIG = Path("configs/quickstart.yaml")
+_UNRESOLVED = "queries name users or items by their ids, which are looked up when `run` reads the data"
 
 commands = typer.Typer()
 
@@ -101,36 +102,43 @@ def _run_experiment(
 def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     """Validate a config; print it resolved, the time, memory and disk that it will take here, and what it can show."""
     settings = load(config, sets)
-    from flows.cli.planned_precision import plan, show_plan
+    from flows.cli.planned_precision import Planned, plan, show_plan
     from tasks.core.data.catalogue import catalogue_entry
     from tasks.core.planning.estimate import estimate
     from tasks.core.planning.looks import fits_until, planned_looks
 
-    data_sha256 = None
+    data_sha256, ratings, test_file, unresolved = None, None, None, False
     if settings.dataset.name == "file":
         from flows.cli.progress_bars import progress_bars
         from tasks.core.planning.runs import planned_runs
         from tasks.download import fetch_dataset
-        from tasks.preprocess import check_queries, check_resample, preprocess
+        from tasks.preprocess import check_queries, check_resample, preprocess, resolve_queries
 
         with progress_bars():
             prepared = preprocess.fn(settings, fetch_dataset(settings.dataset))  # refuses what a run refuses
+        settings = resolve_queries(settings, prepared)
         check_queries(settings, prepared)
         check_resample(settings, prepared, planned_runs(settings, prepared.sha256))
-        summary = prepared.summary
+        summary, ratings = prepared.summary, prepared.ratings
+        test_file = prepared.held_out.published if prepared.held_out else None
         size, bound, data_sha256 = (summary.users, summary.items, summary.interactions), "", prepared.sha256
     else:
         entry = catalogue_entry(settings.dataset.name)
         size, bound = (entry.users, entry.items, entry.rows), "at most "
-    work = estimate(settings, *size)
+        unresolved = settings.queries.has_raw_ids
+    # which users and items they are changes no estimate
+    estimated = settings.with_queries(settings.queries.with_first_indexes()) if unresolved else settings
+    work = estimate(estimated, *size)
     looks = planned_looks(settings)
-    planned = plan(settings, data_sha256)
+    planned = Planned(problem=_UNRESOLVED) if unresolved else plan(settings, data_sha256)
     if as_json:
         print_json(
             {
                 "config": settings.model_dump(mode="json"),
                 "config_sha256": settings.digest(),
                 "data": dict(zip(("users", "items", "interactions"), size, strict=True)),
+                "ratings": ratings and asdict(ratings),
+                "test_file": test_file and asdict(test_file),
                 **asdict(work),
                 "looks": [
                     {**asdict(look), "replicates": look.replicates, "fits": fits_until(look, settings)}
@@ -144,6 +152,10 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     print(settings.to_yaml())
     print(f"config sha256   {settings.digest()}")
     print(f"data            {bound}{size[0]:,} users, {size[1]:,} items, {size[2]:,} interactions")
+    if ratings:
+        print(f"ratings         {ratings.text(settings.preprocess)}")
+    if test_file:
+        print(f"test file       {test_file.text(settings.preprocess)}")
     print(f"confidence      {_confidence(settings)}")
     most = "at most " if looks else ""  # with planned looks, training may stop before the last
     bound = bound or most

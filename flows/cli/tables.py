@@ -111,7 +111,7 @@ def columns_table(rows: Sequence[Mapping[str, object]], title: str, *, keys: int
     return titled(title, table, keys=keys)
 
 
-def summary_table(dataset: str, summary: "Summary") -> Group:
+def summary_table(dataset: str, summary: "Summary", ratings: str = "") -> Group:
     """Return the notebook's eight figures of a data set.
 
     Parameters
@@ -120,6 +120,8 @@ def summary_table(dataset: str, summary: "Summary") -> Group:
         The data set.
     summary : Summary
         Figures of the data.
+    ratings : str
+        What was read and dropped, in words.
 
     Returns
     -------
@@ -132,7 +134,8 @@ def summary_table(dataset: str, summary: "Summary") -> Group:
         # interactions are in the title; files of lists have none
         if key != "interactions" and (summary.interactions or getattr(summary, key)):
             table.add_row(label, summary_value(getattr(summary, key)))
-    return titled(f"{dataset}: {summary.interactions:,} interactions" if summary.interactions else dataset, table)
+    title = f"{dataset}: {summary.interactions:,} interactions" if summary.interactions else dataset
+    return titled(title, table, ratings)
 
 
 def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:

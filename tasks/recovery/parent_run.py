@@ -116,7 +116,7 @@ def parent_run(comparison: Comparison, tags: dict[str, str]) -> Iterator[ParentR
 def _start(client: "MlflowClient", comparison: Comparison, tags: dict[str, str]) -> str:
     config, data = comparison.config, comparison.data
     models = list(config.models)
-    description = describe_experiment(config, data.summary)
+    description = describe_experiment(config, data)
     run_id = start_run(
         client,
         comparison.experiment_id,

@@ -2,26 +2,26 @@
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.file_models import ListFiles
-from tasks.core.data.interactions import Summary
+from tasks.core.data.prepared import PreparedData
 from tasks.core.formatting import enumerated, interval, p_value, percent, summary_text
 from tasks.reporting.result import Result
 
 
-def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
+def describe_experiment(config: ExperimentConfig, data: PreparedData) -> str:
     """Return what is compared: the data, and a table of the models.
 
     Parameters
     ----------
     config : ExperimentConfig
         The experiment.
-    summary : Summary
-        Figures of the data.
+    data : PreparedData
+        Its data.
 
     Returns
     -------
     str
     """
-    size = summary_text(summary)
+    size = summary_text(data.summary)
     replicates = config.replicates
     seeds = str(replicates) if isinstance(replicates, int) else enumerated(replicates.looks, "or")
     resample = config.resample
@@ -50,6 +50,8 @@ def describe_experiment(config: ExperimentConfig, summary: Summary) -> str:
     for name, of_files in config.from_files.items():
         pattern = of_files.lists if isinstance(of_files, ListFiles) else of_files.factors
         lines.append(f"| {name} | `{pattern}` |")
+    if data.ratings:
+        lines += ["", f"{data.ratings.text(config.preprocess)}."]
     return "\n".join(lines).strip()
 
 

@@ -13,6 +13,7 @@ from tasks.core.comparison.query_lists import QueryLists
 from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
+from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import Summary
 from tasks.core.external.runs import FileRun
 from tasks.core.formatting import counted, enumerated, noise_source
@@ -103,6 +104,8 @@ class Result:
         The runs of models that were read from files.
     remarks : list of str
         What of these files is compared and what was left out, as sentences.
+    ratings : RatingCounts or None
+        Ratings that were read, and how many of them each rule dropped; None in results of earlier versions.
     """
 
     experiment: str
@@ -143,6 +146,7 @@ class Result:
     data_noise: list[DataNoise] = field(default_factory=list)
     files: list[FileRun] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    ratings: RatingCounts | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "Result":

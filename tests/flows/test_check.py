@@ -66,6 +66,7 @@ def test_planned_looks_are_printed_as_json(offline: CommandLine) -> None:
         (3, "evaluation={split: {strategy: time}}", "time needs timestamps, and the data have none"),
         (3, "evaluation={split: {strategy: random, test_fraction: 0.001}}", "split holds out 0 of"),
         (3, "evaluation={split: {strategy: files, test: none.csv}}", "none.csv is not a file"),
+        (2, "queries={users: [{id: 9}]}", "queries.users: found the id '9', which is that of no user after filtering"),
         (2, "queries={users: [4]}", "queries.users: found 4; the data have users 0 to 3"),
     ],
 )
@@ -73,3 +74,39 @@ def test_what_a_run_refuses_after_reading_the_ratings_is_refused(
     offline: CommandLine, code: int, override: str, message: str
 ) -> None:
     assert message in offline.failure(code, "check", "config.yaml", "--set", override)
+
+
+def test_ids_in_queries_are_looked_up_in_a_file_of_ones_own(offline: CommandLine) -> None:
+    (offline.folder / "ratings.csv").write_text("user,item,rating\nu1,a,5\nu2,a,5\nu1,b,5\n")
+    by_id = ("check", "config.yaml", "--set", "queries={users: [{id: u2}], items: [{id: b}, 0]}")
+    work = offline.answer(*by_id)
+    assert (work["config"]["queries"]["users"], work["config"]["queries"]["items"]) == ([1], [1, 0])
+    by_index = offline.answer("check", "config.yaml", "--set", "queries={users: [1], items: [1, 0]}")
+    assert work["config_sha256"] != by_index["config_sha256"]
+
+
+def test_ids_in_queries_of_data_that_are_not_read_are_kept_and_reported(offline: CommandLine) -> None:
+    by_id = offline.call("check", CONFIG, "--set", "queries.users=[{id: 196}]").stdout
+    assert "  users:\n  - {id: 196}\n" in by_id
+    assert "precision       unknown: queries name users or items by their ids, which are looked up when `run`" in by_id
+    by_index = offline.call("check", CONFIG, "--set", "queries.users=[10]").stdout
+    line = next(line for line in by_index.splitlines() if line.startswith("smallest p"))
+    assert line in by_id
+
+
+def test_what_is_dropped_is_counted(offline: CommandLine) -> None:
+    (offline.folder / "test.csv").write_text("user,item,rating\n0,6,5\n9,9,5\n1,0,2\n0,4,5\n")
+    override = (
+        *("--set", "preprocess={min_rating: 4, k_core: 2}"),
+        *("--set", "evaluation={split: {strategy: files, test: test.csv}}"),
+    )
+    text = offline.call("check", "config.yaml", *override).stdout
+    assert "ratings         16 ratings read; 2 dropped by preprocess.k_core 2\n" in text
+    assert (
+        "test file       4 ratings read; 1 dropped by preprocess.min_rating 4; 1 user and 2 items of it are not in the "
+        "train part\n" in text
+    )
+    work = offline.answer("check", "config.yaml", *override)
+    assert work["ratings"] == {"read": 16, "duplicates": 0, "min_rating": 0, "negative": 0, "k_core": 2}
+    assert (work["test_file"]["ratings"]["min_rating"], work["test_file"]["users"]) == (1, 1)
+    assert offline.answer("check", CONFIG)["ratings"] is None

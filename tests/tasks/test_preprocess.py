@@ -12,7 +12,7 @@ from tasks.core.data.prepared import PreparedData, prepare, with_split
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import planned_runs, split_seed
-from tasks.preprocess import check_queries, check_resample, preprocess
+from tasks.preprocess import check_queries, check_resample, preprocess, resolve_queries
 from tests.core.data.prepared_example import write_ratings
 
 
@@ -55,6 +55,21 @@ def test_with_evaluation_the_split_is_drawn_with_the_seed_of_the_experiment(tmp_
     assert preprocess.fn(reseeded, ratings).held_out != data.held_out
 
 
+def test_what_is_read_and_dropped_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "r.csv").write_text("user,item,rating\na,1,5\na,2,4\nb,1,3\n")
+    (tmp_path / "t.csv").write_text("user,item,rating\na,3,5\nb,1,5\n")
+    config = config_with(
+        dataset={"name": "file", "path": str(tmp_path / "r.csv")},
+        evaluation={"split": {"strategy": "files", "test": str(tmp_path / "t.csv")}},
+    )
+    with caplog.at_level("INFO", logger="tasks"):
+        preprocess.fn(config, locate(config.dataset))
+    assert caplog.messages == [
+        "file: 3 ratings read; 1 dropped by preprocess.min_rating 4",
+        "test file: 2 ratings read; none dropped; 1 user and 1 item of it are not in the train part",
+    ]
+
+
 # Queries
 
 
@@ -66,6 +81,19 @@ def data() -> PreparedData:
 
 def test_the_last_user_and_item_can_be_queried(data: PreparedData) -> None:
     check_queries(config_with(queries={"users": [0, 3], "items": [0, 6], "recommend_for": [3]}), data)
+
+
+def test_queries_by_id_are_resolved_before_they_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("user,item,rating\nu9,a,5\nu7,b,5\n")
+    dataset = {"name": "file", "path": str(tmp_path / "r.csv")}
+    config = config_with(dataset=dataset, evaluation=None, queries={"users": [{"id": "u7"}], "items": [{"id": "a"}, 1]})
+    data = preprocess.fn(config, locate(config.dataset))
+    resolved = resolve_queries(config, data)
+    assert (resolved.queries.users, resolved.queries.items) == ((1,), (0, 1))
+    check_queries(resolved, data)
+    assert resolve_queries(resolved, data) == resolved
+    with pytest.raises(ConfigError, match=r"queries.users: found the id 'u8', which is that of no user"):
+        resolve_queries(config_with(queries={"users": [{"id": "u8"}]}), data)
 
 
 def test_an_experiment_needs_no_queries(data: PreparedData) -> None:

@@ -23,7 +23,8 @@ from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import FACTORS
 
 if TYPE_CHECKING:
-    from tasks.core.config.experiment import ComparisonConfig, QueriesConfig, ResampleConfig
+    from tasks.core.config.experiment import ComparisonConfig, ResampleConfig
+    from tasks.core.config.queries import QueriesConfig
 
 ALGORITHM = 3
 """A stored comparison is used again if it was made with this number. It is raised when the same runs would give another

@@ -11,7 +11,8 @@ from tasks.core.formatting import by_similarity
 from tasks.core.ranking.similarity import FACTORS, SCORES
 
 if TYPE_CHECKING:
-    from tasks.core.config.experiment import ComparisonConfig, ExperimentConfig, QueriesConfig, ResampleConfig
+    from tasks.core.config.experiment import ComparisonConfig, ExperimentConfig, ResampleConfig
+    from tasks.core.config.queries import QueriesConfig
 
 
 @dataclass(frozen=True)

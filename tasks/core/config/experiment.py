@@ -5,34 +5,16 @@ import json
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from tasks.core.config.als import AlsConfig
-from tasks.core.config.base import Depth, Depths, Fraction, Indexes, Iterations, Margin, Name, Section
+from tasks.core.config.base import Depths, Fraction, Iterations, Margin, Name, Section
 from tasks.core.config.cross_checks import find_disagreements
 from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
 from tasks.core.config.file_models import FactorFiles, ListFiles, ModelConfig, Target, model_kind
+from tasks.core.config.queries import QueriesConfig
 from tasks.core.config.sweeps import expand_models
-
-
-class QueriesConfig(Section):
-    """Users and items whose lists are shown and compared individually.
-
-    Users and items are numbered from 0, in order of their first appearance in the filtered data.
-    """
-
-    users: Indexes = ()
-    """Users whose nearest users are shown. The main verdict is about the list of the first one, or about the lists of
-    all users if there is none."""
-    items: Indexes = ()
-    """Items whose nearest items are shown."""
-    recommend_for: Indexes = ()
-    """Users whose recommendations are shown."""
-    n: Depth = 5
-    """Number of neighbours in a list."""
-    recommend_n: Depth = 10
-    """Number of recommendations in a list."""
 
 
 class NeighboursConfig(Section):
@@ -174,6 +156,7 @@ class ExperimentConfig(Section):
     """null: no setting was tuned."""
     execution: ExecutionConfig = ExecutionConfig()
     tracking: TrackingConfig = TrackingConfig()
+    _written_queries: QueriesConfig | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -228,6 +211,22 @@ class ExperimentConfig(Section):
         """Number of seeds for each model; with planned looks, that of the last one."""
         return self.replicates if isinstance(self.replicates, int) else self.replicates.looks[-1]
 
+    def with_queries(self, queries: QueriesConfig) -> "ExperimentConfig":
+        """Return the config with indexes in place of raw ids. Its digest stays that of the queries as written.
+
+        Parameters
+        ----------
+        queries : QueriesConfig
+            The queries, of indexes only.
+
+        Returns
+        -------
+        ExperimentConfig
+        """
+        resolved = self.model_copy(update={"queries": queries})
+        resolved._written_queries = self._written_queries or self.queries
+        return resolved
+
     def digest(self) -> str:
         """Return the sha256 of what the experiment is, in hex.
 
@@ -237,6 +236,8 @@ class ExperimentConfig(Section):
         """
         settings = self.model_dump(mode="json", exclude={"execution", "tracking"})
         settings["preprocess"] = self.preprocess.identity()
+        if self._written_queries is not None:
+            settings["queries"] = self._written_queries.model_dump(mode="json")
         if self.dataset.name != "file":
             settings["dataset"].pop("path")
         for later_key, former_behaviour in _FORMER_BEHAVIOUR.items():

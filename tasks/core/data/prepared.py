@@ -20,6 +20,7 @@ from tasks.core.data.readers.ratings import read_ratings
 from tasks.core.data.splits import Split, hold_out
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
+from tasks.core.formatting import counted
 from tasks.core.types import Ids
 
 INTERACTIONS, SPLITS = "interactions", "splits"
@@ -45,6 +46,11 @@ class PublishedTest:
     users: int
     items: int
     by_numbers: bool
+
+    def text(self, settings: PreprocessConfig) -> str:
+        """Return the counts in words, with the values of the keys of `preprocess`."""
+        users, items = counted(self.users, "user"), counted(self.items, "item")
+        return f"{self.ratings.text(settings)}; {users} and {items} of it are not in the train part"
 
 
 @dataclass(frozen=True)

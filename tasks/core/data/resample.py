@@ -15,7 +15,8 @@ from tasks.core.types import Counts, Ids, Mask
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from tasks.core.config.experiment import QueriesConfig, ResampleConfig
+    from tasks.core.config.experiment import ResampleConfig
+    from tasks.core.config.queries import QueriesConfig
 
 ALGORITHM = 1
 """Part of the identity of a resampled fit. To be raised whenever the same settings leave out other interactions."""

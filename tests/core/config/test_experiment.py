@@ -1,5 +1,7 @@
 """The complete config: defaults, constraints, digest, and YAML of the resolved config."""
 
+import pickle
+
 import pytest
 
 from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
@@ -143,6 +145,21 @@ class TestDigest:
         again = ExperimentConfig.model_validate_json(config.model_dump_json())
         assert again.model_dump_json() == config.model_dump_json()
         assert again.digest() == config.digest() == load(f"{SMALL}preprocess: {{min_rating: 4}}\n").digest()
+
+    def test_is_of_the_queries_as_written_before_and_after_ids_are_resolved(self, load: Load) -> None:
+        by_id, by_index = load(SMALL, "queries.users=[{id: u7}]"), load(SMALL, "queries.users=[7]")
+        resolved = by_id.with_queries(by_id.queries.with_indexes({"users": {"u7": 7}}))
+        assert resolved.queries == by_index.queries
+        assert by_id.digest() != by_index.digest()
+        assert resolved.digest() == by_id.digest()
+        assert resolved.digests() == by_id.digests()
+        assert pickle.loads(pickle.dumps(resolved)).digest() == by_id.digest()
+
+
+def test_queries_by_id_keep_the_type_of_the_id(load: Load) -> None:
+    config = load(SMALL, "queries.users=[3, {id: 50}, {id: '50'}, {id: u1}]")
+    assert config.queries.raw_ids()["users"] == [50, "50", "u1"]
+    assert load(config.to_yaml()) == config
 
 
 def test_yaml_of_the_resolved_config_loads_as_the_same_config(load: Load) -> None:

@@ -37,6 +37,10 @@ def test_fault_has_one_line_with_position_key_found_and_expected(text: str, line
         ("preprocess: {confidence: {transform: linear}}", ["preprocess.confidence.alpha: is missing"]),
         ("preprocess: {confidence: {transform: linear, alpha: 0}}", ["alpha: found 0; expected greater than 0"]),
         ("preprocess: {k_core: 0}", ["preprocess.k_core: found 0"]),
+        ("queries: {users: [{id: a, ix: b}]}", ["queries.users.0.ix: unknown key; allowed keys: id"]),
+        ("queries: {users: [1, {id: null}]}", ["queries.users.1.id: found None; expected text"]),
+        ("queries: {items: [{id: ''}]}", ["queries.items.0.id: found ''"]),
+        ("queries: {recommend_for: [{}]}", ["queries.recommend_for.0.id: is missing"]),
         ("tuned: {settings: [alpa], by: x.yaml}", ["tuned.settings.0: found 'alpa'", "did you mean 'alpha'"]),
     ],
 )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from tasks.core.config.experiment import QueriesConfig, ResampleConfig
+from tasks.core.config.experiment import ResampleConfig
+from tasks.core.config.queries import QueriesConfig
 from tasks.core.data.resample import Lost, check_fraction, lost, n_dropped, resampled
 from tasks.core.errors import ConfigError, DataError
 

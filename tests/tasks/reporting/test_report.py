@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.core.data.filters import RatingCounts
 from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.report import draw, render
@@ -50,6 +51,13 @@ def test_figures_of_a_single_model_compare_nothing() -> None:
 def test_the_page_holds_every_figure_and_loads_nothing(page: str) -> None:
     assert re.findall(r'<figure id="(.*?)">', page) == FIGURES
     assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
+
+
+def test_the_data_say_how_many_ratings_each_rule_dropped(page: str) -> None:
+    result = small_result(ratings=RatingCounts(9, min_rating=2, k_core=1))
+    words = "9 ratings read; 2 dropped by preprocess.min_rating and 1 dropped by preprocess.k_core."
+    assert words in render(result, draw(result, OWNERS), "")
+    assert "ratings read" not in page  # a result of an earlier version
 
 
 def test_ids_titles_and_config_are_text(page: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.core.data.filters import RatingCounts
 from tasks.core.inference.repeated_looks import EarlierLook
 from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.result import Result
@@ -12,7 +13,8 @@ from tests.tasks.reporting.small_result import accuracy_test, convergence, small
 
 
 def test_json_keeps_the_result() -> None:
-    for result in (small_result(), small_result(look=plan_looks([2, 3], tests=1)[1])):
+    counted = small_result(ratings=RatingCounts(9, min_rating=2))
+    for result in (small_result(), counted, small_result(look=plan_looks([2, 3], tests=1)[1])):
         assert Result.from_json(result.to_json()) == result
 
 
@@ -45,7 +47,7 @@ def test_users_and_items_that_are_left_out_are_counted_in_a_warning() -> None:
 
 def test_a_result_stored_before_fits_could_leave_out_interactions_is_readable() -> None:
     stored = json.loads(small_result().to_json())
-    for field in ("dropped_fraction", "lost", "data_noise"):
+    for field in ("dropped_fraction", "lost", "data_noise", "ratings"):
         del stored[field]
     assert Result.from_json(json.dumps(stored)) == small_result()
 
