@@ -37,7 +37,7 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
         See `tasks.core.data.prepared`.
     """
     data = prepare(config.dataset, config.preprocess, ratings)
-    if data.ratings:
+    if data.ratings and data.ratings.dropped:
         log.info("%s: %s", config.dataset.name, data.ratings.text(config.preprocess))
     if config.evaluation is None:
         return data

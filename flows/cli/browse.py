@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+_USER_HELP = "A user's index, by first appearance, or a unique part of an id that is text."
+
 commands = typer.Typer()
 
 
@@ -99,10 +101,12 @@ def show(run: RunName, as_json: Json = False) -> None:
 @commands.command()
 def similar(
     run: RunName,
-    user: Annotated[str | None, typer.Option("--user", help="A user's index, by first appearance.")] = None,
-    item: Annotated[str | None, typer.Option("--item", help="An item's index, by first appearance.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help=_USER_HELP)] = None,
+    item: Annotated[
+        str | None, typer.Option("--item", help="An item's index, by first appearance, or a unique part of its title.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", help="How many neighbours.")] = 5,
-    raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="It is the data set's own id.")] = False,
     by: Annotated[
         str | None,
         typer.Option("--by", help="factors or scores: what similarity is computed from. Default: what was judged."),
@@ -124,9 +128,9 @@ def similar(
 @commands.command()
 def recommend(
     run: RunName,
-    user: Annotated[str, typer.Option("--user", help="A user's index, by first appearance.")],
+    user: Annotated[str, typer.Option("--user", help=_USER_HELP)],
     n: Annotated[int, typer.Option("-n", help="How many items.")] = 10,
-    raw: Annotated[bool, typer.Option("--raw", help="The number is the data set's own id.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="It is the data set's own id.")] = False,
     consensus: Annotated[
         bool, typer.Option("--consensus", help="One list for each model, merged from those of all its seeds.")
     ] = False,

@@ -10,6 +10,7 @@ from tasks.core.comparison.agreement import SIDES
 from tasks.core.comparison.query_lists import Names, QueryLists, query_lists
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.errors import ConfigError, DataError
+from tasks.core.formatting import did_you_mean, shortened
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.similarity import FACTORS, make_neighbours
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+_MOST_LISTED = 10
+"""Matches in one message."""
+_MOST_COMPARED = 100_000
+"""Names among which a similar one is looked for; each takes microseconds."""
 
 
 def look_up(
@@ -51,7 +57,8 @@ def look_up(
     target : str
         `users`, `items` or `recommendations`.
     entity : str
-        An index, or with `raw` one of the data set's own ids.
+        An index, or a part of a title or of an id that only one entity has, or with `raw` one of the data set's own
+        ids; see `find_index`.
     n : int
         Length of the list.
     raw : bool
@@ -93,7 +100,7 @@ def look_up(
     files = {fit: RunFiles(client, fit.run_id) for fit in fits}
     by = by or FACTORS
     names = _names(files[fits[0]])
-    index = _index(names, target, entity, raw=raw)
+    index = find_index(names, target, entity, raw=raw)
     lost = read_lost(kept) if kept else None
     unlisted = np.zeros(len(names.user_ids if LISTED[target] == "users" else names.item_ids), dtype=bool)
     if lost is not None:
@@ -180,17 +187,66 @@ def _raw_ids(frame: "pd.DataFrame") -> "npt.NDArray[Any]":
     return ids if ids.dtype.kind == "i" else ids.astype(np.str_)
 
 
-def _index(names: Names, target: str, entity: str, *, raw: bool) -> int:
+def find_index(names: Names, target: str, text: str, *, raw: bool) -> int:
+    """Return the index of the user or item that a text means.
+
+    Parameters
+    ----------
+    names : Names
+        Ids and titles of a run.
+    target : str
+        `users`, `items` or `recommendations`, which are for a user.
+    text : str
+        An index. Else a part of a title or, where there are no titles, of an id that is text; letters may be small or
+        capital. A whole title or id is preferred to a part of others. With `raw` a whole id.
+    raw : bool
+        Whether the text is an id.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ConfigError
+        If the text means none, or several, which are listed.
+    """
     kind, ids = ("item", names.item_ids) if target == "items" else ("user", names.user_ids)
+    raw_ids: list[RawId] = ids.tolist()
     if raw:
-        raw_ids: list[RawId] = ids.tolist()
-        matching = [index for index, raw_id in enumerate(raw_ids) if str(raw_id) == entity]
-        if not matching:
-            raise ConfigError(f"found {kind} id {entity!r}, which is not among the data set's {len(ids)} {kind}s")
+        for index, raw_id in enumerate(raw_ids):
+            if str(raw_id) == text:
+                return index
+        raise ConfigError(f"found {kind} id {shortened(text)}, which is not among the data set's {len(ids)} {kind}s")
+    if text.isdecimal() and int(text) < len(raw_ids):
+        return int(text)
+    titles = names.item_titles if kind == "item" else None
+    by_title = titles is not None
+    texts: list[str] = titles.tolist() if titles is not None else [str(raw_id) for raw_id in raw_ids]
+    searched = by_title or ids.dtype.kind != "i"  # a part of a number means nothing
+    matching = _matching(texts, text) if searched and text.strip() and not text.isdecimal() else []
+    if len(matching) == 1:
         return matching[0]
-    if not entity.isdecimal() or int(entity) >= len(ids):
-        raise ConfigError(
-            f"found {kind} {entity!r}; the {kind}s are 0 to {len(ids) - 1} by first appearance "
-            "(--raw for the data set's own ids)"
-        )
-    return int(entity)
+    if matching:
+        lines = [
+            f"  {index}  {shortened(texts[index])}" + (f" (id {raw_ids[index]})" if by_title else "")
+            for index in matching[:_MOST_LISTED]
+        ]
+        more = [f"  and {len(matching) - _MOST_LISTED:,} more"] if len(matching) > _MOST_LISTED else []
+        what = "title" if by_title else "id"
+        head = f"found {kind} {shortened(text)}, which is a part of the {what}s of {len(matching):,} {kind}s; name one"
+        raise ConfigError("\n".join([f"{head} by its index, or by more of its {what}:", *lines, *more]))
+    by_name = f", a unique part of {'a title' if by_title else 'an id'}" if searched else ""
+    hint = did_you_mean(text, filter(None, texts[:_MOST_COMPARED])) if searched else ""
+    raise ConfigError(
+        f"found {kind} {shortened(text)}; the {kind}s are 0 to {len(ids) - 1} by first appearance{by_name} "
+        f"(--raw for the data set's own ids){hint}"
+    )
+
+
+def _matching(texts: Sequence[str], part: str) -> list[int]:
+    """Return the indexes of the texts that equal a text or, if none does, contain it, whatever the case of letters."""
+    folded = part.casefold()
+    containing = [(index, candidate) for index, text in enumerate(texts) if folded in (candidate := text.casefold())]
+    equal = [index for index, candidate in containing if candidate == folded]
+    return equal or [index for index, _ in containing]

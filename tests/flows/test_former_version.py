@@ -30,6 +30,9 @@ def latentlab(workdir: Path, api_url: str) -> Command:
     sql = (workdir / "store.sql").read_text(encoding="utf-8")
     with sqlite3.connect(workdir / "mlflow.db") as store:
         store.executescript(sql.replace("file:///former/", f"{workdir.as_uri()}/"))
+    # the minimum was 4 where a config did not give it; now it has to be given for a file of one's own
+    with (workdir / "config.yaml").open("a", encoding="utf-8") as config:
+        config.write("preprocess: {min_rating: 4}\n")
 
     return command_line(workdir, api_url).answer
 

@@ -35,6 +35,11 @@ class RatingCounts:
     negative: int = 0
     k_core: int = 0
 
+    @property
+    def dropped(self) -> int:
+        """Number of ratings that were dropped, by any rule."""
+        return sum(astuple(self)) - self.read
+
     def array(self) -> Counts:
         """Return the numbers in the order of the fields, (5,) int64."""
         return np.array(astuple(self), dtype=np.int64)

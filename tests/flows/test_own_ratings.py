@@ -1,0 +1,92 @@
+"""Ratings of one's own: play counts, ids as text, what is dropped, and a published test file that does not fit."""
+
+import yaml
+
+from tests.command_line import CommandLine
+
+PLAYS = "u1\tA\t55\nu2\tB\t1\nu1\tB\t3\nu2\tA\t9\n"
+CONFIG = """\
+name: plays
+dataset: {name: file, path: p.tsv, header: false, columns: {user: 0, item: 1, rating: 2}}
+preprocess: {min_rating: 4}
+models:
+  k2: {factors: 2, iterations: 2}
+replicates: 1
+comparison: {depths: [1]}
+evaluation: null
+"""
+
+
+def write_plays(commands: CommandLine) -> None:
+    (commands.folder / "p.tsv").write_text(PLAYS)
+    (commands.folder / "c.yaml").write_text(CONFIG)
+
+
+def test_describe_says_how_many_ratings_which_setting_dropped(offline: CommandLine) -> None:
+    write_plays(offline)
+    assert "4 ratings read; 2 dropped by preprocess.min_rating 4\n" in offline.call("data", "describe", "c.yaml").stdout
+    described = offline.answer("data", "describe", "c.yaml")
+    assert described["ratings"] == {"read": 4, "duplicates": 0, "min_rating": 2, "negative": 0, "k_core": 0}
+
+
+def test_play_counts_without_a_minimum_are_refused_with_how_to_give_it(offline: CommandLine) -> None:
+    write_plays(offline)
+    (offline.folder / "c.yaml").write_text(CONFIG.replace("{min_rating: 4}", "{}"))
+    message = offline.failure(2, "data", "describe", "c.yaml")
+    assert "c.yaml:3: preprocess.min_rating: is missing" in message
+    assert "`preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point scale" in message
+
+
+def test_dislikes_are_not_liked_under_binary_confidence(offline: CommandLine) -> None:
+    (offline.folder / "ratings.csv").write_text("user,item,rating\nu,a,-1\nu,b,1\nv,a,0\nw,c,2\n")
+    binary = ("--set", "preprocess.confidence=binary")
+    message = offline.failure(3, "data", "describe", "config.yaml", *binary)
+    assert message.startswith("a rating of -1: 2 of 4 ratings are 0 or less")
+    described = offline.answer("data", "describe", "config.yaml", *binary, "--set", "preprocess.negative=drop")
+    assert (described["interactions"], described["ratings"]["negative"]) == (2, 2)
+
+
+def test_a_test_file_of_other_ids_is_refused_and_equal_numbers_meet(offline: CommandLine) -> None:
+    (offline.folder / "ratings.csv").write_text("user,item,rating\n0,9,5\n0,11,5\n1,0,5\n1,9,5\n")
+    split = ("--set", "evaluation={split: {strategy: files, test: test.csv}, cutoffs: [5]}")
+    (offline.folder / "test.csv").write_text("user,item,rating\nu0,0,5\nu1,11,5\n")
+    message = offline.failure(3, "check", "config.yaml", *split)
+    assert message.startswith(
+        "evaluation.split.test: test.csv: none of its 2 users is in the train part; they are such"
+    )
+    (offline.folder / "test.csv").write_text("user,item,rating\n0.0,0.0,5\n1.0,11.0,5\n")
+    test_file = offline.answer("check", "config.yaml", *split)["test_file"]
+    assert (test_file["users"], test_file["items"], test_file["by_numbers"]) == (0, 0, True)
+
+
+def test_counted_plays_and_queries_by_id_are_run_and_looked_up(online: CommandLine) -> None:
+    """u1 plays A three times. The stored config has indexes; the same config by id finds the comparison again."""
+    log = "".join(f"user-{u},song-{i}\n" for u in range(6) for i in range(6) if (u + i) % 3) + "user-1,song-0\n" * 2
+    (online.folder / "log.csv").write_text(f"user,item\n{log}")
+    config = {
+        "name": "log",
+        "dataset": {"name": "file", "path": "log.csv", "columns": {"rating": None}},
+        "preprocess": {"min_rating": None, "duplicates": "count"},
+        "models": {"k2": {"factors": 2, "iterations": 3}},
+        "replicates": 1,
+        "queries": {"users": [{"id": "user-1"}], "items": [{"id": "song-0"}], "n": 2},
+        "comparison": {"depths": [1]},
+        "evaluation": None,
+        "execution": {"system_metrics": False},
+    }
+    (online.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    done = online.call("run", "config.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "26 ratings read; 2 merged by preprocess.duplicates count" in done.stderr
+    again = online.answer("run", "config.yaml")
+    assert (again["trained"], again["ratings"]["duplicates"]) == (0, 2)
+    assert [(query["name"], query["raw_id"]) for query in again["queries"]] == [
+        ("user_1", "user-1"),
+        ("item_4", "song-0"),
+    ]
+    assert again["config_sha256"] == online.answer("check", "config.yaml")["config_sha256"]
+    assert online.answer("similar", "latest", "--user", "R-1")["index"] == 1
+    assert online.answer("recommend", "latest", "--user", "user-5")["raw_id"] == "user-5"
+    refused = online.call("run", "config.yaml", "--set", "queries.users=[{id: user-9}]")
+    assert refused.returncode == 2
+    assert "queries.users: found the id 'user-9', which is that of no user after filtering" in refused.stderr
