@@ -63,7 +63,11 @@ def test_the_parts_of_a_published_split_are_counted_and_evaluated(commands: Comm
         ({"evaluation.split": {"strategy": "files", "test": "none.csv"}}, 3, "evaluation.split.test: "),
         ({"evaluation.split": {"strategy": "files", "test": "ratings.csv"}}, 3, "are in the train part too"),
         ({"evaluation.split": {"strategy": "files", "test": "empty.csv"}}, 3, "empty.csv: empty"),
-        ({"evaluation.split": {"strategy": "files", "test": "low.csv"}}, 3, "evaluation.split.test: no rating is at least min_rating 4"),
+        (
+            {"evaluation.split": {"strategy": "files", "test": "low.csv"}},
+            3,
+            "test: no rating is at least min_rating 4",
+        ),
         ({"evaluation.split": {"strategy": "random", "test_fraction": 1e-9}}, 3, "one part is empty"),
         ({"evaluation.split": {"strategy": "leavelast"}}, 2, "did you mean 'leave_last'"),
         ({"evaluation.cutoffs": [0]}, 2, "evaluation.cutoffs.0: found 0"),

@@ -1,4 +1,4 @@
-"""The rules on single ratings: duplicates, the minimum rating, ratings of 0 or less; and what each of them drops."""
+"""The rules on single ratings: the minimum rating, ratings of 0 or less; and how many ratings each rule drops."""
 
 from dataclasses import astuple, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.config.dataset import PreprocessConfig
-from tasks.core.data.duplicates import resolve_duplicates, select_rows
+from tasks.core.data.duplicates import select_rows
 from tasks.core.errors import DataError
 from tasks.core.formatting import enumerated, setting_text
 from tasks.core.types import Counts
@@ -38,7 +38,7 @@ class RatingCounts:
     @property
     def dropped(self) -> int:
         """Number of ratings that were dropped, by any rule."""
-        return sum(astuple(self)) - self.read
+        return self.duplicates + self.min_rating + self.negative + self.k_core
 
     def array(self) -> Counts:
         """Return the numbers in the order of the fields, (5,) int64."""
@@ -87,15 +87,17 @@ class FilteredRatings:
     counts: RatingCounts
 
 
-def filter_ratings(frame: "pd.DataFrame", config: PreprocessConfig) -> FilteredRatings:
-    """Apply the rules on single ratings: duplicates, the minimum rating, and `negative: drop`.
+def filter_ratings(frame: "pd.DataFrame", config: PreprocessConfig, *, read: int) -> FilteredRatings:
+    """Apply the minimum rating, and `negative: drop`.
 
     Parameters
     ----------
     frame : pd.DataFrame
-        See `tasks.core.data.readers.ratings.Ratings`.
+        What `resolve_duplicates` returns.
     config : PreprocessConfig
         The rules.
+    read : int
+        Number of ratings before duplicates were resolved.
 
     Returns
     -------
@@ -105,11 +107,9 @@ def filter_ratings(frame: "pd.DataFrame", config: PreprocessConfig) -> FilteredR
     Raises
     ------
     DataError
-        If there are duplicates and `config.duplicates` is `error`, or a rule leaves nothing.
+        If a rule leaves nothing.
     """
-    counts = RatingCounts(len(frame))
-    frame = resolve_duplicates(frame, config)
-    counts = replace(counts, duplicates=counts.read - len(frame))
+    counts = RatingCounts(read, duplicates=read - len(frame))
     if "rating" in frame and config.min_rating is not None and len(frame):
         high_enough = frame["rating"].to_numpy() >= config.min_rating
         if not high_enough.any():

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.config.dataset import PreprocessConfig, Transform
-from tasks.core.data.duplicates import row_numbers, select_rows
+from tasks.core.data.duplicates import resolve_duplicates, row_numbers, select_rows
 from tasks.core.data.filters import filter_ratings, of_duplicates, refuse_negative
 from tasks.core.data.interactions import BLOCK_INTERACTIONS, Interactions, count_occurrences
 from tasks.core.data.readers.ratings import Ratings
@@ -49,8 +49,9 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
         If there are duplicates and `config.duplicates` is `error`, a filter leaves nothing, a rating of 0 or less would
         count as liked, a confidence would not be positive and finite, or the titles are those of no item.
     """
-    titles, filtered = ratings.titles, filter_ratings(ratings.frame, config)
+    titles, read, frame = ratings.titles, len(ratings.frame), resolve_duplicates(ratings.frame, config)
     del ratings  # the last reference to the unfiltered frame, unless the caller holds one
+    filtered = filter_ratings(frame, config, read=read)
     frame, counts = filtered.frame, filtered.counts
     del filtered
     if config.k_core is not None:

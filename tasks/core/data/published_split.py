@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.config.evaluation import FilesSplit
+from tasks.core.data.duplicates import resolve_duplicates
 from tasks.core.data.filters import FilteredRatings, filter_ratings, refuse_negative
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.readers.ratings import Ratings
@@ -64,7 +65,8 @@ def published_test(ratings: Ratings, config: PreprocessConfig) -> FilteredRating
         If there are duplicates and `config.duplicates` is `error`, a rule leaves nothing, or a rating of 0 or less
         would count as liked.
     """
-    filtered = filter_ratings(ratings.frame, config)
+    frame = resolve_duplicates(ratings.frame, config)
+    filtered = filter_ratings(frame, config, read=len(ratings.frame))
     refuse_negative(filtered.frame, config)
     return filtered
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.core.config.dataset import PreprocessConfig
+from tasks.core.data.duplicates import resolve_duplicates
 from tasks.core.data.filters import FilteredRatings, RatingCounts, filter_ratings
 from tasks.core.data.preprocessing import build
 from tasks.core.errors import DataError
@@ -22,8 +23,8 @@ PLAYS: list[Row] = [
 
 
 def filtered(rows: list[Row], **settings: object) -> FilteredRatings:
-    config = {"min_rating": None, **settings}
-    return filter_ratings(ratings_of(rows).frame, PreprocessConfig.model_validate(config))
+    config = PreprocessConfig.model_validate({"min_rating": None, **settings})
+    return filter_ratings(resolve_duplicates(ratings_of(rows).frame, config), config, read=len(rows))
 
 
 class TestDuplicates:
@@ -78,7 +79,7 @@ class TestDuplicates:
     def test_the_ratings_that_were_read_are_not_changed(self) -> None:
         ratings = ratings_of(PLAYS)
         before = columns_of(ratings)
-        filter_ratings(ratings.frame, PreprocessConfig(duplicates="sum", min_rating=None))
+        resolve_duplicates(ratings.frame, PreprocessConfig(duplicates="sum", min_rating=None))
         assert columns_of(ratings) == before
 
     @pytest.mark.parametrize(
