@@ -221,22 +221,21 @@ def find_index(names: Names, target: str, text: str, *, raw: bool) -> int:
     if text.isdecimal() and int(text) < len(raw_ids):
         return int(text)
     titles = names.item_titles if kind == "item" else None
-    by_title = titles is not None
-    texts: list[str] = titles.tolist() if titles is not None else [str(raw_id) for raw_id in raw_ids]
-    searched = by_title or ids.dtype.kind != "i"  # a part of a number means nothing
+    what = "id" if titles is None else "title"
+    texts: list[str] = list(map(str, raw_ids)) if titles is None else titles.tolist()
+    searched = what == "title" or ids.dtype.kind != "i"  # a part of a number means nothing
     matching = _matching(texts, text) if searched and text.strip() and not text.isdecimal() else []
     if len(matching) == 1:
         return matching[0]
     if matching:
         lines = [
-            f"  {index}  {shortened(texts[index])}" + (f" (id {raw_ids[index]})" if by_title else "")
+            f"  {index}  {shortened(texts[index])}" + (f" (id {shortened(raw_ids[index])})" if what == "title" else "")
             for index in matching[:_MOST_LISTED]
         ]
         more = [f"  and {len(matching) - _MOST_LISTED:,} more"] if len(matching) > _MOST_LISTED else []
-        what = "title" if by_title else "id"
         head = f"found {kind} {shortened(text)}, which is a part of the {what}s of {len(matching):,} {kind}s; name one"
         raise ConfigError("\n".join([f"{head} by its index, or by more of its {what}:", *lines, *more]))
-    by_name = f", a unique part of {'a title' if by_title else 'an id'}" if searched else ""
+    by_name = f", or named by a unique part of their {what}" if searched else ""
     hint = did_you_mean(text, filter(None, texts[:_MOST_COMPARED])) if searched else ""
     raise ConfigError(
         f"found {kind} {shortened(text)}; the {kind}s are 0 to {len(ids) - 1} by first appearance{by_name} "
@@ -247,6 +246,5 @@ def find_index(names: Names, target: str, text: str, *, raw: bool) -> int:
 def _matching(texts: Sequence[str], part: str) -> list[int]:
     """Return the indexes of the texts that equal a text or, if none does, contain it, whatever the case of letters."""
     folded = part.casefold()
-    containing = [(index, candidate) for index, text in enumerate(texts) if folded in (candidate := text.casefold())]
-    equal = [index for index, candidate in containing if candidate == folded]
-    return equal or [index for index, _ in containing]
+    containing = [index for index, text in enumerate(texts) if folded in text.casefold()]
+    return [index for index in containing if texts[index].casefold() == folded] or containing

@@ -59,8 +59,8 @@ def test_titles_are_escaped_in_messages() -> None:
 
 def test_a_similar_title_is_suggested_for_an_unknown_one() -> None:
     message = (
-        r"found item 'The Sceret Garden'; the items are 0 to 6 by first appearance, a unique part of a title .*; "
-        r"did you mean 'The Secret Garden'\?"
+        r"found item 'The Sceret Garden'; the items are 0 to 6 by first appearance, or named by a unique part of "
+        r"their title .*; did you mean 'The Secret Garden'\?"
     )
     with pytest.raises(ConfigError, match=message):
         item("The Sceret Garden")

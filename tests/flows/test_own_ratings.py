@@ -2,6 +2,8 @@
 
 import yaml
 
+from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.store import open_store
 from tests.command_line import CommandLine
 
 PLAYS = "u1\tA\t55\nu2\tB\t1\nu1\tB\t3\nu2\tA\t9\n"
@@ -85,6 +87,11 @@ def test_counted_plays_and_queries_by_id_are_run_and_looked_up(online: CommandLi
         ("item_4", "song-0"),
     ]
     assert again["config_sha256"] == online.answer("check", "config.yaml")["config_sha256"]
+    client = open_store(online.store)
+    stored = yaml.safe_load(RunFiles(client, again["parent_id"]).read("config.yaml").read_text())
+    assert (stored["queries"]["users"], stored["queries"]["items"]) == ([1], [4])
+    description = client.get_run(again["parent_id"]).data.tags["mlflow.note.content"]
+    assert "26 ratings read; 2 merged by preprocess.duplicates count." in description
     assert online.answer("similar", "latest", "--user", "R-1")["index"] == 1
     assert online.answer("recommend", "latest", "--user", "user-5")["raw_id"] == "user-5"
     refused = online.call("run", "config.yaml", "--set", "queries.users=[{id: user-9}]")

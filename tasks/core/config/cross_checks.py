@@ -146,14 +146,16 @@ def _check_min_rating(config: _Config) -> _Disagreements:
         own_files.append(("evaluation", "split"))
     if duplicates in ("sum", "count"):
         reason = f"`duplicates: {duplicates}` makes ratings of a scale of their own"
+        without = ""
     elif any(_has_ratings(_value_at(config, path)) for path in own_files):
-        reason = "a file of your own has a rating column, whose scale is not known (`columns: {rating: null}` if not)"
+        reason = "the scale of the ratings in a file of your own is not known"
+        without = "; for a file without ratings write `columns: {rating: null}`"
     else:
         return
     yield (
         ("preprocess", "min_rating"),
-        f"is missing, and {reason}; `preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point "
-        "scale",
+        f"is missing: {reason}; `preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point "
+        f"scale{without}",
     )
 
 

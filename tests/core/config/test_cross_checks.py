@@ -59,10 +59,13 @@ TEST_FILE = "evaluation: {split: {strategy: files, test: t.csv}}"
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (FILE, "a file of your own has a rating column"),
-        (f"{FILE}\npreprocess: {{}}", "a file of your own has a rating column"),
-        ("dataset: {name: file, path: r.csv, columns: {user: 0}}", "a file of your own has a rating column"),
-        (f"{NO_RATINGS}\n{TEST_FILE}", "a file of your own has a rating column"),
+        (FILE, "the scale of the ratings in a file of your own is not known"),
+        (f"{FILE}\npreprocess: {{}}", "the scale of the ratings in a file of your own is not known"),
+        (
+            "dataset: {name: file, path: r.csv, columns: {user: 0}}",
+            "the scale of the ratings in a file of your own is not known",
+        ),
+        (f"{NO_RATINGS}\n{TEST_FILE}", "the scale of the ratings in a file of your own is not known"),
         (
             f"{NO_RATINGS}\npreprocess: {{duplicates: count}}",
             "`duplicates: count` makes ratings of a scale of their own",
@@ -72,7 +75,7 @@ TEST_FILE = "evaluation: {split: {strategy: files, test: t.csv}}"
 )
 def test_the_minimum_of_ratings_of_an_unknown_scale_must_be_given(text: str, reason: str, faults: Faults) -> None:
     (line,) = faults(f"{SMALL}{text}\n")
-    assert f"preprocess.min_rating: is missing, and {reason}" in line
+    assert f"preprocess.min_rating: is missing: {reason}" in line
     assert "`preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point scale" in line
 
 
