@@ -1,5 +1,6 @@
 """Several ratings of an item by the same user, made into one."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 
 from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.errors import DataError
-from tasks.core.types import Ids, Mask
+from tasks.core.types import Ids, Mask, Values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def resolve_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.D
     """
     how = config.duplicates
     if how == "count" or (how == "sum" and "rating" not in frame):
-        frame = frame.assign(rating=np.ones(len(frame)))
+        frame = _with_columns(frame, {"rating": np.ones(len(frame))})
     n_users, n_items = (len(frame[side].cat.categories) for side in ("user", "item"))
     matrix = row_numbers(frame, np.arange(n_users), np.arange(n_items))
     if matrix.has_canonical_format:  # no column twice in a row: no duplicates
@@ -102,7 +103,15 @@ def _merge(frame: "pd.DataFrame", rows: npt.NDArray[Any], pairs: npt.NDArray[Any
         merged[name] = column
     keep = np.ones(len(frame), dtype=bool)
     keep[np.delete(rows, first)] = False
-    return select_rows(frame.assign(**merged), keep)
+    return select_rows(_with_columns(frame, merged), keep)
+
+
+def _with_columns(frame: "pd.DataFrame", columns: Mapping[str, Values]) -> "pd.DataFrame":
+    """Return a frame with other or further columns. `DataFrame.assign` copies the other columns too."""
+    import pandas as pd
+
+    arrays: dict[str, Any] = {str(name): frame[name].array for name in frame}
+    return pd.DataFrame({**arrays, **columns}, copy=False)
 
 
 def select_rows(frame: "pd.DataFrame", selected: Mask) -> "pd.DataFrame":
