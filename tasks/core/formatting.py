@@ -245,3 +245,24 @@ def shortened(value: Any) -> str:
     """Return the representation of a value without logins, cut to at most 80 characters."""
     text = without_logins(repr(value))
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def shown(text: str) -> str:
+    r"""Return a text that was found in a file, so that it can stand in a message.
+
+    Parameters
+    ----------
+    text : str
+        Of any length, with any characters.
+
+    Returns
+    -------
+    str
+        At most 60 characters; an ellipsis is the last of a text that was cut. Control characters, line breaks and
+        other characters that are not printable are escaped as Python writes them, such as `\x1b`: on a terminal they
+        would act.
+    """
+    escaped = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text[:61]
+    )
+    return escaped if len(escaped) <= 60 else escaped[:59] + "…"

@@ -23,6 +23,7 @@ from tasks.core.formatting import (
     setting_text,
     settings_text,
     shortened,
+    shown,
     summary_value,
 )
 
@@ -131,3 +132,12 @@ def test_runs_differ_by_their_seeds_and_by_the_interactions_that_they_leave_out(
 def test_examples_are_the_first_three_quoted_and_cut() -> None:
     assert examples([1, "b", 3, 4]) == "'1', 'b' and '3'"
     assert len(examples(["x" * 1000])) == 80
+
+
+def test_a_text_of_a_file_is_shown_at_most_60_characters_long_and_without_control_characters() -> None:
+    assert shown("Señor 'X', [1]") == "Señor 'X', [1]"
+    assert shown("a\x1b[31mb\r\n\t\x00\u202e\x9b") == r"a\x1b[31mb\r\n\t\x00\u202e\x9b"
+    assert shown("\ud800") == r"\ud800"
+    assert shown("x" * 60) == "x" * 60
+    assert shown("x" * 1_000_000) == "x" * 59 + "…"
+    assert len(shown("\n" * 60)) == 60
