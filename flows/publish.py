@@ -15,6 +15,7 @@ from prefect.artifacts import (
 )
 from prefect.settings import PREFECT_API_URL
 
+from tasks.core.formatting import shown
 from tasks.recovery.parent_run import Comparison
 from tasks.reporting.markdown import answers_table
 from tasks.reporting.result import Result
@@ -77,5 +78,11 @@ def publish(result: Result, comparison: Comparison) -> None:
 
 
 def _rounded(row: object) -> dict[str, object]:
-    """Return a record as a row of a table, with its numbers rounded."""
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in vars(row).items()}
+    """Return a record as a row of a table, with its numbers rounded and its texts without control characters."""
+    return {key: _cell(value) for key, value in vars(row).items()}
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return shown(value, 200)
+    return round(value, 4) if isinstance(value, float) else value

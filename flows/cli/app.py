@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ from flows.cli import browse, data, maintain, run
 from flows.cli.failures import ReportingGroup, reported
 from flows.cli.streams import prepare_streams
 from tasks.core.errors import LatentlabError, OrchestrationError
+from tasks.core.formatting import escaped
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -51,6 +53,10 @@ def main() -> None:
                 stream.flush()
         os._exit(code)
 
+    def print_traceback(*raised: Any) -> None:
+        sys.stderr.write(escaped("".join(traceback.format_exception(*raised))))
+
+    sys.excepthook = print_traceback  # with --debug; a message may quote a file
     atexit.register(leave)  # the first to be registered is the last to be run
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it as ignored
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.common import Json, RunName, open_default_store, print_json, store_name
+from flows.cli.streams import say
 from tasks.core.formatting import SIMILARITY_LABELS
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def report(
     if as_json:
         print_json({"report": str(path)})
     else:
-        print(path)
+        say(str(path))
         typer.launch(path.as_uri())
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.streams import say_on_stderr
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -71,7 +73,7 @@ def open_store(uri: str) -> "MlflowClient":
     except store.OldStoreError as error:
         if not sys.stdin.isatty():
             raise
-        typer.echo(f"latentlab: {error}", err=True)
+        say_on_stderr(f"latentlab: {error}")
         if not typer.confirm("Upgrade it now?", err=True):
             raise typer.Exit(error.exit_code) from None
         store.upgrade(uri)

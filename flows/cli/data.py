@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.common import ConfigFile, Json, Sets, load, log_to_stderr, print_json
+from flows.cli.streams import say
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
@@ -26,10 +27,10 @@ def list_data(as_json: Json = False) -> None:
         print_json({"datasets": {name: entry.model_dump(mode="json") for name, entry in entries.items()}})
         return
     for name, entry in entries.items():
-        print(f"{name}\n  {entry.title}: {entry.users:,} users, {entry.items:,} items, {entry.rows:,} ratings")
+        say(f"{name}\n  {entry.title}: {entry.users:,} users, {entry.items:,} items, {entry.rows:,} ratings")
         for text in (entry.homepage, entry.licence, entry.citation):
             if text:
-                print(f"  {text}")
+                say(f"  {text}")
 
 
 @data.command("fetch")
@@ -42,7 +43,7 @@ def fetch_data(name: Annotated[str, typer.Argument(help="A name from `data list`
 
     with progress_bars(hidden=as_json):
         located = fetch_dataset(DatasetConfig(name=name))
-    print_json(asdict(located)) if as_json else print(f"{located.path}\nsha256 of the ratings {located.sha256}")
+    print_json(asdict(located)) if as_json else say(f"{located.path}\nsha256 of the ratings {located.sha256}")
 
 
 @data.command("describe")

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import typer
 from typer.core import TyperGroup
 
-from flows.cli.streams import ClosedPipe
+from flows.cli.streams import ClosedPipe, say_on_stderr
 from tasks.core.errors import (
     OUT_OF_MEMORY,
     LatentlabError,
@@ -21,6 +20,7 @@ from tasks.core.errors import (
     without_logins,
 )
 from tasks.core.files import home_error
+from tasks.core.formatting import escaped
 
 _ORCHESTRATION = {"prefect", "httpx", "httpcore"}
 _TRACKING = {"mlflow", "sqlalchemy"}
@@ -49,16 +49,20 @@ def reported(*, debug: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("latentlab: interrupted", err=True)
+        say_on_stderr("latentlab: interrupted")
         raise SystemExit(130) from None
     except ClosedPipe as error:
         raise SystemExit(error.exit_code) from None
     except Exception as error:
-        if debug or _package(type(error).__module__) in {"typer", "click"}:
+        if _package(type(error).__module__) in {"typer", "click"}:
+            if isinstance(message := getattr(error, "message", None), str):  # it may quote an argument
+                error.message = escaped(message)  # type: ignore[attr-defined]
+            raise
+        if debug:
             raise
         expected = _as_expected(error)
         message = expected or f"a bug: {type(error).__name__}: {error}; latentlab --debug shows where"
-        typer.echo(f"latentlab: {without_logins(str(message))}", err=True)
+        say_on_stderr(f"latentlab: {without_logins(str(message))}")
         raise SystemExit(expected.exit_code if expected else 1) from None
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.common import Json, open_default_store, print_json, store_name
+from flows.cli.streams import say, say_on_stderr
 
 commands = typer.Typer()
 
@@ -33,15 +34,15 @@ def verify(
         print_json(asdict(verified))
     else:
         for problem in verified.problems:
-            print(f"{problem.problem:8} {problem.place:32} {problem.path}")
+            say(f"{problem.problem:8} {problem.place:32} {problem.path}")
         where = f"{verified.runs} complete runs" + (" and the local store" if run is None else "")
-        print(f"{verified.files:,} files of {where} hashed, {len(verified.problems)} damaged, missing or extra")
+        say(f"{verified.files:,} files of {where} hashed, {len(verified.problems)} damaged, missing or extra")
     if verified.problems:
         advice = (
             "latentlab run CONFIG trains a run again that was deleted, and with --fresh one that lacks files or its "
             "model; what is damaged in the local store is made again"
         )
-        typer.echo(f"latentlab: {len(verified.problems)} files are damaged, missing or extra; {advice}", err=True)
+        say_on_stderr(f"latentlab: {len(verified.problems)} files are damaged, missing or extra; {advice}")
         raise typer.Exit(5)
 
 
@@ -54,7 +55,7 @@ def reconcile(as_json: Json = False) -> None:
     if as_json:
         print_json({"closed": closed})
     else:
-        print("\n".join([f"{run_id} closed as FAILED" for run_id in closed] or ["No run was left open"]))
+        say("\n".join([f"{run_id} closed as FAILED" for run_id in closed] or ["No run was left open"]))
 
 
 @commands.command()

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
-from rich.text import Text
 
-from flows.cli.tables import STYLE, err, out, titled
+from flows.cli.streams import say
+from flows.cli.tables import STYLE, err, out, plain, titled
 from tasks.core.errors import TrackingError
 from tasks.core.formatting import decimals
 
@@ -41,7 +41,7 @@ class Planned:
     def record(self) -> dict[str, Any]:
         """Return what `check --json` prints of it; a problem goes to stderr."""
         if self.problem:
-            err.print(Text(f"no pilot: {self.problem}"))
+            err.print(plain(f"no pilot: {self.problem}"))
         pilot = self.pilot and {"run_id": self.pilot.run_id, "replicates": self.pilot.replicates}
         return {"pilot": pilot, "precision": [asdict(row) for row in self.precision]}
 
@@ -101,13 +101,13 @@ def show_plan(planned: Planned, config: "ExperimentConfig", file: Path, sets: li
     if len(config.models) < 2:
         return
     if planned.problem:
-        print(f"precision       unknown: {planned.problem}")
+        say(f"precision       unknown: {planned.problem}")
     elif planned.pilot is None:
         kept = [f"--set={text}" for text in sets or () if not text.startswith("replicates=")]
         command = shlex.join(["latentlab", "run", str(file), *kept, "--set", "replicates=3"])
-        print("precision       unknown: no earlier run of these models with 3 or more replicates.")
-        print("                To make one, whose fits are used again:")
-        print(f"                {command}")
+        say("precision       unknown: no earlier run of these models with 3 or more replicates.")
+        say("                To make one, whose fits are used again:")
+        say(f"                {command}")
     else:
         out.print()
         out.print(_precision_table(planned.pilot, planned.precision))

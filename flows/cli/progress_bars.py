@@ -72,13 +72,13 @@ class Bars:
 def progress_bars(*, hidden: bool = False) -> Iterator[None]:
     """Show the progress of the block; nothing if stderr is not a terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[count]}"),
+        TextColumn("{task.fields[count]}", markup=False),
     )
     disable = hidden or not err.is_terminal
     with Progress(*columns, console=err, transient=True, disable=disable) as progress, listening(Bars(progress)):

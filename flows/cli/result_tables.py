@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
-from rich.text import Text
 
-from flows.cli.tables import STYLE, out, query_table, summary_table, titled
+from flows.cli.tables import STYLE, out, plain, query_table, summary_table, titled
 from tasks.core.comparison.accuracy_tests import usual_cutoff
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, percent, setting_text
@@ -41,9 +40,9 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
         Print every pair of models, every depth and every metric.
     """
     out.print()
-    out.print(Text(result.sentence, "bold"))
+    out.print(plain(result.sentence, "bold"))
     for warning in result.warnings:
-        out.print(Text(warning, "yellow"))
+        out.print(plain(warning, "yellow"))
     out.print()
     if result.sweep:
         out.print(_sweep_table(result.sweep))

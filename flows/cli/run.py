@@ -21,6 +21,7 @@ from flows.cli.common import (
     print_json,
     store_name,
 )
+from flows.cli.streams import say
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
@@ -149,23 +150,23 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         )
         return
     at_a_time = "one fit at a time" if work.workers == 1 else f"{work.workers} fits at a time"
-    print(settings.to_yaml())
-    print(f"config sha256   {settings.digest()}")
-    print(f"data            {bound}{size[0]:,} users, {size[1]:,} items, {size[2]:,} interactions")
+    say(settings.to_yaml())
+    say(f"config sha256   {settings.digest()}")
+    say(f"data            {bound}{size[0]:,} users, {size[1]:,} items, {size[2]:,} interactions")
     if ratings:
-        print(f"ratings         {ratings.text(settings.preprocess)}")
+        say(f"ratings         {ratings.text(settings.preprocess)}")
     if test_file:
-        print(f"test file       {test_file.text(settings.preprocess)}")
-    print(f"confidence      {_confidence(settings)}")
+        say(f"test file       {test_file.text(settings.preprocess)}")
+    say(f"confidence      {_confidence(settings)}")
     most = "at most " if looks else ""  # with planned looks, training may stop before the last
     bound = bound or most
-    print(f"work            {most}{work.fits} fits, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP")
-    print(f"smallest p      {_smallest_p(settings)}")
+    say(f"work            {most}{work.fits} fits, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP")
+    say(f"smallest p      {_smallest_p(settings)}")
     for look in looks:
-        print(f"{look.title:15} {_look_text(look, fits_until(look, settings))}")
-    print(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}")
-    print(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
-    print(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
+        say(f"{look.title:15} {_look_text(look, fits_until(look, settings))}")
+    say(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}")
+    say(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
+    say(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
     show_plan(planned, settings, config, sets)
 
 

@@ -1,4 +1,4 @@
-"""Standard streams: a closed pipe, a full disk, a stream that is closed, letters that an encoding lacks."""
+"""Standard streams: a closed pipe, a full disk, a closed stream, letters that an encoding lacks, escape sequences."""
 
 import io
 import os
@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import DataError, LatentlabError
+from tasks.core.formatting import escaped
+
+_LONGEST_LINE = 1000
+"""Of a message, in characters."""
 
 
 class ClosedPipe(LatentlabError):
@@ -72,3 +76,28 @@ def prepare_streams() -> None:
 
 def _replaced(kind: type[io.TextIOWrapper], stream: Any, errors: str) -> io.TextIOWrapper:
     return kind(stream.buffer, stream.encoding, errors, line_buffering=stream.line_buffering)
+
+
+def say(text: str) -> None:
+    """Print a text on stdout, with escape sequences in place of control characters.
+
+    Parameters
+    ----------
+    text : str
+        Of one or more lines. Tables are printed by the consoles of `flows.cli.tables`, JSON by `print_json`.
+    """
+    print(escaped(text))
+
+
+def say_on_stderr(message: str) -> None:
+    """Print a message on stderr, with escape sequences in place of control characters.
+
+    Parameters
+    ----------
+    message : str
+        Of a long line the middle is left out: a message begins with what was found, and ends with what to do.
+    """
+    lines = message.split("\n")
+    half = _LONGEST_LINE // 2
+    short = [line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}" for line in lines]
+    print(escaped("\n".join(short)), file=sys.stderr)

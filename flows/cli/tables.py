@@ -1,16 +1,17 @@
 """Tables on stdout, and what they share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
-from tasks.core.formatting import SUMMARY_LABELS, by_similarity, decimals, summary_value
+from tasks.core.formatting import SUMMARY_LABELS, by_similarity, decimals, escaped, shown, summary_value
 
 if TYPE_CHECKING:
     from tasks.core.comparison.query_lists import Entry, QueryLists
@@ -19,14 +20,53 @@ if TYPE_CHECKING:
 _LEAST_WIDTH = 40
 """Of a terminal; a narrower one breaks the lines itself."""
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_LONGEST_CELL = 200
+"""Of a table, in characters."""
+
+
+class _PlainConsole(Console):
+    """A console that shows text as it is written: markup has no effect, and control characters are escaped.
+
+    Parameters
+    ----------
+    stderr : bool
+        Whether it prints on stderr.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Return the segments of what is printed. Only those of the console itself keep control characters."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(escaped(segment.text), segment.style)
+
+
+out = _PlainConsole()
+err = _PlainConsole(stderr=True)
 for console in (out, err):
     console.width = max(console.width, _LEAST_WIDTH)
 
 STYLE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "show_edge": False, "collapse_padding": True}
 _GAP = 2
 """Columns of text between two columns of a table."""
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Return a text to print. It is escaped here and not by the console alone, so that its width is known.
+
+    Parameters
+    ----------
+    text : str
+        Of one or more lines; markup in it has no effect.
+    style : str
+        Of Rich.
+
+    Returns
+    -------
+    Text
+    """
+    return Text(escaped(text), style)
 
 
 def titled(title: str, table: Table, note: str = "", *, keys: int = 1) -> Group:
@@ -49,7 +89,7 @@ def titled(title: str, table: Table, note: str = "", *, keys: int = 1) -> Group:
     -------
     Group
     """
-    return Group(Text(title, "bold"), *_folded(table, keys), *([Text(note, "dim")] if note else []), "")
+    return Group(plain(title, "bold"), *_folded(table, keys), *([plain(note, "dim")] if note else []), "")
 
 
 def _folded(table: Table, keys: int) -> list[Table]:
@@ -105,9 +145,10 @@ def columns_table(rows: Sequence[Mapping[str, object]], title: str, *, keys: int
     """
     table = Table(**STYLE)
     for column in rows[0] if rows else ():
-        table.add_column(column, no_wrap=not any(" " in str(row[column]) for row in rows))
+        header = shown(column, _LONGEST_CELL)
+        table.add_column(header, no_wrap=not any(" " in str(row[column]) for row in rows))
     for row in rows:
-        table.add_row(*(Text(str(value)) for value in row.values()))
+        table.add_row(*(Text(shown(str(value), _LONGEST_CELL)) for value in row.values()))
     return titled(title, table, keys=keys)
 
 
@@ -152,7 +193,8 @@ def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:
     -------
     Group
     """
-    names = f"{query.title}, id {query.raw_id}" if query.title else f"id {query.raw_id}"
+    raw_id = shown(str(query.raw_id))
+    names = f"{shown(query.title)}, id {raw_id}" if query.title else f"id {raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
     by = by_similarity(query.target, query.similarity)
     what = f"first {query.n}, and the share of seeds listing each"
@@ -165,7 +207,7 @@ def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:
         _side_by_side(dict(models[start : start + models_a_row]), query.n, with_ranks=consensus)
         for start in range(0, len(models), models_a_row)
     ]
-    return Group(Text(title, "bold"), *parts, "")
+    return Group(plain(title, "bold"), *parts, "")
 
 
 def _side_by_side(models: "dict[str, list[Entry]]", n: int, *, with_ranks: bool) -> Table:
@@ -191,7 +233,7 @@ def _side_by_side(models: "dict[str, list[Entry]]", n: int, *, with_ranks: bool)
 
 
 def _name(entry: "Entry") -> Text:
-    """Return index and title of an entry, or its raw id, which is never cut. Markup in a title has no effect."""
+    """Return index and title of an entry, or its raw id, which is only cut if it is very long."""
     if entry.title:
-        return Text(f"{entry.index}  {entry.title}")
-    return Text(f"{entry.index}  (id {entry.raw_id})", no_wrap=False, overflow="fold")
+        return Text(f"{entry.index}  {shown(entry.title, _LONGEST_CELL)}")
+    return Text(f"{entry.index}  (id {shown(str(entry.raw_id))})", no_wrap=False, overflow="fold")

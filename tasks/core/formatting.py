@@ -4,6 +4,7 @@ Sentences, terminal tables, figures and the report format their values here, so 
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -24,6 +25,11 @@ SUMMARY_LABELS = {
     "min_per_item": "min per item",
 }
 """The label of each field of `Summary`, in the order of the tables."""
+_NOT_FOR_TERMINALS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they change the direction of the text around them
+    "\u2028\u2029\ufeff\ud800-\udfff]"  # separators of lines, byte order mark, halves of surrogate pairs
+)
 
 
 def p_value(p: float) -> str:
@@ -247,22 +253,37 @@ def shortened(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def shown(text: str) -> str:
-    r"""Return a text that was found in a file, so that it can stand in a message.
+def escaped(text: str) -> str:
+    r"""Return a text without the characters that a terminal or a browser acts on.
+
+    Parameters
+    ----------
+    text : str
+        Of one or more lines, perhaps with text that a file or a server sent.
+
+    Returns
+    -------
+    str
+        Control characters, and those that change the direction of text, are escaped as Python writes them, such as
+        `\x1b`. Line feeds and tabs stay. A text that is escaped already stays the same.
+    """
+    return _NOT_FOR_TERMINALS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shown(text: str, width: int = 60) -> str:
+    """Return a text that was found in a file, so that it can stand in a message or a table.
 
     Parameters
     ----------
     text : str
         Of any length, with any characters.
+    width : int
+        Number of characters of the longest form that is not cut.
 
     Returns
     -------
     str
-        At most 60 characters; an ellipsis is the last of a text that was cut. Control characters, line breaks and
-        other characters that are not printable are escaped as Python writes them, such as `\x1b`: on a terminal they
-        would act.
+        On one line: escaped as by `escaped`, line feeds and tabs too. An ellipsis is the last of a text that was cut.
     """
-    escaped = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text[:61]
-    )
-    return escaped if len(escaped) <= 60 else escaped[:59] + "…"
+    line = escaped(text[: width + 1]).replace("\n", "\\n").replace("\t", "\\t")
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -7,6 +7,7 @@ import numpy as np
 from tasks.core.comparison.agreement import Curve
 from tasks.core.comparison.query_lists import QueryLists
 from tasks.core.comparison.run_matrix import Matrix
+from tasks.core.formatting import shown
 from tasks.core.types import Values
 from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure, model_style
 
@@ -34,7 +35,8 @@ def draw_candidates(query: QueryLists, a: str, b: str) -> Drawing:
     for position, model in enumerate((a, b)):
         for entry in query.models[model]:
             shares.setdefault(entry.index, [0.0, 0.0])[position] = entry.share
-            names[entry.index] = f"{entry.index} {entry.title[:24] or f'(id {entry.raw_id})'}"
+            name = shown(entry.title, 24) if entry.title else f"(id {shown(str(entry.raw_id), 24)})"
+            names[entry.index] = f"{entry.index} {name}"
     # from the candidates that a alone lists to those that b alone lists
     order = sorted(shares, key=lambda index: (shares[index][1] - shares[index][0], index))
     if len(order) > _MOST_CANDIDATES:
@@ -47,7 +49,7 @@ def draw_candidates(query: QueryLists, a: str, b: str) -> Drawing:
             axes.plot(shares[index], [y, y], color=CHANCE, lw=1.5, zorder=1)
         axes.scatter([shares[index][0] for index in order], ys, color=A, s=90, label=a, zorder=2)
         axes.scatter([shares[index][1] for index in order], ys, color=B, s=34, marker="D", label=b, zorder=3)
-        axes.set_yticks(ys, [names[index] for index in order])
+        axes.set_yticks(ys, [names[index] for index in order], parse_math=False)  # a title may have dollar signs
         axes.set_xlim(-0.04, 1.04)
         axes.set_xlabel(f"share of seeds with the candidate among the first {query.n}")
     values = "; ".join(f"{names[index]}: {shares[index][0]:.0%} and {shares[index][1]:.0%}" for index in order)

@@ -13,6 +13,7 @@ from tasks.core.formatting import (
     SUMMARY_LABELS,
     beyond_noise,
     decimals,
+    escaped,
     interval,
     p_value,
     percent,
@@ -94,7 +95,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
     """
     from jinja2 import Environment
 
-    environment = Environment(autoescape=True, trim_blocks=True)
+    environment = Environment(autoescape=True, trim_blocks=True, finalize=_without_controls)
     for formatter in (decimals, interval, p_value, percent, setting_text, summary_value):
         environment.filters[formatter.__name__] = formatter
     environment.filters["remarks"] = _remarks
@@ -117,6 +118,11 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
         config=config,
         versions=_versions(),
     )
+
+
+def _without_controls(value: object) -> object:
+    """Return what the template puts out with escape sequences in place of control characters: ids may have some."""
+    return type(value)(escaped(value)) if isinstance(value, str) else value
 
 
 def _first_pair(result: Result) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from tasks.core.formatting import (
     did_you_mean,
     enumerated,
     examples,
+    escaped,
     interval,
     noise_source,
     p_statement,
@@ -117,6 +118,28 @@ def test_a_value_is_shortened_after_its_logins_are_left_out() -> None:
 def test_entries_in_a_sentence(entries: list[int], text: str) -> None:
     assert enumerated(entries) == text
     assert enumerated(entries, "or") == text.replace("and", "or")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\x1b[31mb", r"a\x1b[31mb"),
+        ("\x07\r\x00\x7f\x9b31m", r"\x07\r\x00\x7f\x9b31m"),
+        ("\u202eabc\u2066\u200f\u061c", r"\u202eabc\u2066\u200f\u061c"),
+        ("\u2028\ufeff\udc80", r"\u2028\ufeff\udc80"),
+        ("né \U0001f600\t[red]x[/red]\nnext", "né \U0001f600\t[red]x[/red]\nnext"),
+    ],
+)
+def test_what_a_terminal_acts_on_is_escaped_once(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+    assert escaped(expected) == expected
+
+
+def test_a_piece_of_a_file_is_shown_on_one_line_and_short() -> None:
+    assert shown("a\nb\tc\x1b") == r"a\nb\tc\x1b"
+    assert shown("x" * 60) == "x" * 60
+    assert shown("x" * 61) == "x" * 59 + "…"
+    assert shown("\x1b" * 10**6, 8) == r"\x1b\x1…"
 
 
 def test_percentages_have_no_needless_zeros() -> None:
