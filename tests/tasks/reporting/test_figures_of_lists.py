@@ -1,5 +1,7 @@
 """Figures of lists and of their overlaps: what they say in words, and the map of the runs."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,11 @@ def test_scaling_reproduces_distances_on_a_plane() -> None:
 
 def test_scaling_of_a_single_run_is_a_single_point() -> None:
     assert _classical_scaling(np.zeros((1, 1))).tolist() == [[0, 0]]
+
+
+def test_dollar_signs_and_control_characters_of_titles_are_text() -> None:
+    entries = [Entry(1, "u1", "$x_1$ \\frac", 1.0, 1.0, 0.9), Entry(2, "\x1b[31m\x00", "", 0.5, 2.0, 0.8)]
+    drawing = draw_candidates(QueryLists("user_3", "users", 3, "u3", "", 2, {"a": entries, "b": entries}), "a", "b")
+    texts = ["".join(element.itertext()) for element in ElementTree.fromstring(drawing.svg).iter()]
+    assert r"1 $x_1$ \frac" in texts
+    assert r"2 (id \x1b[31m\x00)" in texts

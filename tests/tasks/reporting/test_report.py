@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.core.comparison.query_lists import Entry
 from tasks.core.data.filters import RatingCounts
 from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.sequential import plan_looks
@@ -58,6 +59,16 @@ def test_the_data_say_how_many_ratings_each_rule_dropped(page: str) -> None:
     words = "9 ratings read; 2 dropped by preprocess.min_rating and 1 dropped by preprocess.k_core."
     assert words in render(result, draw(result, OWNERS), "")
     assert "ratings read" not in page  # a result of an earlier version
+
+
+def test_control_characters_of_titles_are_escaped() -> None:
+    result = small_result()
+    entries = [Entry(1, "u1", "\u202etitle\x1b[31m\x00", 1.0, 1.0, 0.9)]
+    queries = [replace(query, title="\x07", models=dict.fromkeys(query.models, entries)) for query in result.queries]
+    result = replace(result, queries=queries)
+    page = render(result, draw(result, OWNERS), "name: small\n")
+    assert r"1 \u202etitle\x1b[31m\x00" in page
+    assert re.findall("[\x00-\x08\x0b-\x1f\u202e]", page) == []
 
 
 def test_ids_titles_and_config_are_text(page: str) -> None:
