@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.errors import DataError
+from tasks.core.formatting import shown
 from tasks.core.types import Ids, Mask, Values
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def resolve_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.D
     if how == "error":
         row_pairs = np.sort(rows[order[np.stack([replaced, replaced + 1])]], axis=0)
         first, second = row_pairs[:, np.argmin(row_pairs[1])].tolist()
-        user, item = frame["user"].iloc[first], frame["item"].iloc[first]
+        user, item = (shown(str(frame[side].iloc[first])) for side in ("user", "item"))
         raise DataError(
             f"user {user} rates item {item} twice (ratings {first + 1} and {second + 1} of the file), and "
             f"{len(replaced)} such repeats in all; preprocess.duplicates: last keeps the last of each, and sum, max or "

@@ -20,7 +20,7 @@ from tasks.core.data.interactions import Interactions
 from tasks.core.data.readers.ratings import Ratings
 from tasks.core.data.splits import Split
 from tasks.core.errors import DataError
-from tasks.core.formatting import examples
+from tasks.core.formatting import examples, shown
 from tasks.core.types import Ids
 
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]{0,17}))(?:\.([0-9]+))?")
@@ -111,8 +111,8 @@ def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, co
         user, item = interactions.user_ids[in_both.coords[0][0]], interactions.item_ids[in_both.coords[1][0]]
         raise DataError(
             f"evaluation.split.test: {in_both.nnz} of its {test.nnz} interactions are in the train part too, for "
-            f"example user {user} with item {item}; items of the train part are never recommended: remove them from "
-            "one of the files"
+            f"example user {shown(str(user))} with item {shown(str(item))}; items of the train part are never "
+            "recommended: remove them from one of the files"
         )
     return PublishedSplit(train, test, users.by_numbers or items.by_numbers)
 
