@@ -1,6 +1,8 @@
-"""The commands on data sets: `data list`, `data fetch`, `data describe`."""
+"""The commands on data sets: `data list`, `data fetch`, `data describe`, `data init`."""
 
+import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,6 +62,56 @@ def describe_data(config: ConfigFile, sets: Sets = None, as_json: Json = False) 
 
     ratings = prepared.ratings.text(settings.preprocess) if prepared.ratings else ""
     out.print(summary_table(settings.dataset.name, prepared.summary, ratings))
+
+
+@data.command("init")
+def init_data(
+    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file of ratings.")],
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="CONFIG", help="Write the config to a new file instead.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at a ratings file, and print a config with comments that say what it contains and what is to be decided."""
+    from flows.cli.progress_bars import progress_bars
+    from tasks.core.data.inspection.inspect_file import inspect_file
+    from tasks.core.data.inspection.starter_config import open_questions, starter_config
+    from tasks.reporting import progress
+
+    if write is not None:
+        _refuse_existing(write)
+    with progress_bars(hidden=as_json):
+        label = f"look at {file.name}"
+        inspection = inspect_file(file, on_step=lambda done, total: progress.step(label, done, total, "steps"))
+    config, questions = starter_config(inspection), open_questions(inspection)
+    if write is not None:
+        _write_new(write, config)
+    if as_json:
+        print_json({**asdict(inspection), "to_decide": questions, "config": config})
+    elif write is None:
+        print(config, end="")  # it is escaped
+    else:
+        say("\n".join([f"{write} written", *(f"to decide: {question}" for question in questions)]))
+        say(f"check it with: {shlex.join(['latentlab', 'check', str(write)])}")
+
+
+def _refuse_existing(path: Path) -> None:
+    from tasks.core.errors import ConfigError
+
+    if path.exists() or path.is_symlink():
+        raise ConfigError(f"--write: {path} exists, and is not overwritten; name a new file")
+
+
+def _write_new(path: Path, text: str) -> None:
+    from tasks.core.errors import DataError
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        _refuse_existing(path)
+    except OSError as error:
+        raise DataError(f"--write: {path} cannot be written: {error.strerror or error}") from error
 
 
 def prepare_data(config: "ExperimentConfig") -> "PreparedData":
