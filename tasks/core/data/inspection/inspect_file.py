@@ -39,6 +39,8 @@ class Inspection:
         from 0 if there is no header or the name stands twice. Empty for `lists`.
     columns_by_name : bool
         Whether the names of the columns say which are the users and the items.
+    other_columns : list of str
+        Names of the columns that are not used; without a header their positions.
     time_problem : str
         Why a column of times cannot be read; empty if it can, or if there is none.
     rows, users, items : int
@@ -57,6 +59,7 @@ class Inspection:
     quoting: str | None
     columns: dict[str, int | str]
     columns_by_name: bool
+    other_columns: list[str]
     time_problem: str
     rows: int
     users: int
@@ -94,6 +97,7 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
         raise DataError(f"{path}: is not a file; expected a CSV, TSV or Parquet file of ratings")
     table = table_of_parquet(path) if is_parquet(path) else table_of_text(path, read_sample(path), KNOWN_NAMES)
     columns: dict[str, int | str] = {}
+    positions: dict[str, int | None] = {}
     by_name = counts = False
     if table.format != "lists":
         roles = find_roles(table, path.name)
@@ -125,6 +129,7 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
         quoting=table.quoting,
         columns=columns,
         columns_by_name=by_name,
+        other_columns=[name for at, name in enumerate(table.names) if at not in positions.values()],
         time_problem=time_problem,
         rows=len(frame),
         users=len(frame["user"].cat.categories),

@@ -1,5 +1,6 @@
 """Which column of a ratings file has the users, the items, the ratings and the times: by name, else by content."""
 
+import re
 from dataclasses import dataclass
 
 from tasks.core.data.inspection.table import Table, are_numbers, plain_name
@@ -23,6 +24,8 @@ _NAMES = {
 """Usual names of the columns, in order of preference."""
 KNOWN_NAMES = {name for names in _NAMES.values() for name in names.split()}
 """Usual names of columns, in lower case without punctuation."""
+_WORDS = re.compile(r"[^A-Za-z0-9:]+|(?<=[a-z])(?=[A-Z])")
+"""What stands between the words of a name, as in `Book-Rating` and `reviewScore`."""
 _UNIX_TIMES = ((1e8, 5e9), (1e11, 5e12))
 """From 1973 to 2128 in seconds, and in milliseconds."""
 _MOST_RATINGS = 100
@@ -74,8 +77,11 @@ def find_roles(table: Table, name: str) -> Roles:
     found: dict[str, int] = {}
     if table.header:
         plain = [plain_name(column) for column in table.names]
+        last_words = [plain_name(_WORDS.split(column.strip())[-1]) for column in table.names]
         for role, names in _NAMES.items():
             position = next((plain.index(text) for text in names.split() if text in plain), None)
+            if position is None and role in ("rating", "timestamp"):
+                position = next((at for at, text in enumerate(last_words) if text in names.split()), None)
             if position is not None and position not in found.values():
                 found[role] = position
     by_name = {"user", "item"} <= found.keys()

@@ -27,7 +27,7 @@ class Scale:
         Smallest value above 0; None if there is none.
     zeros, negatives : int
         Numbers of ratings that are 0, and below 0.
-    values : dict of str to int
+    counts : dict of str to int
         Value -> number of ratings, in ascending order; empty if there are more than 21 different values.
     """
 
@@ -39,12 +39,12 @@ class Scale:
     least_positive: float | None
     zeros: int
     negatives: int
-    values: dict[str, int]
+    counts: dict[str, int]
 
     def share_from(self, threshold: float) -> float:
         """Return the fraction of all ratings that are at least the threshold; for scales whose values are listed."""
-        total = sum(self.values.values())
-        return sum(count for value, count in self.values.items() if float(value) >= threshold) / total
+        total = sum(self.counts.values())
+        return sum(count for value, count in self.counts.items() if float(value) >= threshold) / total
 
 
 def scale_of(ratings: Values, *, named_as_counts: bool) -> Scale:
@@ -72,7 +72,7 @@ def scale_of(ratings: Values, *, named_as_counts: bool) -> Scale:
         least_positive=float(positive[0]) if len(positive) else None,
         zeros=int(counts[values == 0].sum()),
         negatives=int(counts[values < 0].sum()),
-        values={number(value): int(count) for value, count in zip(values, counts, strict=True)}
+        counts={number(value): int(count) for value, count in zip(values, counts, strict=True)}
         if len(values) <= _LISTED
         else {},
     )

@@ -16,6 +16,8 @@ _LARGE = 5_000_000
 """Number of ratings from which on k=200 takes long on a usual machine."""
 _MANY_LISTS = 50_000
 """Number of users or items from which on lists of a sample are proposed."""
+_LISTED = 10
+"""Number of columns that are not used and are named."""
 _SEPARATORS = {"\t": "a tab", ",": "a comma", " ": "a space"}
 
 
@@ -108,6 +110,10 @@ def _dataset(inspection: Inspection) -> list[str]:
         if role in columns:
             comment = "   # there are no ratings" if columns[role] is None else ""
             lines.append(f"    {role}: {_quoted(columns[role])}{comment}")
+    if inspection.other_columns:
+        shortened = [shown(name, 30) for name in inspection.other_columns[:_LISTED]]
+        more = ", …" if len(inspection.other_columns) > _LISTED else ""
+        lines.append(f"  # not used: {', '.join(shortened)}{more}")
     return lines
 
 
@@ -143,7 +149,7 @@ def _min_rating(scale: Scale | None) -> list[str]:
     """Return the key `min_rating` with what it keeps."""
     if scale is None:
         return ["  min_rating: null             # there are no ratings: every row counts"]
-    seen = ", ".join(f"{float(value):g} ({count:,})" for value, count in scale.values.items())
+    seen = ", ".join(f"{float(value):g} ({count:,})" for value, count in scale.counts.items())
     between = f"ratings from {number(scale.low)} to {number(scale.high)}, median {number(scale.median)}"
     lines = [f"  # ratings: {seen}" if seen else f"  # {between}, {scale.different:,} different values"]
     if scale.kind == STARS and scale.share_from(4) > 0:

@@ -117,8 +117,9 @@ def table_of_text(path: Path, sample: Sample, known_names: Iterable[str]) -> Tab
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a column in lower case without punctuation: `userid` for `user_id` and `userId`."""
-    return "".join(character for character in name.lower() if character.isalnum())
+    """Return the name of a column in lower case without punctuation: `userid` for `user_id` and `userId:token`."""
+    without_type = name.partition(":")[0]  # RecBole's atomic files have types behind the names
+    return "".join(character for character in without_type.lower() if character.isalnum())
 
 
 def are_numbers(texts: Iterable[str]) -> bool:
