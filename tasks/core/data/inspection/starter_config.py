@@ -9,7 +9,7 @@ import yaml
 from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.data.inspection.inspect_file import Inspection, quotes_can_be_text
 from tasks.core.data.inspection.scale import CONSTANT, COUNTS, STARS, TEN_POINTS, Scale, number
-from tasks.core.formatting import counted, escaped, percent, shown
+from tasks.core.formatting import counted, enumerated, escaped, percent, shown
 
 _FEW_ROWS = 20
 _LARGE = 5_000_000
@@ -128,7 +128,7 @@ def _preprocess(inspection: Inspection) -> list[str]:
         if "count" in choices and scale is None:
             proposed = "count"
         lines += [
-            f"  # {_repeats(inspection)}: choose one of {', '.join(choices)}",
+            f"  # {_repeats(inspection)}: choose {enumerated(choices, 'or')}",
             f"  # duplicates: {proposed}",
             "  duplicates: error",
         ]
