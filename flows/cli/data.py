@@ -89,7 +89,7 @@ def init_data(
     if as_json:
         print_json({**asdict(inspection), "to_decide": questions, "config": config})
     elif write is None:
-        print(config, end="")  # it is escaped
+        say(config.removesuffix("\n"))
     else:
         say("\n".join([f"{write} written", *(f"to decide: {question}" for question in questions)]))
         say(f"check it with: {shlex.join(['latentlab', 'check', str(write)])}")

@@ -69,9 +69,8 @@ def ui(
 
     uri = resolve_uri()
     address = training_view(f"http://127.0.0.1:{port}", latest_experiment(open_default_store()))
-    print(
-        json.dumps({"store": store_name(), "url": address}) if as_json else f"{store_name()} at {address}", flush=True
-    )
+    say(json.dumps({"store": store_name(), "url": address}) if as_json else f"{store_name()} at {address}")
+    sys.stdout.flush()
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     os.execv(sys.executable, [*command, "--port", str(port), "--workers", "1"])
