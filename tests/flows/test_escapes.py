@@ -13,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.cli.progress_bars import progress_bars
+from flows.cli.streams import say_on_stderr
 from flows.cli.tables import columns_table, err, out, query_table
+from flows.publish import _rounded
 from tasks.core.comparison.query_lists import Entry, QueryLists
 from tasks.reporting import progress
 from tests.command_line import CommandLine
@@ -164,3 +166,17 @@ def test_log_lines_and_progress_bars_are_escaped(monkeypatch: pytest.MonkeyPatch
         handler.emit(logging.makeLogRecord({"msg": message}))
     assert re.findall("\x1b]|\x07|\u202e", written.getvalue()) == []
     assert written.getvalue().count(r"x\x1b]0;title \u202e[r") >= 2  # the bar and the line of the log
+
+
+def test_tables_in_prefect_have_no_control_characters() -> None:
+    row = _rounded(Entry(1, "x\x1b[31m\nred", "\u202etitle", 0.123456, 1.0, 0.9))
+    assert (row["raw_id"], row["title"], row["share"]) == (r"x\x1b[31m\nred", r"\u202etitle", 0.1235)
+
+
+def test_of_a_long_line_of_a_message_the_ends_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    say_on_stderr("what was found: " + "x" * 10**6 + "; what to do\nsecond\x1b[31m line")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("what was found: xxx")
+    assert first.endswith("xxx; what to do")
+    assert len(first) < 1100
+    assert second == r"second\x1b[31m line"
