@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -53,10 +53,6 @@ def main() -> None:
                 stream.flush()
         os._exit(code)
 
-    def print_traceback(*raised: Any) -> None:
-        sys.stderr.write(escaped("".join(traceback.format_exception(*raised))))
-
-    sys.excepthook = print_traceback  # with --debug; a message may quote a file
     atexit.register(leave)  # the first to be registered is the last to be run
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it as ignored
     try:
@@ -70,3 +66,6 @@ def main() -> None:
             logging.disable()
             sys.stderr = io.StringIO()
         raise
+    except Exception:  # with --debug; Python would print it as it is, and a message may quote a file
+        sys.stderr.write(escaped(traceback.format_exc()))
+        raise SystemExit(1) from None

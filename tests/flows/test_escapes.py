@@ -89,7 +89,9 @@ def test_no_table_message_or_report_has_control_characters_of_an_id(hostile: Com
 
 
 @pytest.mark.parametrize(
-    "repeated", ["x\x1b[31mred", "\u202ereversed", "over\rwritten", "nl\nforged: line", "9" * 10**5]
+    "repeated",
+    ["x\x1b[31mred", "\u202ereversed", "over\rwritten", "nl\nforged: line", "9" * 10**5],
+    ids=["escape sequence", "bidi", "carriage return", "line feed", "long"],
 )
 def test_an_id_in_a_message_is_escaped_and_short(offline: CommandLine, repeated: str) -> None:
     row = f"{quoted(repeated)},1,4\n"
@@ -116,16 +118,14 @@ def test_an_argument_that_a_usage_message_quotes_is_escaped(offline: CommandLine
 
 
 def test_a_traceback_is_escaped(offline: CommandLine) -> None:
-    row = '"x\x1b[31mred",1,4\n'
-    (offline.folder / "ratings.csv").write_text(f"user,item,rating\n{row}{row}")
-    done = offline.run("--debug", "data", "describe", "config.yaml")
+    done = offline.run("--debug", "check", "absent\x1b[31m.yaml")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
-    assert r"x\x1b[31mred" in done.stderr
+    assert r"ConfigError: absent\x1b[31m.yaml: there is no such file" in done.stderr
     assert ACTED_ON.findall(done.stderr) == []
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_titles_and_cells_of_tables_are_shown_as_they_are_written(
     text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
