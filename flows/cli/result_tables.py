@@ -68,7 +68,7 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     title = "Compared" if result.dataset == NO_DATA_SET else result.dataset
     out.print(summary_table(title, result.summary, result.ratings.text() if result.ratings else ""))
     for remark in result.remarks:
-        out.print(Text(remark))
+        out.print(plain(remark))
 
 
 def _files_table(result: "Result") -> Group:
@@ -79,7 +79,7 @@ def _files_table(result: "Result") -> Group:
     table.add_column("files", overflow="fold")
     for run in result.files:
         if run.role == "model":
-            table.add_row(f"{run.model} #{run.replicate}", run.content, Text(run.files))
+            table.add_row(f"{run.model} #{run.replicate}", run.content, plain(run.files))
     return titled("Runs that were read from files", table)
 
 
