@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.core.data.catalogue import catalogue
+from tasks.core.data.locate import downloads
 from tasks.core.data.prepared import INTERACTIONS, SPLITS
 from tasks.core.errors import DataError
 from tasks.core.files import TEMPORARY, home
@@ -49,6 +50,9 @@ def _pinned_files() -> Iterator[tuple[Path, str, str]]:
         name = entry.archive.urls[0].rpartition("/")[2] if entry.archive else entry.ratings.member
         if digest and (path := home() / "datasets" / name).exists():
             yield path, algorithm, digest
+    for path in downloads().glob("*/*"):
+        if path.suffix:  # else it is what a download left that was killed
+            yield path, "sha256", path.parent.name
     for folder in (home() / INTERACTIONS, home() / SPLITS):
         names = {path.name for path in folder.glob("*.npz") if not path.name.startswith(TEMPORARY)}
         for note in sorted((folder / "made-from").glob("*.json")):

@@ -163,9 +163,9 @@ def log_dataset(client: "MlflowClient", run_id: str, dataset: DatasetConfig, dat
     """
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    is_file = dataset.path is not None or dataset.name == NO_DATA_SET
-    source = dataset.path or dataset.name
-    if not is_file and (archive := catalogue_entry(dataset.name).archive):
+    source = dataset.path or dataset.url or dataset.name
+    is_catalogued = source == dataset.name != NO_DATA_SET
+    if is_catalogued and (archive := catalogue_entry(dataset.name).archive):
         source = without_secrets(archive.urls[0])
     size = data.summary
     remote = source.startswith(("http://", "https://"))

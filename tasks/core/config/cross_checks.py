@@ -10,7 +10,8 @@ from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
 from tasks.core.config.evaluation import REFERENCES
 from tasks.core.config.file_models import model_kind
 from tasks.core.config.yaml_source import KeyPath
-from tasks.core.formatting import did_you_mean
+from tasks.core.errors import without_logins
+from tasks.core.formatting import did_you_mean, shortened
 
 _Config = dict[str, Any]
 _Disagreements = Iterator[tuple[KeyPath, str]]
@@ -128,10 +129,9 @@ def _check_dataset(config: _Config) -> _Disagreements:
         return
     name = dataset.get("name", DatasetConfig.model_fields["name"].default)
     if name == "file":
-        if dataset.get("path") is None:
-            yield ("dataset",), "`name: file` needs a `path`"
+        yield from _check_own_file(dataset)
         return
-    for key in ("layout", "separator", "header", "columns"):
+    for key in ("layout", "separator", "header", "columns", "url", "sha256"):
         if dataset.get(key) is not None:
             yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
 
@@ -165,6 +165,25 @@ def _has_ratings(file: Any) -> bool:
         return False
     columns = file.get("columns")
     return not isinstance(columns, dict) or columns.get("rating", "") is not None
+
+
+def _check_own_file(dataset: _Config) -> _Disagreements:
+    path, url, sha256 = (dataset.get(key) for key in ("path", "url", "sha256"))
+    if path is None and url is None:
+        yield ("dataset",), "`name: file` needs a `path` or a `url`"
+    elif path is not None and url is not None:
+        yield ("dataset",), "has both path and url; keep one of them: path for a file on this machine"
+    if url is None:
+        if sha256 is not None:
+            yield ("dataset", "sha256"), "is for a `url` only"
+        return
+    if sha256 is None:
+        yield ("dataset",), "a `url` needs the `sha256` of its file, which `sha256sum FILE` prints"
+    if isinstance(url, str) and not re.match(r"https?://[^/?#]+/([^?#]*/)?[^/?#]+(\?|#|$)", url):
+        yield ("dataset", "url"), f"found {shortened(url)}; expected http(s)://HOST/.../FILE"
+    elif isinstance(url, str) and without_logins(url) != url:
+        message = "contains a login, but configs are printed and logged; put it into ~/.netrc instead"
+        yield ("dataset", "url"), message
 
 
 def _check_confidence(config: _Config) -> _Disagreements:

@@ -47,6 +47,11 @@ class DatasetConfig(Section):
     """For `file` with `layout: pairs`: whether the first line names the columns (default true)."""
     columns: Columns | None = None
     """For `file` with `layout: pairs`: its columns. Default: user, item, rating."""
+    url: str | None = None
+    """For `file`, in place of `path`: an http(s) address. The file is downloaded once; what its name ends with, such as
+    .tsv or .parquet, says what it is."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Digest of the file at `url`, which requires it: `sha256sum FILE` prints it."""
 
 
 class Transform(Section):

@@ -240,6 +240,9 @@ class ExperimentConfig(Section):
             settings["queries"] = self._written_queries.model_dump(mode="json")
         if self.dataset.name != "file":
             settings["dataset"].pop("path")
+        for later_key in ("url", "sha256"):
+            if settings["dataset"][later_key] is None:
+                settings["dataset"].pop(later_key)
         for later_key, former_behaviour in _FORMER_BEHAVIOUR.items():
             if getattr(self, later_key) == former_behaviour:
                 settings.pop(later_key)

@@ -29,12 +29,13 @@ class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Archive(_StrictModel):
-    """A zip file to download."""
+class Download(_StrictModel):
+    """A file to download."""
 
     urls: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """Mirrors, in order of preference."""
-    bytes: Annotated[int, Field(gt=0)]
+    bytes: Annotated[int, Field(gt=0)] | None = None
+    """None if it is not known: then the server's word is taken, and the digest decides."""
     sha256: _Sha256 | None = None
     md5: _Md5 | None = None
     """Exactly one of `sha256` and `md5` is set, whichever the publisher gives. MD5 detects damage, but not forgery."""
@@ -42,7 +43,7 @@ class Archive(_StrictModel):
     """Time limit of the download, all attempts together."""
 
     @model_validator(mode="after")
-    def _pinned_once(self) -> "Archive":
+    def _pinned_once(self) -> "Download":
         if (self.sha256 is None) == (self.md5 is None):
             raise PydanticCustomError("pin", "expected either sha256 or md5, and only one of them")
         return self
@@ -51,6 +52,12 @@ class Archive(_StrictModel):
     def pin(self) -> tuple[str, str]:
         """The digest's algorithm, as hashlib names it, and the digest in hex."""
         return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
+
+
+class Archive(Download):
+    """A zip file to download."""
+
+    bytes: Annotated[int, Field(gt=0)]
 
 
 class Member(_StrictModel):

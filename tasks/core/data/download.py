@@ -1,4 +1,4 @@
-"""Downloads of archives: pinned by digest, limited in size and time, retried.
+"""Downloads of files: pinned by digest, limited in size and time, retried.
 
 pooch checks digests and moves complete files into place, and tenacity repeats what may succeed on retry. The transfer
 between them is written here, because neither limits it: no more bytes than were published, one deadline for all
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tasks.core.data.catalogue import Archive
+from tasks.core.data.catalogue import Download
 from tasks.core.errors import DataError
 from tasks.core.files import file_digest
 from tasks.core.types import OnProgress
@@ -37,8 +37,8 @@ class _TransientError(Exception):
         self.wait = wait
 
 
-def fetch(archive: Archive, folder: Path, *, on_bytes: OnProgress | None = None) -> Path:
-    """Return the archive's path in `folder`, after a download unless it is there already.
+def fetch(archive: Download, folder: Path, *, on_bytes: OnProgress | None = None) -> Path:
+    """Return the path of a file to download in `folder`, after a download unless it is there already.
 
     The mirrors are tried in order. If none succeeds but a failure may be transient (no connection, HTTP 408, 425, 429
     or 5xx, an incomplete transfer), the round is repeated after a pause, `ATTEMPTS` times at most and until
@@ -46,12 +46,12 @@ def fetch(archive: Archive, folder: Path, *, on_bytes: OnProgress | None = None)
 
     Parameters
     ----------
-    archive : Archive
-        The last part of its first URL is the file's name.
+    archive : Download
+        Such as an archive of the catalogue. The last part of its first URL is the file's name.
     folder : Path
         Created if it does not exist.
     on_bytes : OnProgress, optional
-        Called with the bytes received and the bytes expected.
+        Called with the bytes received and the bytes expected, if anybody said how many these are.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def fetch(archive: Archive, folder: Path, *, on_bytes: OnProgress | None = None)
         ) from None
 
 
-def _download(url: str, archive: Archive, target: Path, on_bytes: OnProgress | None, deadline: float) -> Path:
+def _download(url: str, archive: Download, target: Path, on_bytes: OnProgress | None, deadline: float) -> Path:
     """Download from one mirror, and move the file into place once its digest is right."""
     import pooch
 
@@ -141,8 +141,11 @@ def _download(url: str, archive: Archive, target: Path, on_bytes: OnProgress | N
     return target
 
 
-def _transfer(url: str, output: Path, expected_bytes: int, on_bytes: OnProgress | None, deadline: float) -> None:
-    """Write the content of `url` to `output`: never more than the expected bytes, never past the deadline."""
+def _transfer(url: str, output: Path, expected_bytes: int | None, on_bytes: OnProgress | None, deadline: float) -> None:
+    """Write the content of `url` to `output`: never more than the expected bytes, never past the deadline.
+
+    Without expected bytes, the server says how many there are, if it does.
+    """
     import requests
     import urllib3
 
@@ -154,23 +157,29 @@ def _transfer(url: str, output: Path, expected_bytes: int, on_bytes: OnProgress 
             super().rebuild_auth(prepared, response)  # type: ignore[no-untyped-call]
 
     received = 0
+    # many servers declare that a .gz file is compressed for the transfer; its digest is that of the compressed file
+    decode = not urlsplit(url).path.endswith(".gz")
     try:
         with Session() as session, _get(session, url) as response, output.open("wb") as file:
+            declared = response.headers.get("Content-Length", "")
+            if expected_bytes is None and declared.isdecimal() and "Content-Encoding" not in response.headers:
+                expected_bytes = int(declared)
             # read1 returns what has arrived, so the deadline is checked even if the server sends a byte at a time
-            while chunk := response.raw.read1(_READ_BYTES, decode_content=True):
+            while chunk := response.raw.read1(_READ_BYTES, decode_content=decode):
                 received += len(chunk)
-                if received > expected_bytes:
+                if expected_bytes is not None and received > expected_bytes:
                     raise DataError(f"sends more than the {expected_bytes:,} bytes that were published")
                 if time.monotonic() > deadline:
-                    raise DataError(f"too slow: {received:,} of {expected_bytes:,} bytes received before the deadline")
+                    size = "" if expected_bytes is None else f" of {expected_bytes:,}"
+                    raise DataError(f"too slow: {received:,}{size} bytes received before the deadline")
                 file.write(chunk)
-                if on_bytes:
+                if on_bytes and expected_bytes is not None:
                     on_bytes(received, expected_bytes)
             file.flush()
             os.fsync(file.fileno())
     except urllib3.exceptions.HTTPError as error:
         raise _TransientError(_reason(error)) from None
-    if received < expected_bytes:
+    if expected_bytes is not None and received < expected_bytes:
         raise _TransientError(f"ended after {received:,} of {expected_bytes:,} bytes")
 
 

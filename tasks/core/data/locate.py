@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.core.config.dataset import DatasetConfig
-from tasks.core.data.catalogue import CatalogueEntry, catalogue_entry
+from tasks.core.data.catalogue import CatalogueEntry, Download, catalogue_entry
 from tasks.core.data.download import fetch
 from tasks.core.data.readers.archives import member_sha256
 from tasks.core.data.synthetic import write_ratings
@@ -11,9 +11,17 @@ from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, file_digest, file_sha256, home, replacing
 from tasks.core.types import OnProgress
 
+_SECONDS = 6 * 3600
+"""Time limit of the download of a file of one's own, whose size is not known."""
+
+
+def downloads() -> Path:
+    """Return the folder of the files that were downloaded for `dataset.url`, each in a folder named by its sha256."""
+    return home() / "datasets" / "by-sha256"
+
 
 def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> StoredFile:
-    """Return the data set on this machine: the copy that `path` names, else one that is downloaded or generated.
+    """Return the data set on this machine: the file that `path` names, else one that is downloaded or generated.
 
     Parameters
     ----------
@@ -36,6 +44,9 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
     DataError
         If the path does not exist, its content is not what was published, or the download fails.
     """
+    if config.url is not None and config.sha256 is not None:
+        file = Download(urls=(config.url,), sha256=config.sha256, seconds=_SECONDS)
+        return StoredFile(str(fetch(file, downloads() / config.sha256, on_bytes=on_bytes)), config.sha256)
     if config.name == "file":
         path = Path(str(config.path)).expanduser().absolute()
         if not path.is_file():

@@ -269,7 +269,7 @@ def _load_published(test: StoredFile, train: Summary) -> PublishedTest | None:
 
 def _reading(dataset: DatasetConfig) -> dict[str, object]:
     """Return the settings that decide how a file is read, wherever it is."""
-    return dataset.model_dump(exclude={"path"})
+    return dataset.model_dump(exclude={"path", "url", "sha256"})
 
 
 def _naming_the_test_file(step: Callable[[], T]) -> T:

@@ -1,5 +1,6 @@
 """Verification of the files under the home: which are reported as damaged, missing or extra."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,14 @@ def test_files_that_are_being_written_are_not_reported(held_out: HeldOut, home: 
     for name in (".tmp-1.npz", ".tmp-2"):
         (home / SPLITS / name).write_bytes(b"incomplete")
     assert verify_home().problems == []
+
+
+def test_a_file_downloaded_for_a_url_is_compared_to_its_digest(home: Path) -> None:
+    for content in (b"1,2,5\n", b"2,2,5\n"):
+        folder = home / "datasets" / "by-sha256" / hashlib.sha256(content).hexdigest()
+        folder.mkdir(parents=True)
+        (folder / "ratings.csv").write_bytes(content)
+    assert (verify_home().files, verify_home().problems) == (2, [])
+    (folder / "ratings.csv").write_bytes(b"damaged")
+    (folder / "tmpabcdefgh").write_bytes(b"left by a download that was killed")
+    assert verify_home().problems == [Problem("home", f"datasets/by-sha256/{folder.name}/ratings.csv", "damaged")]
