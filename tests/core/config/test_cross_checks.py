@@ -46,22 +46,22 @@ def test_disagreement_is_one_fault(text: str, words: list[str], faults: Faults) 
     [
         ("dataset: {name: file, layout: lists}\n", "c.yaml:4: dataset: `name: file` needs a `path`"),
         (
-            f"dataset: {{name: file, layout: lists, layout: lists, path: a, url: http://h/a, sha256: {SHA256}}}\n",
+            f"dataset: {{name: file, layout: lists, path: a, url: http://h/a, sha256: {SHA256}}}\n",
             "c.yaml:4: dataset: has both path and",
         ),
         ("dataset: {name: file, layout: lists, url: http://h/a.csv}\n", "c.yaml:4: dataset: a `url` needs the `sha256` of its file"),
-        (f"dataset: {{name: file, layout: lists, layout: lists, path: a, sha256: {SHA256}}}\n", "c.yaml:4: dataset.sha256: is for a `url` only"),
+        (f"dataset: {{name: file, layout: lists, path: a, sha256: {SHA256}}}\n", "c.yaml:4: dataset.sha256: is for a `url` only"),
         ("dataset: {name: file, layout: lists, url: http://h/a, sha256: 12}\n", "c.yaml:4: dataset.sha256: found 12; expected text"),
         ("dataset: {name: file, layout: lists, url: http://h/a, sha256: ab}\n", "c.yaml:4: dataset.sha256: found 'ab'; expected text"),
         *(
             (
-                f"dataset: {{name: file, layout: lists, layout: lists, url: '{url}', sha256: {SHA256}}}\n",
+                f"dataset: {{name: file, layout: lists, url: '{url}', sha256: {SHA256}}}\n",
                 f"c.yaml:4: dataset.url: found '{url}'; expected http(s)://HOST/.../FILE",
             )
             for url in ("ftp://h/a.csv", "a.csv", "http://", "http://h", "http://h/", "http:///a.csv", "http://h/a/?b")
         ),
         (
-            f"dataset: {{name: file, layout: lists, layout: lists, url: 'https://me:secret@h/a.csv', sha256: {SHA256}}}\n",
+            f"dataset: {{name: file, layout: lists, url: 'https://me:secret@h/a.csv', sha256: {SHA256}}}\n",
             "c.yaml:4: dataset.url: contains a login, but configs are printed and logged; put it into ~/.netrc",
         ),
         (f"dataset: {{name: x, sha256: {SHA256}}}\n", "c.yaml:4: dataset.sha256: is for `name: file` only"),
