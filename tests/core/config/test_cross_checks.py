@@ -5,8 +5,6 @@ import pytest
 from tasks.core.config.experiment import ExperimentConfig
 from tests.core.config.small_config import SMALL, Faults, Load
 
-SHA256 = "ab" * 32
-
 
 @pytest.mark.parametrize(
     ("text", "words"),
@@ -45,27 +43,6 @@ def test_disagreement_is_one_fault(text: str, words: list[str], faults: Faults) 
     ("text", "line"),
     [
         ("dataset: {name: file, layout: lists}\n", "c.yaml:4: dataset: `name: file` needs a `path`"),
-        (
-            f"dataset: {{name: file, layout: lists, path: a, url: http://h/a, sha256: {SHA256}}}\n",
-            "c.yaml:4: dataset: has both path and",
-        ),
-        ("dataset: {name: file, layout: lists, url: http://h/a.csv}\n", "c.yaml:4: dataset: a `url` needs the `sha256` of its file"),
-        (f"dataset: {{name: file, layout: lists, path: a, sha256: {SHA256}}}\n", "c.yaml:4: dataset.sha256: is for a `url` only"),
-        ("dataset: {name: file, layout: lists, url: http://h/a, sha256: 12}\n", "c.yaml:4: dataset.sha256: found 12; expected text"),
-        ("dataset: {name: file, layout: lists, url: http://h/a, sha256: ab}\n", "c.yaml:4: dataset.sha256: found 'ab'; expected text"),
-        *(
-            (
-                f"dataset: {{name: file, layout: lists, url: '{url}', sha256: {SHA256}}}\n",
-                f"c.yaml:4: dataset.url: found '{url}'; expected http(s)://HOST/.../FILE",
-            )
-            for url in ("ftp://h/a.csv", "a.csv", "http://", "http://h", "http://h/", "http:///a.csv", "http://h/a/?b")
-        ),
-        (
-            f"dataset: {{name: file, layout: lists, url: 'https://me:secret@h/a.csv', sha256: {SHA256}}}\n",
-            "c.yaml:4: dataset.url: contains a login, but configs are printed and logged; put it into ~/.netrc",
-        ),
-        (f"dataset: {{name: x, sha256: {SHA256}}}\n", "c.yaml:4: dataset.sha256: is for `name: file` only"),
-        ("dataset: {name: x, url: http://h/a}\n", "c.yaml:4: dataset.url: is for `name: file` only"),
         ("dataset: {name: x, header: false}\n", "c.yaml:4: dataset.header: is for `name: file` only"),
     ],
 )

@@ -95,16 +95,6 @@ class TestDigest:
     def test_ignores_written_defaults_and_storage(self, load: Load, addition: str) -> None:
         assert load(f"{SMALL}{addition}\n").digest() == load(SMALL).digest()
 
-    def test_of_a_file_with_a_path_is_as_before_there_were_urls(self, load: Load) -> None:
-        """The digest is that of the version before `dataset.url`."""
-        config = load(f"{SMALL}dataset: {{name: file, path: a.csv}}\npreprocess: {{min_rating: null}}\n")
-        assert config.digest() == "740957b67f31f21564f7e35f84c23cb0e10d329cacbdeb552073b16eb6cd4ee2"
-
-    def test_of_a_file_at_a_url_depends_on_its_digest(self, load: Load) -> None:
-        urls = [f"{SMALL}dataset: {{name: file, url: 'http://h/a.csv', sha256: {s * 64}}}\n" for s in "ab"]
-        assert len({load(text).digest() for text in urls}) == 2
-        assert load(load(urls[0]).to_yaml()) == load(urls[0])
-
     def test_finds_the_default_baseline_written_or_left_out(self, load: Load) -> None:
         two = f"{SMALL}  k3: {{factors: 3, iterations: 3}}\n"
         left_out, written = load(two), load(two, "comparison.baseline=k2")
