@@ -131,7 +131,7 @@ def _check_dataset(config: _Config) -> _Disagreements:
     if name == "file":
         yield from _check_own_file(dataset)
         return
-    for key in ("layout", "separator", "header", "columns", "url", "sha256"):
+    for key in ("layout", "separator", "header", "columns", "quote", "url", "sha256"):
         if dataset.get(key) is not None:
             yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
 
@@ -210,7 +210,7 @@ def _check_layouts(config: _Config) -> _Disagreements:
     for path in (("dataset",), ("evaluation", "split")):
         node = _value_at(config, path)
         if isinstance(node, dict) and node.get("layout") == "lists":
-            for key in ("header", "columns"):
+            for key in ("header", "columns", "quote"):
                 if node.get(key) is not None:
                     yield (*path, key), "is for `layout: pairs` only"
 

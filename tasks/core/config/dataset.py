@@ -9,6 +9,7 @@ from tasks.core.config.base import Section
 NO_DATA_SET = "none"
 """Name in place of a data set's: all models are read from files, and their users and items are all that there is."""
 Layout = Literal["pairs", "lists"]
+Quote = Literal["double", "none"]
 Separator = Annotated[str, StringConstraints(min_length=1, max_length=8)]
 Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_length=1)]
 _ADDED_LATER = {"negative": "error"}
@@ -36,17 +37,22 @@ class DatasetConfig(Section):
     """Name of a data set in the catalogue (`latentlab data list`), or `file` for your own file. none: there is no data
     set, and all models are read from files."""
     path: str | None = None
-    """For `file`: a CSV, TSV or Parquet file. For a data set of the catalogue: a local copy, a directory or a zip file,
-    that is used instead of a download and must match the same digests."""
+    """For `file`: a CSV, TSV or Parquet file; text may be compressed by gzip, bzip2 or Zstandard. For a data set of the
+    catalogue: a local copy, a directory or a zip file, that is used instead of a download and must match the same
+    digests."""
     layout: Layout | None = None
     """For `file`. pairs (default): one interaction per line. lists: one user per line, `user item item ...`."""
     separator: Separator | None = None
     """For `file`: the text between two columns. Default: any white space for `layout: lists`, else a tab for .tsv files
     and a comma for others."""
     header: bool | None = None
-    """For `file` with `layout: pairs`: whether the first line names the columns (default true)."""
+    """For `file` with `layout: pairs`: whether the first line names the columns (default true). Must be set if all
+    columns are given by position and the first line has numbers there."""
     columns: Columns | None = None
     """For `file` with `layout: pairs`: its columns. Default: user, item, rating."""
+    quote: Quote | None = None
+    """For `file` with `layout: pairs`: what a double quote means. double (default): a field may stand within double
+    quotes, and then a quote in it is written twice. none: a quote is a character like any other."""
     url: str | None = None
     """For `file`, in place of `path`: an http(s) address. The file is downloaded once; what its name ends with, such as
     .tsv or .parquet, says what it is."""
@@ -110,3 +116,22 @@ class PreprocessConfig(Section):
         """
         settings = self.model_dump()
         return {key: value for key, value in settings.items() if key not in _ADDED_LATER or value != _ADDED_LATER[key]}
+
+
+def without_later_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings that decide how a file is read, without those that mean the former behaviour.
+
+    Stored interactions, splits and comparisons are found again by digests of these settings. Hence the rule: a setting
+    that is added later is left out while it has the value that means the former behaviour.
+
+    Parameters
+    ----------
+    settings : dict
+        Of `dataset` or of `evaluation.split`, as `model_dump` returns them.
+
+    Returns
+    -------
+    dict
+    """
+    former = {"quote": (None, "double"), "url": (None,), "sha256": (None,)}
+    return {key: value for key, value in settings.items() if value not in former.get(key, ())}

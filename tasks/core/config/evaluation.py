@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from tasks.core.config.base import Count, Cutoffs, Fraction, Section
-from tasks.core.config.dataset import Columns, Layout, Separator
+from tasks.core.config.dataset import Columns, Layout, Quote, Separator
 
 REFERENCES = POPULARITY, ITEM_KNN, EASE, RANDOM = ("popularity", "item-knn", "ease", "random")
 """Names of the reference recommenders. Their metrics are reported together with those of the models, so no model can
@@ -63,6 +63,8 @@ class FilesSplit(Section):
     """For `layout: pairs`: whether the first line names the columns (default true)."""
     columns: Columns | None = None
     """For `layout: pairs`: the columns of the file. Default: user, item, rating."""
+    quote: Quote | None = None
+    """For `layout: pairs`: what a double quote means, see `dataset.quote`."""
 
 
 SPLITS: dict[str, type[Section]] = {

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import Depths, Fraction, Iterations, Margin, Name, Section
 from tasks.core.config.cross_checks import find_disagreements
-from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, PreprocessConfig
+from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, PreprocessConfig, without_later_settings
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
 from tasks.core.config.file_models import FactorFiles, ListFiles, ModelConfig, Target, model_kind
 from tasks.core.config.queries import QueriesConfig
@@ -240,9 +240,9 @@ class ExperimentConfig(Section):
             settings["queries"] = self._written_queries.model_dump(mode="json")
         if self.dataset.name != "file":
             settings["dataset"].pop("path")
-        for later_key in ("url", "sha256"):
-            if settings["dataset"][later_key] is None:
-                settings["dataset"].pop(later_key)
+        settings["dataset"] = without_later_settings(settings["dataset"])
+        if settings["evaluation"]:
+            settings["evaluation"]["split"] = without_later_settings(settings["evaluation"]["split"])
         for later_key, former_behaviour in _FORMER_BEHAVIOUR.items():
             if getattr(self, later_key) == former_behaviour:
                 settings.pop(later_key)

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.base import Section
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, without_later_settings
 from tasks.core.config.evaluation import EvaluationConfig, FilesSplit
 from tasks.core.data import preprocessing, splits
 from tasks.core.data.filters import RatingCounts
@@ -231,7 +232,7 @@ def with_split(
         test_file = _naming_the_test_file(partial(locate, published))
     key = combined_sha256(
         *(data.sha256, ratings.sha256, _reading(dataset), settings.identity(), test_file and test_file.sha256),
-        *(config.model_dump(exclude={"test"}), evaluation.part, seed, splits.ALGORITHM),
+        *(_reading(config), evaluation.part, seed, splits.ALGORITHM),
     )
     train, test = (recall(SPLITS, f"{key}-{part}") for part in ("train", "test"))
     known = _load_published(test, data.summary) if test else None
@@ -267,9 +268,9 @@ def _load_published(test: StoredFile, train: Summary) -> PublishedTest | None:
         return PublishedTest(ratings, users - train.users, items - train.items, bool(arrays["by_numbers"]))
 
 
-def _reading(dataset: DatasetConfig) -> dict[str, object]:
-    """Return the settings that decide how a file is read, wherever it is."""
-    return dataset.model_dump(exclude={"path", "url", "sha256"})
+def _reading(section: Section) -> dict[str, object]:
+    """Return the settings of a data set or of a split that decide how its file is read, wherever it is."""
+    return without_later_settings(section.model_dump(exclude={"path", "url", "sha256", "test"}))
 
 
 def _naming_the_test_file(step: Callable[[], T]) -> T:

@@ -18,6 +18,12 @@ from tests.core.config.small_config import SMALL, Faults, Load
             "evaluation: {split: {strategy: files, test: a, layout: lists, header: true}}",
             ["header: is for `layout: pairs`"],
         ),
+        ("dataset: {quote: none}", ["dataset.quote: is for `name: file` only"]),
+        ("dataset: {name: file, path: a, layout: lists, quote: none}", ["quote: is for `layout: pairs`"]),
+        (
+            "evaluation: {split: {strategy: files, test: a, layout: lists, quote: none}}",
+            ["quote: is for `layout: pairs`"],
+        ),
         ("dataset: {layout: lists}", ["dataset.layout: is for `name: file` only"]),
         (
             "dataset: {name: file, path: a, layout: lists, columns: {user: 0}}",

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from tasks.core.config.dataset import without_later_settings
 from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
 from tests.core.config.small_config import SMALL, Faults, Load
 
@@ -102,6 +103,15 @@ class TestDigest:
         assert written.digests() == [written.digest(), left_out.digest()]
         other = load(two, "comparison.baseline=k3")
         assert other.digests() == [other.digest()]
+
+    @pytest.mark.parametrize("key", ["dataset.quote", "evaluation.split.quote"])
+    def test_ignores_the_quoting_that_files_were_read_with_before_it_was_a_setting(self, load: Load, key: str) -> None:
+        config = (
+            f"{SMALL}dataset: {{name: file, path: a.csv}}\nevaluation: {{split: {{strategy: files, test: b.csv}}}}\n"
+        )
+        assert "quote" not in str(without_later_settings(load(config).dataset.model_dump()))
+        assert load(config, f"{key}=double").digest() == load(config).digest()
+        assert load(config, f"{key}=none").digest() != load(config).digest()
 
     def test_ignores_how_a_number_is_written(self, load: Load) -> None:
         digests = {load(SMALL, f"models.k2.regularization={text}").digest() for text in ("1e-2", "0.01", "1.0E-2")}
