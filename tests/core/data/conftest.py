@@ -9,7 +9,7 @@ import pytest
 
 from tasks.core.config.dataset import DatasetConfig
 from tasks.core.data.locate import locate
-from tasks.core.data.readers import archives, delimited, text
+from tasks.core.data.readers import archives, arrow_parser, parsers, streams
 from tasks.core.data.readers.ratings import Ratings, read_ratings
 from tests.core.data.helpers import TINY_RATINGS, ReadOwn
 from tests.serving import Server, serving
@@ -36,8 +36,10 @@ def block_sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Run the test twice: with files that fit into one block, and with blocks of 3 bytes and chunks of 2 rows."""
     if request.param == "many blocks":
         monkeypatch.setattr(archives, "BLOCK_BYTES", 3)
-        monkeypatch.setattr(text, "BLOCK_BYTES", 3)
-        monkeypatch.setattr(delimited, "_CHUNK_ROWS", 2)
+        monkeypatch.setattr(streams, "BLOCK_BYTES", 3)
+        monkeypatch.setattr(parsers, "CHUNK_ROWS", 2)
+        monkeypatch.setattr(arrow_parser, "CHUNK_ROWS", 2)
+        monkeypatch.setattr(arrow_parser, "_BLOCK_BYTES", 64)
 
 
 @pytest.fixture

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.evaluation import FilesSplit
 from tasks.core.data.filters import RatingCounts
-from tasks.core.data.prepared import INTERACTIONS, SPLITS, PublishedTest
+from tasks.core.data.locate import locate
+from tasks.core.data.prepared import INTERACTIONS, SPLITS, PublishedTest, _reading, prepare
 from tasks.core.errors import DataError
-from tasks.core.files import StoredFile, put
+from tasks.core.files import StoredFile, combined_sha256, put
 from tests.core.data.prepared_example import hold_out_file, prepare_file, write_ratings
 
 LAST: dict[str, Any] = {"split": {"strategy": "leave_last"}}
@@ -185,3 +188,45 @@ def test_errors_of_a_published_test_file_name_its_config_key(
         (tmp_path / "test.csv").write_text(content)
     with pytest.raises(DataError, match=f"^evaluation.split.test: .*{words}"):
         hold_out_file(ratings, split={"strategy": "files", "test": str(tmp_path / "test.csv")})
+
+
+# Settings that were added later
+
+
+def test_the_default_of_a_later_setting_does_not_change_the_key_of_stored_data(ratings: Path) -> None:
+    """The keys were computed by the version that had no `dataset.quote`."""
+    without = DatasetConfig(name="file", path=str(ratings))
+    for dataset in (without, without.model_copy(update={"quote": "double"})):
+        assert (
+            combined_sha256("x", _reading(dataset))
+            == "0b8a04852ab6c90e5e6508e873e7d3d396669f669eff3adb8fa07231ff492e56"
+        )
+    assert (
+        combined_sha256("x", _reading(without.model_copy(update={"quote": "none"})))
+        != "0b8a04852ab6c90e5e6508e873e7d3d396669f669eff3adb8fa07231ff492e56"
+    )
+    for quote in (None, "double"):
+        split = FilesSplit(strategy="files", test="t.csv", quote=quote)
+        assert (
+            combined_sha256("x", _reading(split)) == "1853d5b9310d5c4b1b588ebfd2ab0db4fffe797f6402db2dd2c16ba7d3544a57"
+        )
+
+
+def test_other_quoting_gives_other_interactions(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text('user,item,rating\n1,"a",5\n')
+
+    def item(quote: str | None) -> str:
+        dataset = DatasetConfig.model_validate({"name": "file", "path": str(path), "quote": quote})
+        return str(prepare(dataset, PreprocessConfig(), locate(dataset)).load().item_ids[0])
+
+    assert (item(None), item("none"), item("double")) == ("a", '"a"', "a")
+
+
+def test_quotes_of_a_published_test_file_have_a_setting_of_their_own(ratings: Path, tmp_path: Path) -> None:
+    test_file = tmp_path / "test.csv"
+    test_file.write_text('user,item,rating\n0,"new,5\n3,new",4\n')
+    split = {"strategy": "files", "test": str(test_file)}
+    with pytest.raises(DataError, match=r"^evaluation.split.test: .*test\.csv:2: the item id .* spans lines"):
+        hold_out_file(ratings, split=split)
+    assert hold_out_file(ratings, split={**split, "quote": "none"}).load().test.nnz == 2

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 ID_ROLES = ("user", "item")
 """The columns of ids."""
+CHUNK_ROWS = 1 << 18
+"""Number of rows that pandas parses at a time: as many as it parses internally. Each chunk sorts its new ids."""
+Rows = dict[str, Any]
+"""From `user`, `item`, `rating` and `timestamp` to a pandas Categorical of text (ids) or an array of float64, (n,)."""
 
 
 class ColumnBuilder:

@@ -1,28 +1,25 @@
 """CSV, TSV and similar text, read into a frame of ratings.
 
-pandas' fast parser reads the file in chunks, so that memory is that of the frame. It accepts lines with surplus columns
-and does not say on which line an error is. So separators are counted while it reads, and after an error the file is
-read again, slowly, to find the line.
+A fast parser reads the file block by block, so that memory is that of the frame. Parsers do not say on which line an
+error is, and accept what loses or merges lines. So what is unusual is noted while they read, and the file is then read
+again, line by line, to find the line.
 """
 
 import csv
-import math
-from collections.abc import Hashable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tasks.core.config.dataset import Columns
-from tasks.core.data.readers.columns import ID_ROLES, ColumnBuilder, IdColumnBuilder, checked_frame
-from tasks.core.data.readers.text import DelimitedText, ReadStatistics, as_file, first_line
+from tasks.core.data.readers.columns import ID_ROLES, checked_frame
+from tasks.core.data.readers.diagnosis import find_fault, is_finite, quoting_fault
+from tasks.core.data.readers.parsers import parse
+from tasks.core.data.readers.text import DelimitedText, first_line
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import StoredFile
+from tasks.core.formatting import shown
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_CHUNK_ROWS = 1 << 18  # rows parsed at a time: as many as pandas parses internally
 
 
 def changed_while_read(path: Path) -> DataError:
@@ -52,69 +49,86 @@ def read_delimited(text: DelimitedText, columns: Columns, located: StoredFile) -
     ConfigError
         See `column_positions`.
     DataError
-        If the file is empty, is not UTF-8, has changed, lacks a column, has lines of different length, a missing id or
-        a number that is not finite. The message names the line.
+        If the file is empty, is not UTF-8, has changed, lacks a column, has lines of different length, quotes that are
+        not well-formed, an id of several lines, a missing id or a number that is not finite, or if its first line may
+        be a header as well as a rating. The message names the line.
     """
-    statistics = ReadStatistics()
     try:
-        frame = _parse(text, columns, statistics)
+        frame, sha256 = _parse(text, columns)
     except (DataError, ConfigError):
         # a file that has changed is reported as such, whatever is wrong with its new content
         if text.digest() != located.sha256:
             raise changed_while_read(text.path) from None
         raise
-    if statistics.hasher.hexdigest() != located.sha256:
+    if sha256 != located.sha256:
         raise changed_while_read(text.path)
     return frame
 
 
-def _parse(text: DelimitedText, columns: Columns, statistics: ReadStatistics) -> "pd.DataFrame":
-    import pandas as pd
-
+def _parse(text: DelimitedText, columns: Columns) -> tuple["pd.DataFrame", str]:
+    """Return the frame, and the digest of the bytes that it was parsed from."""
     with text.blocks() as blocks:
         line, has_more = first_line(blocks)
     if not (has_more or line.strip()):
         raise DataError(f"{text.name}: empty; expected a line for each rating")
-    separator = text.parsed_separator
-    try:
-        fields = next(csv.reader([line.decode("utf-8", "replace").lstrip("\ufeff")], delimiter=separator))
-    except csv.Error as error:
-        raise DataError(f"{text.name}:1: {error}; expected columns with {separator!r} between them") from error
-    positions = column_positions(columns, fields, text.name, header=text.header)
-    if text.header and not has_more:
+    fields, row, end_line = _first_row(text)
+    positions = column_positions(columns, fields, text.name, header=text.has_header)
+    if text.has_header and not has_more:
         raise DataError(f"{text.name}: a header and no ratings; expected a line for each rating")
-    types: dict[Hashable, Any] = {at: "category" if role in ID_ROLES else "float64" for role, at in positions.items()}
-    # only an empty id is missing: `NA` and `null` are ids like any other
-    missing: Any = {at: [""] for role, at in positions.items() if role in ID_ROLES}
-    builders = {role: IdColumnBuilder() if role in ID_ROLES else ColumnBuilder(np.float64) for role in positions}
+    if text.header is None:
+        _check_header(text.name, columns, {role: fields[at] for role, at in positions.items()})
+
+    def fault(reason: str) -> DataError:
+        found = find_fault(text, positions, len(fields))
+        return found or DataError(f"{text.name}: {shown(reason.strip())}; expected lines of the same form")
+
+    skipped = (row, end_line) if text.has_header else (0, 0)
     try:
-        with (
-            text.blocks(statistics) as blocks,
-            pd.read_csv(
-                as_file(blocks),
-                sep=separator,
-                header=None,
-                skiprows=1 if text.header else 0,
-                usecols=list(types),
-                dtype=types,
-                keep_default_na=False,
-                na_values=missing,
-                encoding="utf-8-sig",
-                chunksize=_CHUNK_ROWS,
-            ) as chunks,
-        ):
-            for chunk in chunks:
-                for role, at in positions.items():
-                    builders[role].append(chunk[at])
-            for _ in blocks:  # bytes that the parser did not read belong to the digest too
-                pass
-    except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
-        raise _diagnose(text, positions, str(error)) from error
-    rows = {role: builders[role].finish() for role in positions}
-    # The parser ignores surplus columns. If the number of separators is that of lines of equal length, there are none.
-    if statistics.separators != (len(rows["user"]) + text.header) * (len(fields) - 1):
-        _check_lengths(text)
-    return checked_frame(rows, lambda reason: _diagnose(text, positions, reason))
+        parsed = parse(text, positions, skipped=skipped, n_columns=len(fields))
+    except ValueError as error:  # the parsers' errors, and UnicodeDecodeError
+        raise fault(str(error)) from error
+    has_long_ids = any("\n" in raw_id or "\r" in raw_id for role in ID_ROLES for raw_id in parsed.rows[role].categories)
+    if (has_long_ids or parsed.is_unusual) and (found := find_fault(text, positions, len(fields))):
+        raise found
+    return checked_frame(parsed.rows, fault), parsed.sha256
+
+
+def _first_row(text: DelimitedText) -> tuple[list[str], int, int]:
+    """Return the fields of the first row that is not blank, its number, and the number of the line on which it ends."""
+    try:
+        with text.rows() as rows:
+            for number, fields in enumerate(rows, start=1):
+                if fields:
+                    return fields, number, rows.line_num
+    except UnicodeDecodeError:
+        raise find_fault(text, {}, 0) or DataError(f"{text.name}: not UTF-8 text; save the file as UTF-8") from None
+    except csv.Error as error:
+        raise quoting_fault(text.name, 1, rows.line_num) from error
+    raise DataError(f"{text.name}: empty; expected a line for each rating")
+
+
+def _check_header(name: str, columns: Columns, first_row: dict[str, str]) -> None:
+    """Refuse a first row of numbers that would be taken for a header because the config says nothing about it.
+
+    Parameters
+    ----------
+    name : str
+        The file's, for messages.
+    columns : Columns
+        If a column is given by its name, there is a header.
+    first_row : dict of str to str
+        The first field of each column that is read.
+    """
+    if any(isinstance(column, str) for column in columns.model_dump().values()):
+        return
+    numbers = [role for role, field in first_row.items() if is_finite(field.strip())]
+    # a rating is no name of a column; an id of digits may be one, unless all of them are
+    if len(numbers) == len(first_row) or not set(numbers) <= set(ID_ROLES):
+        raise DataError(
+            f"{name}:1: the first line has the number {shown(first_row[numbers[-1]])} for {numbers[-1]}, and it is "
+            "not said whether it is a header; set dataset.header: false to read it as a rating, or true if it names "
+            "the columns"
+        )
 
 
 def column_positions(columns: Columns, fields: list[str], name: str, *, header: bool) -> dict[str, int]:
@@ -154,7 +168,7 @@ def column_positions(columns: Columns, fields: list[str], name: str, *, header: 
             raise ConfigError(f"dataset.columns.{role}: found the name {column!r} but `header: false`; give a position")
         elif column not in fields:
             raise DataError(
-                f"{name}: has no column {column!r} for {role}; its columns are {', '.join(fields)}: "
+                f"{name}: has no column {column!r} for {role}; its columns are {shown(', '.join(fields))}: "
                 "set dataset.columns (rating: null where there are none) and dataset.separator"
             )
         else:
@@ -162,70 +176,3 @@ def column_positions(columns: Columns, fields: list[str], name: str, *, header: 
     if len(set(positions.values())) != len(positions):
         raise ConfigError(f"dataset.columns: {configured} names a column twice; expected a column for each")
     return positions
-
-
-def _diagnose(text: DelimitedText, positions: dict[str, int], reason: str) -> DataError:
-    """Read the text again, line by line, and return the error for the first line that has one."""
-    name = text.name
-    if line := _first_line_not_utf8(text):
-        return DataError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")
-    try:
-        with text.rows() as rows:
-            for number, fields in _numbered(rows, header=text.header):
-                for role, at in positions.items():
-                    if at >= len(fields):
-                        return DataError(f"{name}:{number}: {len(fields)} columns; {role} is column {at} (from 0)")
-                    value = fields[at].strip()
-                    if role in ID_ROLES:
-                        if not value:
-                            return DataError(f"{name}:{number}: the {role} id is empty; expected a number or a text")
-                    elif not _is_finite(value):
-                        return DataError(f"{name}:{number}: the {role} is {value!r}; expected a finite number")
-    except csv.Error as error:
-        return DataError(f"{name}: {error}")
-    return DataError(f"{name}: {reason.strip()}; expected lines of the same form")
-
-
-def _first_line_not_utf8(text: DelimitedText) -> int:
-    """Return the number of the first line that is not UTF-8, from 1; 0 if there is none."""
-    with text.blocks() as blocks:
-        for number, line in enumerate(as_file(blocks), start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return number
-    return 0
-
-
-def _check_lengths(text: DelimitedText) -> None:
-    """Read the text again, line by line, and check that all lines have as many columns as the first.
-
-    Lines may have different numbers of separators all the same: those within quotes separate nothing.
-    """
-    expected = None
-    try:
-        with text.rows() as rows:
-            for number, fields in _numbered(rows, header=False):
-                expected = expected or len(fields)
-                if len(fields) != expected:
-                    raise DataError(
-                        f"{text.name}:{number}: {len(fields)} columns, but the first line has {expected}; expected "
-                        "lines of equal length: quote fields that contain a separator, or set dataset.separator"
-                    )
-    except csv.Error as error:
-        raise DataError(f"{text.name}: {error}") from error
-
-
-def _numbered(rows: Any, *, header: bool) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the line on which each row ends, and its fields; blank lines and the header are left out."""
-    for index, fields in enumerate(rows):
-        if fields and not (header and index == 0):
-            yield rows.line_num, fields
-
-
-def _is_finite(text: str) -> bool:
-    """Return whether pandas reads the text as a finite number: unlike Python, without underscores, in ASCII digits."""
-    try:
-        return text.isascii() and "_" not in text and math.isfinite(float(text))
-    except ValueError:
-        return False

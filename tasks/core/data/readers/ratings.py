@@ -1,7 +1,7 @@
 """A located data set, read into one frame of users, items, ratings and timestamps.
 
-The format follows from the catalogue or, for a file of one's own, from the config and the file's suffix. Ids stay as
-they are written in the file (`007` is not `7`): integers if all ids of the column are written as integers, else text.
+The format follows from the catalogue or, for a file of one's own, from its content and the config. Ids stay as they
+are written in the file (`007` is not `7`): integers if all ids of the column are written as integers, else text.
 """
 
 import csv
@@ -16,7 +16,10 @@ from tasks.core.data.catalogue import CatalogueEntry, catalogue_entry
 from tasks.core.data.readers.archives import member_sha256, open_blocks
 from tasks.core.data.readers.columns import is_canonical_integer
 from tasks.core.data.readers.delimited import changed_while_read, read_delimited
+from tasks.core.data.readers.formats import Format, recognise
 from tasks.core.data.readers.parquet import read_parquet
+from tasks.core.data.readers.scan import Scan
+from tasks.core.data.readers.streams import decompressed
 from tasks.core.data.readers.text import DelimitedText
 from tasks.core.data.readers.user_lists import read_user_lists
 from tasks.core.data.synthetic import item_titles
@@ -106,16 +109,31 @@ def _read_titles(path: Path, entry: CatalogueEntry) -> dict[RawId, str]:
 
 def _read_own_file(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.DataFrame":
     columns = config.columns or Columns()
+    file_format = recognise(path)
     if config.layout == "lists":
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != located.sha256:
-            raise changed_while_read(path)
-        return read_user_lists(data, path.name, config.separator)
-    if path.suffix in {".parquet", ".pq"}:
+        return _read_lists(path, config.separator, file_format, located)
+    if file_format.is_parquet:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != located.sha256:
                 raise changed_while_read(path)
             return read_parquet(file, path.name, columns)
-    separator = config.separator or ("\t" if path.suffix in {".tsv", ".tab"} else ",")
-    header = True if config.header is None else config.header
-    return read_delimited(DelimitedText(path, path.name, separator, header), columns, located)
+    text = DelimitedText(
+        path,
+        path.name,
+        config.separator or ("\t" if file_format.suffix in {".tsv", ".tab"} else ","),
+        config.header,
+        has_quotes=config.quote != "none",
+        compression=file_format.compression,
+    )
+    return read_delimited(text, columns, located)
+
+
+def _read_lists(path: Path, separator: str | None, file_format: Format, located: StoredFile) -> "pd.DataFrame":
+    if file_format.is_parquet:
+        raise DataError(f"{path.name}: a Parquet file; `layout: lists` is for text")
+    scan = Scan()
+    with open_blocks(path, None) as blocks:
+        data = b"".join(decompressed(scan.hash_blocks(blocks), file_format.compression, path.name))
+    if scan.hasher.hexdigest() != located.sha256:
+        raise changed_while_read(path)
+    return read_user_lists(data, path.name, separator)

@@ -1,20 +1,20 @@
 """Delimited text that is read block by block."""
 
 import csv
-import hashlib
 import io
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tasks.core.data.catalogue import Member
-from tasks.core.data.readers.archives import BLOCK_BYTES, open_blocks
+from tasks.core.data.readers.archives import open_blocks
+from tasks.core.data.readers.scan import Scan
+from tasks.core.data.readers.streams import Compression, as_file, decompressed
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,27 @@ class DelimitedText:
         For messages.
     separator : str
         One or more characters between columns.
-    header : bool
-        Whether the first line names the columns.
+    header : bool or None
+        Whether the first line names the columns. None: it is taken to, but nobody said so.
     member : Member or None
+    has_quotes : bool
+        Whether a field may stand within double quotes. Otherwise a quote is a character like any other.
+    compression : str or None
+        See `tasks.core.data.readers.streams.decompressed`.
     """
 
     path: Path
     name: str
     separator: str
-    header: bool
+    header: bool | None
     member: Member | None = None
+    has_quotes: bool = True
+    compression: Compression | None = None
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line is no rating."""
+        return self.header is not False
 
     @property
     def parsed_separator(self) -> str:
@@ -46,12 +57,12 @@ class DelimitedText:
         return self.separator if len(self.separator.encode()) == 1 else "\x1f"
 
     @contextmanager
-    def blocks(self, statistics: "ReadStatistics | None" = None) -> Iterator[Iterator[bytes]]:
+    def blocks(self, scan: Scan | None = None) -> Iterator[Iterator[bytes]]:
         """Open the text, with `parsed_separator` in place of each separator.
 
         Parameters
         ----------
-        statistics : ReadStatistics, optional
+        scan : Scan, optional
             Updated while the blocks are read.
 
         Yields
@@ -62,78 +73,45 @@ class DelimitedText:
         Raises
         ------
         DataError
-            See `tasks.core.data.readers.archives.open_blocks`.
+            On entering the context or from the iterator, see `tasks.core.data.readers.archives.open_blocks`,
+            `tasks.core.data.readers.streams.decompressed` and `Scan.examine`.
         """
         with open_blocks(self.path, self.member) as file_blocks:
-            statistics = statistics or ReadStatistics()
-            separator, parsed_separator = self.separator.encode(), self.parsed_separator.encode()
-            blocks = _replace_separator(statistics.hash_blocks(file_blocks), separator, parsed_separator)
-            yield statistics.count_separators(blocks, parsed_separator)
+            scan = scan or Scan()
+            blocks = decompressed(scan.hash_blocks(file_blocks), self.compression, self.name)
+            blocks = _replace_separator(blocks, self.separator.encode(), self.parsed_separator.encode())
+            yield scan.examine(blocks, self.parsed_separator.encode(), self.name)
 
     @contextmanager
     def rows(self) -> Iterator[Any]:
-        """Open the text as a csv reader, which is slower than pandas and knows line numbers.
+        """Open the text as a strict csv reader, which is slower than the parsers and knows line numbers.
 
         Yields
         ------
         csv reader
+            It raises `csv.Error` where the quoting is not well-formed.
 
         Raises
         ------
         DataError
-            See `tasks.core.data.readers.archives.open_blocks`.
+            See `blocks`.
         """
-        with self.blocks() as blocks:
-            lines = io.TextIOWrapper(as_file(blocks), encoding="utf-8-sig", newline="")
-            yield csv.reader(lines, delimiter=self.parsed_separator)
+        field_limit = csv.field_size_limit(sys.maxsize)  # as the parsers: a long field is no fault
+        try:
+            with self.blocks() as blocks:
+                lines = io.TextIOWrapper(as_file(blocks), encoding="utf-8-sig", newline="")
+                quoting: Any = csv.QUOTE_MINIMAL if self.has_quotes else csv.QUOTE_NONE
+                yield csv.reader(lines, delimiter=self.parsed_separator, quoting=quoting, strict=True)
+        finally:
+            csv.field_size_limit(field_limit)
 
     def digest(self) -> str:
-        """Return the sha256 of the file's bytes."""
-        statistics = ReadStatistics()
-        with self.blocks(statistics) as blocks:
-            for _ in blocks:
+        """Return the sha256 of the file's bytes as they lie on the disk."""
+        scan = Scan()
+        with open_blocks(self.path, self.member) as blocks:
+            for _ in scan.hash_blocks(blocks):
                 pass
-        return str(statistics.hasher.hexdigest())
-
-
-@dataclass
-class ReadStatistics:
-    """Digest and number of separators of the bytes that were read so far.
-
-    Attributes
-    ----------
-    hasher : hashlib hash object
-        Of the file's bytes, before separators are replaced.
-    separators : int
-        Number of separators, within quotes too.
-    """
-
-    hasher: Any = field(default_factory=hashlib.sha256)
-    separators: int = 0
-
-    def hash_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the same blocks, adding each to the digest."""
-        for block in blocks:
-            self.hasher.update(block)
-            yield block
-
-    def count_separators(self, blocks: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
-        """Yield the same blocks, counting the separators of each.
-
-        Parameters
-        ----------
-        blocks : iterable of bytes
-            May end anywhere.
-        separator : bytes
-            Of length 1.
-
-        Yields
-        ------
-        bytes
-        """
-        for block in blocks:
-            self.separators += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == separator[0]))
-            yield block
+        return str(scan.hasher.hexdigest())
 
 
 def _replace_separator(blocks: Iterable[bytes], separator: bytes, replacement: bytes) -> Iterator[bytes]:
@@ -149,33 +127,6 @@ def _replace_separator(blocks: Iterable[bytes], separator: bytes, replacement: b
         rest = last[done:]
         yield replacement.join([*fields, last[:done]])
     yield rest
-
-
-class _BlockStream(io.RawIOBase):
-    """A raw stream of the bytes of an iterator of blocks."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._rest = memoryview(block)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
-
-
-def as_file(blocks: Iterator[bytes]) -> io.BufferedReader:
-    """Return the blocks as a binary file."""
-    return io.BufferedReader(_BlockStream(blocks), BLOCK_BYTES)
 
 
 def first_line(blocks: Iterator[bytes]) -> tuple[bytes, bool]:

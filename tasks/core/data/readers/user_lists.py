@@ -32,7 +32,7 @@ def read_user_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFr
     Raises
     ------
     DataError
-        If the text is not UTF-8, has an empty id, or has no interactions.
+        If the text is not UTF-8, has a NUL byte or an empty id, or has no interactions.
     """
     import pandas as pd
 
@@ -47,6 +47,8 @@ def read_user_lists(data: bytes, name: str, separator: str | None) -> "pd.DataFr
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        if "\0" in line:
+            raise DataError(f"{name}:{number}: a NUL byte; expected UTF-8 text: save the file as UTF-8")
         user, *user_items = line.split(separator)
         if not (user.strip() and all(map(str.strip, user_items))):
             raise DataError(f"{name}:{number}: an id is empty; expected `user item item ...`")

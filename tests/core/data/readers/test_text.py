@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.data.readers.text import DelimitedText, ReadStatistics, as_file, first_line
+from tasks.core.data.readers.scan import Scan
+from tasks.core.data.readers.streams import as_file
+from tasks.core.data.readers.text import DelimitedText, first_line
 
 pytestmark = pytest.mark.usefixtures("block_sizes")
 
@@ -29,14 +31,14 @@ def test_each_separator_becomes_one_byte(tmp_path: Path, separator: str, content
         assert b"".join(blocks) == expected
 
 
-def test_statistics_are_the_digest_of_the_file_and_the_number_of_separators(tmp_path: Path) -> None:
+def test_a_scan_has_the_digest_of_the_file_and_the_number_of_separators(tmp_path: Path) -> None:
     content = b"1::2::3\n4::5::6\n"
     text = text_of(tmp_path, content, "::")
-    statistics = ReadStatistics()
-    with text.blocks(statistics) as blocks:
+    scan = Scan()
+    with text.blocks(scan) as blocks:
         assert sum(map(len, blocks)) == len(content) - 4
-    assert statistics.hasher.hexdigest() == hashlib.sha256(content).hexdigest() == text.digest()
-    assert statistics.separators == 4
+    assert scan.hasher.hexdigest() == hashlib.sha256(content).hexdigest() == text.digest()
+    assert scan.separators == 4
 
 
 @pytest.mark.parametrize(

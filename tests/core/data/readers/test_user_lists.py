@@ -34,6 +34,7 @@ def test_a_user_may_have_several_lines(read_own: ReadOwn) -> None:
         ("1;2;;3\n", {"separator": ";"}, "l:1: an id is empty; expected `user item item ...`"),
         ("1;2\n;3\n", {"separator": ";"}, "l:2: an id is empty"),
         (b"1 2\n1 \xff\n", {}, "l:2: not UTF-8 text"),
+        ("1 2\n1 3\n".encode("utf-16-le"), {}, "l:1: a NUL byte; expected UTF-8 text"),
     ],
 )
 def test_a_fault_is_reported_with_its_line(
