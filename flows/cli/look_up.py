@@ -177,14 +177,14 @@ def _names(files: RunFiles) -> Names:
 
     with files.reading("users.parquet") as users_file, files.reading("items.parquet") as items_file:
         users, items = pd.read_parquet(users_file), pd.read_parquet(items_file)
-    titles = items["title"].to_numpy(dtype=np.str_)
+    titles = items["title"].to_numpy(dtype=object)
     return Names(_raw_ids(users), _raw_ids(items), titles if titles.astype(bool).any() else None)
 
 
 def _raw_ids(frame: "pd.DataFrame") -> "npt.NDArray[Any]":
     """Return ids as integers or as text, as `Interactions` has them."""
     ids = frame["raw_id"].to_numpy()
-    return ids if ids.dtype.kind == "i" else ids.astype(np.str_)
+    return ids if ids.dtype.kind == "i" else ids.astype(object)
 
 
 def find_index(names: Names, target: str, text: str, *, raw: bool) -> int:

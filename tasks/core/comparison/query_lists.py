@@ -32,7 +32,7 @@ class Names:
 
     user_ids: npt.NDArray[Any]
     item_ids: npt.NDArray[Any]
-    item_titles: npt.NDArray[np.str_] | None
+    item_titles: npt.NDArray[np.object_] | None
 
     def of(self, index: int, *, item: bool) -> tuple[RawId, str]:
         """Look up the name of one user or item.
@@ -50,7 +50,8 @@ class Names:
         title : str
             Empty for a user, and for an item without a title.
         """
-        raw_id: RawId = (self.item_ids if item else self.user_ids)[index].item()
+        raw_id = (self.item_ids if item else self.user_ids)[index]
+        raw_id = str(raw_id) if isinstance(raw_id, str) else int(raw_id)
         return raw_id, str(self.item_titles[index]) if item and self.item_titles is not None else ""
 
 

@@ -1,7 +1,9 @@
 """The matrix of interactions, with the ids of its rows and columns."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +29,12 @@ class Interactions:
     ----------
     matrix : (U, I) CSR float32
         The stored values are confidences. Indices are int32 and sorted within rows.
-    user_ids : (U,) int64 or text
-        Raw ids: row u is the user user_ids[u].
-    item_ids : (I,) int64 or text
+    user_ids : (U,) int64, or object: str
+        Raw ids: row u is the user user_ids[u]. Texts are Python objects, because an array of NumPy's own texts takes
+        for each of them the memory of the longest.
+    item_ids : (I,) int64, or object: str
         Raw ids.
-    item_titles : (I,) text or None
+    item_titles : (I,) object: str, or None
         None if the data set has no titles.
     times : (nnz,) float64 or None
         The timestamp of each stored value, in the order of matrix.data. None if the data set has no timestamps.
@@ -42,7 +45,7 @@ class Interactions:
     matrix: "csr_array"
     user_ids: npt.NDArray[Any]
     item_ids: npt.NDArray[Any]
-    item_titles: npt.NDArray[np.str_] | None
+    item_titles: npt.NDArray[np.object_] | None
     times: Values | None = None
     counts: RatingCounts | None = None
 
@@ -52,22 +55,23 @@ class Interactions:
         Timestamps are left out: only splits use them. So are the counts: dropped ratings change no fit.
         """
         hasher = hashlib.sha256()
-        titles = self.item_titles if self.item_titles is not None else np.array([], dtype=np.str_)
+        titles = self.item_titles if self.item_titles is not None else np.array([], dtype=object)
         matrix = self.matrix
         for array in (matrix.indptr, matrix.indices, matrix.data):
             little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
             hasher.update(little_endian.dtype.str.encode())
             hasher.update(little_endian.data)
         for names in (self.user_ids, self.item_ids, titles):
-            hasher.update("\x1f".join(map(str, names.tolist())).encode() + names.dtype.kind.encode())
+            kind = "U" if names.dtype == object else names.dtype.kind  # earlier versions had NumPy's own texts
+            hasher.update("\x1f".join(map(str, names.tolist())).encode() + kind.encode())
         hasher.update(repr(matrix.shape).encode())
         return hasher.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write as npz without pickles."""
-        arrays = {"user_ids": self.user_ids, "item_ids": self.item_ids}
+        arrays = _packed("user_ids", self.user_ids) | _packed("item_ids", self.item_ids)
         if self.item_titles is not None:
-            arrays["item_titles"] = self.item_titles
+            arrays |= _packed("item_titles", self.item_titles)
         if self.times is not None:
             arrays["times"] = self.times
         if self.counts is not None:
@@ -76,7 +80,7 @@ class Interactions:
 
     @classmethod
     def load(cls, path: Path, *, times: bool = True) -> "Interactions":
-        """Read a file that `save` wrote.
+        """Read a file that `save` wrote, in this or an earlier version.
 
         Parameters
         ----------
@@ -92,9 +96,9 @@ class Interactions:
         with np.load(path, allow_pickle=False) as arrays:
             return cls(
                 _matrix_of(arrays),
-                arrays["user_ids"],
-                arrays["item_ids"],
-                arrays.get("item_titles"),
+                _unpacked("user_ids", arrays),
+                _unpacked("item_ids", arrays),
+                _unpacked("item_titles", arrays),
                 arrays.get("times") if times else None,
                 RatingCounts.of_array(arrays["counts"]) if "counts" in arrays else None,
             )
@@ -156,6 +160,41 @@ def load_matrix(path: Path) -> "csr_array":
     """Read the matrix of a file that `save_matrix` or `Interactions.save` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return _matrix_of(arrays)
+
+
+def _packed(name: str, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays that hold integers as they are, or texts as the UTF-8 bytes of all and the end of each."""
+    if values.dtype != object:
+        return {name: values}
+    texts = [text.encode() for text in values.tolist()]
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    return {f"{name}_bytes": np.frombuffer(b"".join(texts), dtype=np.uint8), f"{name}_ends": ends}
+
+
+def _unpacked(name: str, arrays: Any) -> Any:
+    """Return what `_packed` was given, or None if the file has nothing of this name."""
+    if name in arrays:
+        values = arrays[name]
+        return values.astype(object) if values.dtype.kind == "U" else values  # texts of earlier versions
+    if f"{name}_bytes" not in arrays:
+        return None
+    joined, ends = arrays[f"{name}_bytes"].tobytes(), arrays[f"{name}_ends"].tolist()
+    return text_array(joined[start:end].decode() for start, end in pairwise([0, *ends]))
+
+
+def text_array(texts: Iterable[str]) -> npt.NDArray[np.object_]:
+    """Return texts as an array whose memory follows their own lengths, not the longest.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        In the order of the array.
+
+    Returns
+    -------
+    (n,) object
+    """
+    return np.array(list(texts), dtype=object)
 
 
 def _matrix_of(arrays: Any) -> "csr_array":

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tasks.core.config.dataset import PreprocessConfig, Transform
 from tasks.core.data.duplicates import resolve_duplicates, row_numbers, select_rows
 from tasks.core.data.filters import filter_ratings, of_duplicates, refuse_negative
-from tasks.core.data.interactions import BLOCK_INTERACTIONS, Interactions, count_occurrences
+from tasks.core.data.interactions import BLOCK_INTERACTIONS, Interactions, count_occurrences, text_array
 from tasks.core.data.readers.ratings import Ratings
 from tasks.core.errors import DataError
 from tasks.core.formatting import examples
@@ -97,7 +97,7 @@ def _titles(column: "pd.Series[Any]", item_ids: npt.NDArray[Any], titles: Mappin
             f"the titles are those of no item: item ids are such as {examples(all_ids)}, and the file of titles has "
             f"ids such as {examples(titles)}; write them alike, or remove titles from the data set's catalogue entry"
         )
-    return np.array([title_of.get(str(raw_id), "") for raw_id in item_ids], dtype=np.str_)
+    return text_array(title_of.get(str(raw_id), "") for raw_id in item_ids)
 
 
 def _k_core(frame: "pd.DataFrame", k: int) -> "pd.DataFrame":
@@ -170,4 +170,6 @@ def _codes_by_appearance(column: "pd.Series[Any]") -> npt.NDArray[Any]:
 def _raw_ids(column: "pd.Series[Any]", codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the raw ids of the codes, as integers if all of them are integers, else as text."""
     ids: list[RawId] = column.cat.categories[codes].tolist()
-    return np.array(ids, dtype=np.int64 if all(isinstance(raw_id, int) for raw_id in ids) else np.str_)
+    if all(isinstance(raw_id, int) for raw_id in ids):
+        return np.array(ids, dtype=np.int64)
+    return text_array(map(str, ids))

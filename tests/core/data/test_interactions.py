@@ -1,5 +1,7 @@
 """The matrix of interactions: its digest, its file and its summary."""
 
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from scipy.sparse import csr_array
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
 from tasks.core.data import interactions
-from tasks.core.data.interactions import Interactions, count_occurrences, summarize
+from tasks.core.data.interactions import Interactions, count_occurrences, save_matrix, summarize
 from tasks.core.data.locate import locate
 from tasks.core.data.preprocessing import build
 from tasks.core.data.readers.ratings import read_ratings
@@ -46,6 +48,52 @@ class TestDigest:
         assert saved.times is not None
         assert times.tolist() == saved.times.tolist()
         assert build_rows([row[:3] for row in ROWS]).digest() == saved.digest()
+
+
+LONG = [("user " + "u" * 1_000_000, "a", 5), *((f"ü{number}", f"i{number % 3}", 5) for number in range(2000))]
+
+
+class TestTexts:
+    def test_one_long_id_takes_its_own_memory_only(self, tmp_path: Path) -> None:
+        interactions = build_rows(LONG)
+        interactions.save(tmp_path / "interactions.npz")
+        assert (tmp_path / "interactions.npz").stat().st_size < 1_200_000
+        tracemalloc.start()
+        loaded = Interactions.load(tmp_path / "interactions.npz")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 20_000_000
+        assert loaded.user_ids.tolist() == interactions.user_ids.tolist() == [user for user, *_ in LONG]
+        assert loaded.digest() == interactions.digest()
+
+    def test_a_file_of_an_earlier_version_is_read_with_its_digest(self, tmp_path: Path) -> None:
+        """Earlier versions had arrays of NumPy's own texts, whose digest identifies stored fits."""
+        ratings = ratings_of([*ROWS, ("ü", 30, 5.0, 7.0)], {10: "Ten", 30: "Dreißig"})
+        current = build(ratings, PreprocessConfig())
+        assert current.item_titles is not None
+        earlier = replace(
+            current,
+            user_ids=np.array(current.user_ids.tolist(), dtype=np.str_),
+            item_titles=np.array(current.item_titles.tolist(), dtype=np.str_),
+        )
+        assert earlier.digest() == current.digest()
+        names = {name: getattr(earlier, name) for name in ("user_ids", "item_ids", "item_titles")}
+        save_matrix(earlier.matrix, tmp_path / "earlier.npz", **names)
+        loaded = Interactions.load(tmp_path / "earlier.npz")
+        assert loaded.digest() == current.digest()
+        assert loaded.item_titles is not None
+        for texts, expected in ((loaded.user_ids, ["b", "a", "c", "ü"]), (loaded.item_titles, ["Dreißig", "Ten"])):
+            assert texts.dtype == object
+            assert texts.tolist() == expected
+
+    def test_the_digest_of_texts_is_pinned(self) -> None:
+        """It was computed by the version that had NumPy's own texts."""
+        interactions = build(ratings_of([*ROWS, ("ü", 30, 5.0, 7.0)], {10: "Ten"}), PreprocessConfig())
+        assert interactions.digest() == "a13420f780abe825e9b16d3ba66d80bc66f9c450ef384b9ff2d46bc508359185"
+
+    def test_integers_stay_integers(self, tmp_path: Path) -> None:
+        build_rows(ROWS).save(tmp_path / "interactions.npz")
+        assert Interactions.load(tmp_path / "interactions.npz").item_ids.dtype == np.int64
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
