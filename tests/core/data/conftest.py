@@ -40,6 +40,7 @@ def block_sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(parsers, "CHUNK_ROWS", 2)
         monkeypatch.setattr(arrow_parser, "CHUNK_ROWS", 2)
         monkeypatch.setattr(arrow_parser, "_BLOCK_BYTES", 64)
+        monkeypatch.setattr(arrow_parser, "_PENDING_ROWS", 5)
 
 
 @pytest.fixture

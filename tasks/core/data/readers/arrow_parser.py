@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from tasks.core.data.readers.text import DelimitedText
 from tasks.core.types import Values
 
 _BLOCK_BYTES = 1 << 21  # bytes that are parsed at a time; larger blocks are faster by a fifth, and need 100 MB more
+_PENDING_ROWS = 1 << 19  # rows whose ids are looked up at a time
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -55,6 +57,8 @@ def parse_with_arrow(
     is_first = True
     with text.blocks(scan) as blocks:
         for rows in _whole_rows(_checked_utf8(blocks), has_quotes=text.has_quotes):
+            if not re.search(rb"[^\r\n]", rows):  # pyarrow refuses a file without a row
+                continue
             if text.has_quotes and scan.has_unusual_quotes:
                 raise ValueError("rows may not end where they seem to")
             if rows.removeprefix(_BYTE_ORDER_MARK if is_first else b"").startswith(_BYTE_ORDER_MARK):
@@ -75,8 +79,9 @@ def parse_with_arrow(
             columns = table.unify_dictionaries(pool).combine_chunks(pool).columns
             for builder, column in zip(builders.values(), columns, strict=True):
                 builder.append_arrow(column.chunk(0))
+    result = {role: builder.finish() for role, builder in builders.items()}
     pa.default_memory_pool().release_unused()  # that of conversions
-    return {role: builder.finish() for role, builder in builders.items()}
+    return result
 
 
 def _whole_rows(blocks: Iterable[bytes], *, has_quotes: bool) -> Iterator[bytes]:
@@ -91,11 +96,8 @@ def _whole_rows(blocks: Iterable[bytes], *, has_quotes: bool) -> Iterator[bytes]
         if not end:  # to collect more blocks would take quadratic time
             raise ValueError("a row is longer than a block")
         parts = [rows[end:]]
-        if rows[:end].strip(b"\r\n"):  # pyarrow refuses a file without a row
-            yield rows[:end]
-    rows = b"".join(parts)
-    if rows.strip(b"\r\n"):
-        yield rows
+        yield rows[:end]
+    yield b"".join(parts)
 
 
 def _end_of_last_row(rows: bytes, *, has_quotes: bool) -> int:
@@ -117,9 +119,22 @@ class _ArrowIds(IdColumnBuilder):
     def __init__(self) -> None:
         super().__init__()
         self._chunk_of_code: list[int] = []
+        self._pending: list[Any] = []
 
     def append_arrow(self, column: Any) -> None:
         """Append the rows of a dictionary column."""
+        self._pending.append(column)
+        if sum(map(len, self._pending)) >= _PENDING_ROWS:
+            self._append_pending()
+
+    def _append_pending(self) -> None:
+        """Append the columns of several blocks at once: most of their ids are the same."""
+        import pyarrow as pa
+
+        if not self._pending:
+            return
+        column = pa.chunked_array(self._pending).unify_dictionaries().combine_chunks()
+        self._pending = []
         codes, texts = column.indices.to_numpy(), column.dictionary.to_pylist()
         first_rows = np.empty(len(texts), dtype=np.int64)
         first_rows[codes[::-1]] = np.arange(len(codes))[::-1]  # of several rows, the last that is assigned is the first
@@ -132,6 +147,7 @@ class _ArrowIds(IdColumnBuilder):
 
     def finish(self) -> Any:
         """Return all rows as a pandas Categorical. Nothing can be appended afterwards."""
+        self._append_pending()
         texts = list(self._code_of)
         order = sorted(range(len(texts)), key=lambda code: (self._chunk_of_code[code], texts[code]))
         self._code_of = {texts[code]: position for position, code in enumerate(order)}

@@ -83,10 +83,13 @@ class Scan:
         As long as no quote is unusual, every second one closes a field. Of a doubled quote, the first counts as closing
         and the second as opening.
         """
+        if b'"' not in block and self._last_byte != b'"':
+            self._last_byte = block[-1:] or self._last_byte
+            return
         if self._n_quotes == 0:
             block = block.removeprefix(_BYTE_ORDER_MARK) if self._last_byte == b"\n" else block
         text = np.frombuffer(self._last_byte + block, dtype=np.uint8)
-        quotes = np.flatnonzero(text[1:] == _QUOTE) + 1 if b'"' in block else np.empty(0, dtype=np.int64)
+        quotes = np.flatnonzero(text[1:] == _QUOTE) + 1
         opened = self._n_quotes % 2
         closing = quotes[1 - opened :: 2]
         if self._n_quotes and not opened and self._last_byte == b'"':
