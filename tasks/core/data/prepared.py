@@ -1,5 +1,6 @@
 """Interactions and their held-out split, kept in the store under the digest of everything they are made from."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -274,8 +275,10 @@ def _reading(section: Section) -> dict[str, object]:
 
 
 def _naming_the_test_file(step: Callable[[], T]) -> T:
-    """Run a step on a published test file. Its errors name `evaluation.split.test`, not `dataset.path`."""
+    """Run a step on a published test file. Its errors name the keys of `evaluation.split`, not those of `dataset`."""
     try:
         return step()
     except DataError as error:
-        raise DataError(f"evaluation.split.test: {str(error).removeprefix('dataset.path: ')}") from error
+        message = str(error).removeprefix("dataset.path: ")
+        message = re.sub(r"\bdataset\.(columns|header|quote|separator)\b", r"evaluation.split.\1", message)
+        raise DataError(f"evaluation.split.test: {message}") from error

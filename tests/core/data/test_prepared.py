@@ -227,6 +227,7 @@ def test_quotes_of_a_published_test_file_have_a_setting_of_their_own(ratings: Pa
     test_file = tmp_path / "test.csv"
     test_file.write_text('user,item,rating\n0,"new,5\n3,new",4\n')
     split = {"strategy": "files", "test": str(test_file)}
-    with pytest.raises(DataError, match=r"^evaluation.split.test: .*test\.csv:2: the item id .* spans lines"):
+    with pytest.raises(DataError, match=r"^evaluation.split.test: .*test\.csv:2: the item id .* spans lines") as raised:
         hold_out_file(ratings, split=split)
+    assert "set evaluation.split.quote: none" in str(raised.value)
     assert hold_out_file(ratings, split={**split, "quote": "none"}).load().test.nnz == 2
