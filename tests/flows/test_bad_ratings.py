@@ -1,6 +1,5 @@
 """Ratings that cannot be used: exit code 3, and the file, the line or the folder."""
 
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -93,8 +92,8 @@ def test_a_path_that_is_not_a_file_is_refused(offline: CommandLine, path: str) -
     assert "is not a file; expected a CSV, TSV or Parquet file of ratings" in message
 
 
-def test_a_file_that_is_not_parquet_is_refused(offline: CommandLine) -> None:
-    shutil.copy(offline.folder / "ratings.csv", offline.folder / "ratings.parquet")
+def test_a_damaged_parquet_file_is_refused(offline: CommandLine) -> None:
+    (offline.folder / "ratings.parquet").write_bytes(b"PAR1, and then nothing of the kind")
     message = offline.failure(3, "data", "describe", "config.yaml", "--set", "dataset.path=ratings.parquet")
     assert "ratings.parquet: not readable as Parquet" in message
 
