@@ -88,6 +88,7 @@ def read_with_pyarrow(folder: Path, shape: list[int]) -> Step:
 
 def make_matrix(folder: Path, shape: list[int]) -> Step:
     import pandas  # noqa: F401
+    import pyarrow.csv  # noqa: F401
     import scipy.sparse  # noqa: F401
 
     from tasks.core.data.locate import locate
@@ -119,6 +120,7 @@ def make_matrix(folder: Path, shape: list[int]) -> Step:
 
 def prepare(folder: Path, shape: list[int]) -> Step:
     import pandas  # noqa: F401
+    import pyarrow.csv  # noqa: F401
     import scipy.sparse  # noqa: F401
 
     from tasks.core.data import prepared
