@@ -68,7 +68,7 @@ def build(ratings: Ratings, config: PreprocessConfig) -> Interactions:
     return Interactions(matrix, user_ids, item_ids, item_titles, times, counts)
 
 
-def _titles(column: "pd.Series[Any]", item_ids: npt.NDArray[Any], titles: Mapping[RawId, str]) -> npt.NDArray[np.str_]:
+def _titles(column: "pd.Series[Any]", item_ids: npt.NDArray[Any], titles: Mapping[RawId, str]) -> npt.NDArray[Any]:
     """Return the title of each item, (I,); empty where there is none.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.data.interactions import text_array
 from tasks.core.data.readers.columns import is_canonical_integer
 from tasks.core.errors import DataError
 
@@ -76,7 +77,7 @@ def in_natural_order(ids: Iterable[str]) -> npt.NDArray[Any]:
     texts = list(ids)
     if all(map(is_canonical_integer, texts)):
         return np.array(sorted(map(int, texts)), dtype=np.int64)
-    return np.array(sorted(texts), dtype=np.str_)
+    return text_array(sorted(texts))
 
 
 def _object_array(values: Iterable[str]) -> npt.NDArray[np.object_]:
