@@ -107,7 +107,8 @@ class TestDigest:
     @pytest.mark.parametrize("key", ["dataset.quote", "evaluation.split.quote"])
     def test_ignores_the_quoting_that_files_were_read_with_before_it_was_a_setting(self, load: Load, key: str) -> None:
         config = (
-            f"{SMALL}dataset: {{name: file, path: a.csv}}\nevaluation: {{split: {{strategy: files, test: b.csv}}}}\n"
+            f"{SMALL}dataset: {{name: file, path: a.csv}}\npreprocess: {{min_rating: 4}}\n"
+            "evaluation: {split: {strategy: files, test: b.csv}}\n"
         )
         assert "quote" not in str(without_later_settings(load(config).dataset.model_dump()))
         assert load(config, f"{key}=double").digest() == load(config).digest()

@@ -225,9 +225,9 @@ def test_other_quoting_gives_other_interactions(tmp_path: Path) -> None:
 
 def test_quotes_of_a_published_test_file_have_a_setting_of_their_own(ratings: Path, tmp_path: Path) -> None:
     test_file = tmp_path / "test.csv"
-    test_file.write_text('user,item,rating\n0,"new,5\n3,new",4\n')
+    test_file.write_text('user,item,rating\n0,"new,5\n3,new",4\n99,5,5\n')
     split = {"strategy": "files", "test": str(test_file)}
     with pytest.raises(DataError, match=r"^evaluation.split.test: .*test\.csv:2: the item id .* spans lines") as raised:
         hold_out_file(ratings, split=split)
     assert "set evaluation.split.quote: none" in str(raised.value)
-    assert hold_out_file(ratings, split={**split, "quote": "none"}).load().test.nnz == 2
+    assert hold_out_file(ratings, split={**split, "quote": "none"}).load().test.nnz == 3

@@ -8,10 +8,11 @@ import numpy as np
 
 from tasks.core.config.dataset import DatasetConfig
 from tasks.core.data.inspection.roles import KNOWN_NAMES, find_roles
-from tasks.core.data.inspection.sample import is_parquet, read_sample
+from tasks.core.data.inspection.sample import read_sample
 from tasks.core.data.inspection.scale import Scale, scale_of
 from tasks.core.data.inspection.table import Table, table_of_parquet, table_of_text
 from tasks.core.data.locate import locate
+from tasks.core.data.readers.formats import recognise
 from tasks.core.data.readers.ratings import read_ratings
 from tasks.core.errors import DataError
 from tasks.core.types import OnProgress
@@ -95,7 +96,11 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
 
     if not path.is_file():
         raise DataError(f"{path}: is not a file; expected a CSV, TSV or Parquet file of ratings")
-    table = table_of_parquet(path) if is_parquet(path) else table_of_text(path, read_sample(path), KNOWN_NAMES)
+    found = recognise(path)
+    if found.is_parquet:
+        table = table_of_parquet(path)
+    else:
+        table = table_of_text(path, read_sample(path, found.compression), KNOWN_NAMES)
     columns: dict[str, int | str] = {}
     positions: dict[str, int | None] = {}
     by_name = counts = False

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.core.data.readers.archives import BLOCK_BYTES
+from tasks.core.data.readers.streams import Compression, as_file, decompressed
 from tasks.core.errors import DataError
 from tasks.core.formatting import shown
 
@@ -27,28 +29,15 @@ class Sample:
     encoding: str
 
 
-def is_parquet(path: Path) -> bool:
-    """Return whether a file is Parquet, as its first bytes say.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PAR1"
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def read_sample(path: Path) -> Sample:
-    """Return the start of a text file, which may be compressed if its suffix says so.
+def read_sample(path: Path, compression: Compression | None = None) -> Sample:
+    """Return the start of a text file.
 
     Parameters
     ----------
     path : Path
         The file.
+    compression : str, optional
+        See `tasks.core.data.readers.formats.recognise`.
 
     Returns
     -------
@@ -59,11 +48,10 @@ def read_sample(path: Path) -> Sample:
     DataError
         If the file cannot be read, is empty or is not UTF-8 text. The message says how to convert it.
     """
-    import pyarrow as pa
-
     try:
-        with pa.input_stream(str(path), compression="detect") as stream:
-            data: bytes = stream.read(SAMPLE_BYTES)
+        with path.open("rb") as file:
+            blocks = decompressed(iter(lambda: file.read(BLOCK_BYTES), b""), compression, path.name)
+            data = as_file(blocks).read(SAMPLE_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(data) == SAMPLE_BYTES and b"\n" in data:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.data.inspection.sample import SAMPLE_BYTES, is_parquet, read_sample
+from tasks.core.data.inspection.sample import SAMPLE_BYTES, read_sample
 from tasks.core.errors import DataError
 
 TEXT = "user,item\né,1\n日本,2\n"
@@ -32,7 +32,8 @@ def test_lines_have_neither_ends_nor_marks(tmp_path: Path, data: bytes, encoding
 
 
 def test_a_compressed_text_is_unpacked(tmp_path: Path) -> None:
-    assert sample_of(tmp_path, gzip.compress(TEXT.encode()), "r.csv.gz")[0] == ["user,item", "é,1", "日本,2"]
+    (tmp_path / "r.csv").write_bytes(gzip.compress(TEXT.encode()))
+    assert read_sample(tmp_path / "r.csv", "gzip").lines == ["user,item", "é,1", "日本,2"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
@@ -58,9 +59,8 @@ def test_what_is_no_text_is_refused(tmp_path: Path, data: bytes, message: str) -
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    for function in (read_sample, is_parquet):
-        with pytest.raises(DataError, match=r"cannot be read: .*No such file"):
-            function(tmp_path / "r.csv")
+    with pytest.raises(DataError, match=r"cannot be read: .*No such file"):
+        read_sample(tmp_path / "r.csv")
 
 
 def test_only_the_start_of_a_long_file_is_read_up_to_the_end_of_a_line(tmp_path: Path) -> None:
