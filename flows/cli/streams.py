@@ -100,4 +100,4 @@ def say_on_stderr(message: str) -> None:
     lines = message.split("\n")
     half = _LONGEST_LINE // 2
     short = [line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}" for line in lines]
-    print(escaped("\n".join(short)), file=sys.stderr)
+    print(escaped("\n".join(short)), file=sys.stderr, flush=True)

@@ -64,8 +64,9 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
     matrices = [matrix for matrix in result.matrices if matrix.target in ("users", result.matrices[0].target)]
     drawings += [draw_runs(matrix, owners, list(result.models)) for matrix in matrices]
     if pair:
-        drawn = ("users", "items") if result.files == [] else dict.fromkeys(curve.target for curve in result.curves)
-        drawings += [draw_depths(result.curves, target, *pair) for target in drawn]
+        targets = dict.fromkeys(curve.target for curve in result.curves)
+        neighbours = [target for target in targets if target != "recommendations"]
+        drawings += [draw_depths(result.curves, target, *pair) for target in neighbours or targets]
     drawings += [draw_users(per_user, beyond) for per_user in result.per_user[:1]]
     if metrics := _drawn_accuracy(result, pair):
         drawings.append(draw_accuracy(metrics))

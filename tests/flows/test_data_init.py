@@ -77,7 +77,10 @@ def test_an_existing_file_is_not_overwritten(offline: CommandLine) -> None:
     [
         (b"", "my.csv: empty"),
         ("user,item\né,1\n".encode("latin-1"), "my.csv: not UTF-8 text in line 2, which is 'é,1' in Latin-1"),
-        ("user,item\n1,2\n".encode("utf-16"), "my.csv: UTF-16; expected UTF-8"),
+        (
+            "user,item\n1,2\n".encode("utf-16"),
+            "my.csv: UTF-16 text; expected CSV, TSV or Parquet: save the file as UTF-8",
+        ),
         (b"only\none column\n", "divides its lines into columns"),
         (b"user,item,rating\n1,1,5\n1,2,good\n", "my.csv:3: the rating is 'good'"),
     ],

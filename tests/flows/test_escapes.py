@@ -25,11 +25,11 @@ ACTED_ON = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u202
 HOSTILE = [
     "x\x1b[31mred",
     "\x1b]0;title\x07bell",
-    "over\rwritten",
+    "back\x08spaced",
     "\u202ereversed",
     "\u2066isolated",
     "\x9b31mC1",
-    "nl\nx",
+    "feed\x0cx",
     "tab\tx",
     "[red]r[/red]",
     "<b>x</b>",
@@ -77,7 +77,7 @@ def test_no_table_message_or_report_has_control_characters_of_an_id(hostile: Com
     report = Path(hostile.answer("report")["report"]).read_text(encoding="utf-8")
     for text in (done.stdout, done.stderr, similar.stdout, fit.stdout, report):
         assert ACTED_ON.findall(text) == []
-    for name in (r"(id x\x1b[31mred)", r"(id [red]r[/red])", r"(id \u202ereversed)", r"(id nl\nx)", "(id :smile:)"):
+    for name in (r"(id x\x1b[31mred)", r"(id [red]r[/red])", r"(id \u202ereversed)", r"(id feed\x0cx)", "(id :smile:)"):
         assert name in similar.stdout
     assert r"(id x\x1b[31mred)" in report
     assert "<b>x</b>" not in report
@@ -89,16 +89,22 @@ def test_no_table_message_or_report_has_control_characters_of_an_id(hostile: Com
 
 
 @pytest.mark.parametrize(
-    "repeated",
-    ["x\x1b[31mred", "\u202ereversed", "over\rwritten", "nl\nforged: line", "9" * 10**5],
+    ("repeated", "words"),
+    [
+        ("x\x1b[31mred", "rates item 1 twice"),
+        ("\u202ereversed", "rates item 1 twice"),
+        ("over\rwritten", "spans lines 2 to 3"),
+        ("nl\nforged: line", "spans lines 2 to 3"),
+        ("9" * 10**5, "rates item 1 twice"),
+    ],
     ids=["escape sequence", "bidi", "carriage return", "line feed", "long"],
 )
-def test_an_id_in_a_message_is_escaped_and_short(offline: CommandLine, repeated: str) -> None:
+def test_an_id_in_a_message_is_escaped_and_short(offline: CommandLine, repeated: str, words: str) -> None:
     row = f"{quoted(repeated)},1,4\n"
     (offline.folder / "ratings.csv").write_text(f"user,item,rating\n{row}{row}", encoding="utf-8", newline="")
     message = offline.failure(3, "data", "describe", "config.yaml")
     assert ACTED_ON.findall(message) == []
-    assert "rates item 1 twice" in message
+    assert words in message
     assert len(message.splitlines()) == 1
     assert len(message) < 400
 

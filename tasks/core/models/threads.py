@@ -32,7 +32,8 @@ def one_blas_thread() -> Iterator[None]:
     global _blas_users, _blas_limit
     with _blas_lock:
         if _blas_users == 0:
-            _blas_limit = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+            with _any_thread():
+                _blas_limit = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
         _blas_users += 1
     try:
         yield
@@ -40,4 +41,20 @@ def one_blas_thread() -> Iterator[None]:
         with _blas_lock:
             _blas_users -= 1
             if _blas_users == 0 and _blas_limit is not None:
-                _blas_limit.restore_original_limits()
+                with _any_thread():
+                    _blas_limit.restore_original_limits()
+
+
+@contextmanager
+def _any_thread() -> Iterator[None]:
+    """Let this thread change the limit of the process within the block, and any other thread after it.
+
+    threadpoolctl ignores what other threads ask for than the one that set the first limit.
+    """
+    from threadpoolctl import OpenBLASController
+
+    OpenBLASController.clear_controlling_thread(force=True)
+    try:
+        yield
+    finally:
+        OpenBLASController.clear_controlling_thread(force=True)

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
+from threading import Thread
 
 import pytest
 import scipy.linalg  # noqa: F401 -- numpy and scipy each load a BLAS
@@ -39,6 +41,29 @@ def test_concurrent_limits_end_with_the_last_whatever_their_order() -> None:
         assert blas_threads() == {1}
         second.close()
         assert blas_threads() == before
+
+
+def test_every_thread_can_set_the_limit_and_lift_that_of_another() -> None:
+    """threadpoolctl 3.8 heeds the thread that sets the first limit, and ignores the others without a word."""
+    seen: list[set[int]] = []
+
+    def within(block: ExitStack) -> None:
+        block.enter_context(one_blas_thread())
+        seen.append(blas_threads())
+
+    def in_thread(function: Callable[..., None], *arguments: object) -> None:
+        thread = Thread(target=function, args=arguments)
+        thread.start()
+        thread.join()
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        for enter, leave in ((within, in_thread), (in_thread, within), (in_thread, in_thread)):
+            block = ExitStack()
+            in_thread(within, block) if enter is in_thread else within(block)
+            in_thread(block.close) if leave is in_thread else block.close()
+            assert blas_threads() == before
+    assert seen == [{1}] * 3
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
