@@ -11,14 +11,12 @@ from flows.fits import run_fits
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
 from tasks.consensus import make_consensus
-from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError
 from tasks.core.planning.looks import Stage, stages
 from tasks.core.planning.runs import RunRef, planned_runs
 from tasks.download import download
-from tasks.external import External, log_files, read_files
+from tasks.external import External, interactions_beside_files, log_files, read_files
 from tasks.look import decides
 from tasks.preprocess import check_queries, check_resample, preprocess, resolve_queries
 from tasks.recovery.lock import lock
@@ -78,7 +76,7 @@ def experiment(
     if config.from_files:
         if register_as is not None:
             raise ConfigError("models that are read from files have no logged model; run without --register")
-        external = read_files(config, _interactions(config))
+        external = read_files(config, interactions_beside_files(config, preprocess, download))
         data = external.data
     else:
         data = preprocess(config, download(config.dataset))
@@ -117,13 +115,6 @@ def experiment(
     elif register_as is not None:
         registered = registry.register(client, result.runs, register_as)
     return Outcome(result, len(fits), len(result.runs) - len(fits), registered)
-
-
-def _interactions(config: ExperimentConfig) -> PreparedData | None:
-    """Return the interactions beside models that are read from files, without a split: users may be left out of it."""
-    if config.dataset.name == NO_DATA_SET:
-        return None
-    return preprocess(config.model_copy(update={"evaluation": None}), download(config.dataset))
 
 
 def _log_external(

@@ -147,7 +147,7 @@ def _compare(
         dataset=config.dataset.name,
         summary=data.summary,
         models=models,
-        replicates=look.replicates if look else _fewest_runs(config, runs),
+        replicates=look.replicates if look else external.fewest if external else config.most_replicates,
         answers=compared.answers,
         smallest_p=compared.smallest_p,
         replicates_needed=compared.replicates_needed,
@@ -192,14 +192,6 @@ def _compare(
         lost_frame(lost, runs).to_parquet(folder / LOST, index=False)
     log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()), folder)
     return result
-
-
-def _fewest_runs(config: ExperimentConfig, runs: Sequence[RunRef]) -> int:
-    """Return the number of runs of the model that has fewest; each trained model has as many as the config says."""
-    if not config.from_files:
-        return config.most_replicates
-    of_models = [run.model for run in runs if run.role == MODEL]
-    return min(of_models.count(model) for model in config.models)
 
 
 def _at_depths_of(comparison: ComparisonConfig, external: External | None) -> ComparisonConfig:

@@ -1,6 +1,6 @@
 """Files of lists or factors that others made -> runs in the store, like those of fits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ from prefect import task
 
 from tasks.core.comparison.agreement import SIDES
 from tasks.core.comparison.query_lists import queries
+from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.prepared import PreparedData, store_interactions, with_split
@@ -21,7 +22,7 @@ from tasks.core.external.runs import FileRun, file_runs, longest_common_depth, r
 from tasks.core.external.sources import RunSource, find_runs
 from tasks.core.files import StoredFile
 from tasks.core.models.factors import Factors
-from tasks.core.planning.runs import EVALUATION, RunRef, listed_entities, split_seed
+from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities, split_seed
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.evaluation import Evaluation, evaluate, evaluate_lists
 from tasks.core.ranking.lists import Lists
@@ -55,12 +56,15 @@ class External:
         What is compared and what was left out, as sentences.
     longest : int or None
         Greatest depth at which the lists of all files can be compared. None if there are no lists.
+    fewest : int
+        Number of runs of the model that has fewest, trained ones included.
     """
 
     data: PreparedData
     runs: list[FileRun]
     remarks: list[str]
     longest: int | None
+    fewest: int
 
 
 @task(name="read files", task_run_name="read files of {config.name}")
@@ -96,7 +100,33 @@ def read_files(config: ExperimentConfig, data: PreparedData | None = None) -> Ex
             seed=split_seed(config),
         )
     runs = file_runs(config, read, prepared)
-    return External(prepared, runs, read.shared.remarks, longest_common_depth(read))
+    counts = [sum((run.model, run.role) == (model, MODEL) for run in runs) for model in config.from_files]
+    fewest = min([*counts, *([config.most_replicates] if config.trained else [])])
+    return External(prepared, runs, read.shared.remarks, longest_common_depth(read), fewest)
+
+
+def interactions_beside_files(
+    config: ExperimentConfig,
+    prepare: Callable[[ExperimentConfig, StoredFile], PreparedData],
+    locate: Callable[[DatasetConfig], StoredFile],
+) -> PreparedData | None:
+    """Return the interactions beside models that are read from files, without a split: users may be left out of it.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    prepare, locate : callable
+        The steps `preprocess` and `download`.
+
+    Returns
+    -------
+    PreparedData or None
+        None without a data set.
+    """
+    if config.dataset.name == NO_DATA_SET:
+        return None
+    return prepare(config.model_copy(update={"evaluation": None}), locate(config.dataset))
 
 
 @task(name="log files", task_run_name="log {run.model} #{run.replicate}")

@@ -102,6 +102,14 @@ def check_queries(config: ExperimentConfig, data: PreparedData) -> None:
         for index in getattr(config.queries, key)
         if index >= count
     ]
+    listed = data.listed_rows()
+    for key, (kind, count) in sections.items():
+        rows = listed.get(kind)
+        problems += [
+            f"queries.{key}: {kind[:-1]} {index} has no list in some of the runs that are read from files"
+            for index in getattr(config.queries, key)
+            if rows is not None and index < count and index not in rows
+        ]
     sample = config.neighbours.sample
     if sample is not None and sample > max(data.summary.users, data.summary.items):
         problems.append(

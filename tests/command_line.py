@@ -120,7 +120,7 @@ class CommandLine:
     def _as_in_its_process(self) -> Iterator[None]:
         from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-        from flows.cli.tables import err, out
+        from flows.cli.printing.tables import err, out
 
         # at the end of a flow run Prefect waits up to a second for its thread of heartbeats; processes keep theirs
         no_heartbeats = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}

@@ -48,7 +48,7 @@ def runs(as_json: Json = False) -> None:
     if as_json:
         print_json({"store": store_name(), "runs": rows})
         return
-    from flows.cli.tables import columns_table, out
+    from flows.cli.printing.tables import columns_table, out
 
     table = [
         {
@@ -67,8 +67,8 @@ def runs(as_json: Json = False) -> None:
 @commands.command()
 def show(run: RunName, as_json: Json = False) -> None:
     """Show what is in a run: of a comparison its tables, of a model's run its parameters, metrics and lists."""
-    from flows.cli.result_tables import show_result
-    from flows.cli.tables import columns_table, out
+    from flows.cli.printing.result_tables import show_result
+    from flows.cli.printing.tables import columns_table, out
     from tasks.core.planning.runs import PARENT
     from tasks.tracking.results import result_of
     from tasks.tracking.runs import is_complete, run_ref
@@ -176,7 +176,7 @@ def _print_lists(
     run: str, target: str, entity: str, *, n: int, raw: bool, consensus: bool, as_json: bool, by: str | None = None
 ) -> None:
     from flows.cli.look_up import look_up
-    from flows.cli.tables import out, query_table
+    from flows.cli.printing.tables import out, query_table
     from tasks.tracking.search import find_run
 
     client = open_default_store()

@@ -96,7 +96,7 @@ def log_to_stderr() -> None:
     """Print our own log messages as short lines above the progress bars."""
     from rich.logging import RichHandler
 
-    from flows.cli.tables import err
+    from flows.cli.printing.tables import err
 
     handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
     for name in ("tasks", "flows"):

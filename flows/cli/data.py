@@ -39,7 +39,7 @@ def list_data(as_json: Json = False) -> None:
 def fetch_data(name: Annotated[str, typer.Argument(help="A name from `data list`.")], as_json: Json = False) -> None:
     """Download (or make) a data set, unless it is here already."""
     log_to_stderr()
-    from flows.cli.progress_bars import progress_bars
+    from flows.cli.printing.progress_bars import progress_bars
     from tasks.core.config.dataset import DatasetConfig
     from tasks.download import fetch_dataset
 
@@ -58,7 +58,7 @@ def describe_data(config: ConfigFile, sets: Sets = None, as_json: Json = False) 
         content = {"dataset": settings.dataset.name, "data_sha256": prepared.sha256, **asdict(prepared.summary)}
         print_json({**content, "ratings": prepared.ratings and asdict(prepared.ratings)})
         return
-    from flows.cli.tables import out, summary_table
+    from flows.cli.printing.tables import out, summary_table
 
     ratings = prepared.ratings.text(settings.preprocess) if prepared.ratings else ""
     out.print(summary_table(settings.dataset.name, prepared.summary, ratings))
@@ -73,7 +73,7 @@ def init_data(
     as_json: Json = False,
 ) -> None:
     """Look at a ratings file, and print a config with comments that say what it contains and what is to be decided."""
-    from flows.cli.progress_bars import progress_bars
+    from flows.cli.printing.progress_bars import progress_bars
     from tasks.core.data.inspection.inspect_file import inspect_file
     from tasks.core.data.inspection.starter_config import open_questions, starter_config
     from tasks.reporting import progress
@@ -116,7 +116,7 @@ def _write_new(path: Path, text: str) -> None:
 
 def prepare_data(config: "ExperimentConfig") -> "PreparedData":
     """Return the interactions of a config, without a split."""
-    from flows.cli.progress_bars import progress_bars
+    from flows.cli.printing.progress_bars import progress_bars
     from tasks.core.data.prepared import prepare
     from tasks.download import fetch_dataset
 

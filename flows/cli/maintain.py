@@ -20,7 +20,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Hash every file again: runs against their manifests, and without RUN the local store too."""
-    from flows.cli.progress_bars import progress_bars
+    from flows.cli.printing.progress_bars import progress_bars
     from tasks.recovery.verify_home import verify_home
     from tasks.tracking.search import find_run, our_runs, with_fits
     from tasks.tracking.verify import Verified, verify_runs

@@ -84,7 +84,7 @@ def say(text: str) -> None:
     Parameters
     ----------
     text : str
-        Of one or more lines. Tables are printed by the consoles of `flows.cli.tables`, JSON by `print_json`.
+        Of one or more lines. Tables are printed by the consoles of `flows.cli.printing.tables`, JSON by `print_json`.
     """
     print(escaped(text))
 

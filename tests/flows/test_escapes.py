@@ -12,9 +12,9 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
-from flows.cli.progress_bars import progress_bars
+from flows.cli.printing.progress_bars import progress_bars
+from flows.cli.printing.tables import columns_table, err, out, query_table
 from flows.cli.streams import say_on_stderr
-from flows.cli.tables import columns_table, err, out, query_table
 from flows.publish import _rounded
 from tasks.core.comparison.query_lists import Entry, QueryLists
 from tasks.reporting import progress

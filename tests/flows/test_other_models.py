@@ -136,6 +136,32 @@ comparison: {{depths: [3, 10]}}
     assert "models are read from files" in report
 
 
+def test_check_reads_the_files_and_refuses_what_a_run_refuses(commands: CommandLine, exported: Path) -> None:
+    shutil.copytree(exported, commands.folder / "lists")
+    (commands.folder / "config.yaml").write_text(
+        "name: x\nof: users\nmodels:\n"
+        "  k2: {lists: 'lists/users-k2-*.parquet'}\n  k8: {lists: 'lists/users-k8-*.parquet'}\n"
+        "queries: {users: [{id: 7}]}\n"
+    )
+    done = commands.call("check", "config.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "compared        40 users\n" in done.stdout
+    assert "file            k8 #1: 40 lists of 39 entries in lists/users-k8-1.parquet\n" in done.stdout
+    assert "40 users have lists in all runs." in done.stdout
+    assert "smallest p      0.67 after Holm over 2 tests, with 2 replicates" in done.stdout
+    assert "fits" not in done.stdout
+    checked = commands.answer("check", "config.yaml")
+    assert checked["fits"] == 0
+    assert [run["model"] for run in checked["files"]] == ["k2", "k2", "k8", "k8"]
+
+    frame = pd.read_parquet(commands.folder / "lists" / "users-k8-1.parquet")
+    frame[frame["entity"] != 7].to_parquet(commands.folder / "lists" / "users-k8-1.parquet")
+    for command in ("check", "run"):
+        message = commands.failure(2, command, "config.yaml")
+        assert "has no list in some of the runs that are read from files" in message
+    assert commands.finished_runs() == 0
+
+
 def test_accuracy_of_lists_on_a_test_file(commands: CommandLine, exported: Path) -> None:
     lists = pd.read_csv(exported / "recommended-k8-0.csv")
     best = lists[lists["rank"] == 1]

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 from rich.progress import Progress
 
-from flows.cli.progress_bars import Bars
+from flows.cli.printing.progress_bars import Bars
 
 
 def test_the_plan_of_a_later_look_replaces_that_of_the_earlier_one() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from flows.cli.result_tables import show_result
-from flows.cli.tables import columns_table, out
+from flows.cli.printing.result_tables import show_result
+from flows.cli.printing.tables import columns_table, out
 from tasks.core.comparison.factorial import Factorial, Interaction, SimpleEffect
 from tasks.core.comparison.query_lists import Entry, QueryLists
 from tasks.core.comparison.sweep import Estimated, Point, Sweep

@@ -84,6 +84,10 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     -------
     Estimate
     """
+    if not config.trained:
+        return Estimate(
+            fits=0, iterations=0, gflop=0.0, workers=1, seconds=_START_SECONDS, memory_bytes=0, disk_bytes=0
+        )
     size, listed = (users, items, n_interactions), _listed(config, users, items)
     runs = planned_runs(config, "")
     workers = fits_at_a_time(config.execution.workers, runs, size)

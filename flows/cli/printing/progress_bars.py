@@ -6,7 +6,7 @@ from threading import Lock
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from flows.cli.tables import err
+from flows.cli.printing.tables import err
 from tasks.reporting.progress import listening
 
 

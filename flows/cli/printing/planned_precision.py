@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from flows.cli.printing.tables import STYLE, err, out, plain, titled
 from flows.cli.streams import say
-from flows.cli.tables import STYLE, err, out, plain, titled
 from tasks.core.errors import TrackingError
 from tasks.core.formatting import decimals
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.table import Table
 
-from flows.cli.tables import STYLE, out, plain, query_table, summary_table, titled
+from flows.cli.printing.tables import STYLE, out, plain, query_table, summary_table, titled
 from tasks.core.comparison.accuracy_tests import usual_cutoff
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, percent, setting_text
