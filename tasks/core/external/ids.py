@@ -16,7 +16,13 @@ _WHOLE = re.compile(r"(-?\d+)(\.0*)?")
 
 
 def ids_as_text(column: Any, name: str) -> npt.NDArray[np.object_]:
-    """Return ids as text. Numbers that are whole are written as integers: 1.0 and 1 are one id.
+    """Return the ids of a column as text, (n,). See `coded_ids`."""
+    codes, ids = coded_ids(column, name)
+    return np.asarray(ids[codes])
+
+
+def coded_ids(column: Any, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
+    """Return the ids of a column. Numbers that are whole are written as integers: 1.0 and 1 are one id.
 
     Parameters
     ----------
@@ -27,38 +33,50 @@ def ids_as_text(column: Any, name: str) -> npt.NDArray[np.object_]:
 
     Returns
     -------
-    (n,) object array of str
+    codes : (n,) int64
+        Positions in the ids.
+    ids : (m,) object array of str
+        The different ids as text, by first appearance.
 
     Raises
     ------
     DataError
         If an id is missing, or not a number or a text.
     """
+    import pandas as pd
     import pyarrow as pa
 
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count:
-        row = next(row for row, value in enumerate(column) if not value.is_valid)
+        row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
         raise DataError(f"{name}: the id in row {row + 1} is missing; expected a number or a text")
-    if pa.types.is_floating(column.type):
-        numbers = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
-        if not np.isfinite(numbers).all():
-            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-            raise DataError(f"{name}: the id in row {row + 1} is {numbers[row]}; expected a number or a text")
-        whole = numbers == np.floor(numbers)
-        return _object_array(
-            str(int(number)) if is_whole else repr(float(number))
-            for number, is_whole in zip(numbers.tolist(), whole.tolist(), strict=True)
-        )
-    if not (
-        pa.types.is_integer(column.type) or pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    ):
-        raise DataError(f"{name}: ids are of type {column.type}; expected integers, floats or text")
-    texts = column.cast(pa.large_string()).to_pylist()
-    if pa.types.is_integer(column.type):
-        return _object_array(texts)
-    return _object_array(whole_numbers(texts))
+    # each different id becomes a text once
+    encoded = column.dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    texts = _texts(encoded.dictionary, codes, name)
+    code_of, ids = pd.factorize(text_array(texts))  # 1.0 and 1 may be two of a column of texts
+    return code_of.astype(np.int64)[codes], np.asarray(ids, dtype=object)
+
+
+def _texts(different: Any, codes: npt.NDArray[Any], name: str) -> list[str]:
+    """Return different ids as text; `codes` tell in which row each of them is."""
+    import pyarrow as pa
+
+    kind = different.type
+    if pa.types.is_floating(kind):
+        numbers = different.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if len(wrong := np.flatnonzero(~np.isfinite(numbers))):
+            row = int(np.flatnonzero(codes == wrong[0])[0])
+            raise DataError(f"{name}: the id in row {row + 1} is {numbers[wrong[0]]}; expected a number or a text")
+        return [str(int(number)) if number == int(number) else repr(number) for number in numbers.tolist()]
+    if pa.types.is_integer(kind):
+        return [str(number) for number in different.to_pylist()]
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return whole_numbers(different.to_pylist())
+    raise DataError(f"{name}: ids are of type {kind}; expected integers, floats or text")
 
 
 def whole_numbers(texts: list[str]) -> list[str]:
@@ -78,10 +96,3 @@ def in_natural_order(ids: Iterable[str]) -> npt.NDArray[Any]:
     if all(map(is_canonical_integer, texts)):
         return np.array(sorted(map(int, texts)), dtype=np.int64)
     return text_array(sorted(texts))
-
-
-def _object_array(values: Iterable[str]) -> npt.NDArray[np.object_]:
-    listed = list(values)
-    array = np.empty(len(listed), dtype=object)
-    array[:] = listed
-    return array

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.file_models import ListColumns
 from tasks.core.errors import DataError
-from tasks.core.external.ids import ids_as_text
+from tasks.core.external.ids import coded_ids
 from tasks.core.external.tables import read_table
 from tasks.core.formatting import counted, enumerated
 from tasks.core.ranking.lists import Lists
@@ -110,17 +110,17 @@ def read_lists(path: Path, of: str, columns: ListColumns | None = None) -> RawLi
     named = columns or ListColumns()
     listed_at = _find(table, path, "listed", named.listed, _LISTED[of])
     entity_at = _find(table, path, "entity", named.entity, [name for name in _ENTITY[of] if name != listed_at])
-    entity = ids_as_text(table.column(entity_at), f"{path}: column {entity_at}")
-    values, rank, score, of_row = _entries(table, path, listed_at, named, of)
-    entity_codes, entity_ids = _factorize(entity)
-    listed_codes, listed_ids = _factorize(values)
+    entity_codes, entity_ids = coded_ids(table.column(entity_at), f"{path}: column {entity_at}")
+    (listed_codes, listed_ids), rank, score, of_row = _entries(table, path, listed_at, named, of)
     of_entry = entity_codes[of_row]
     order, counts = _order(path, of_entry, rank, score)
     of_entry, listed_codes = of_entry[order], listed_codes[order]
     score = np.full(len(order), np.nan) if score is None else score[order]
     keep = np.ones(len(order), dtype=bool)
     if of != "recommendations":
-        keep = entity_ids[of_entry] != listed_ids[listed_codes]
+        code_of = {listed_id: code for code, listed_id in enumerate(listed_ids.tolist())}
+        own_codes = np.array([code_of.get(entity_id, -1) for entity_id in entity_ids.tolist()])
+        keep = own_codes[of_entry] != listed_codes
         counts["self"] = int(np.count_nonzero(~keep))
     pairs = of_entry.astype(np.int64) * max(len(listed_ids), 1) + listed_codes
     first = np.zeros(len(pairs), dtype=bool)
@@ -128,6 +128,8 @@ def read_lists(path: Path, of: str, columns: ListColumns | None = None) -> RawLi
     counts["repeated"] = int(np.count_nonzero(keep & ~first))
     keep &= first
     of_entry, listed_codes, score = of_entry[keep], listed_codes[keep], score[keep]
+    if not len(of_entry):
+        raise DataError(f"{path}: no list has an entry; expected lists of other {of}")
     starts = np.searchsorted(of_entry, np.arange(len(entity_ids)))
     ranks = np.arange(len(of_entry)) - starts[of_entry]
     within = ranks < LIST_LENGTH
@@ -136,8 +138,6 @@ def read_lists(path: Path, of: str, columns: ListColumns | None = None) -> RawLi
     ids, scores = np.full(shape, -1, dtype=np.int32), np.full(shape, np.nan, dtype=np.float32)
     cells = of_entry[within], ranks[within]
     ids[cells], scores[cells] = listed_codes[within], score[within]
-    if not len(of_entry):
-        raise DataError(f"{path}: no list has an entry; expected lists of other {of}")
     return RawLists(
         entity_ids, listed_ids, Lists(ids, scores), {kind: count for kind, count in counts.items() if count}
     )
@@ -165,8 +165,8 @@ def _shown(names: Sequence[str]) -> str:
 
 def _entries(
     table: Any, path: Path, listed_at: str, named: ListColumns, of: str
-) -> tuple[npt.NDArray[np.object_], Any, Any, npt.NDArray[np.int64]]:
-    """Return ids, ranks, scores and the row of each entry. Ranks or scores are None if there are none."""
+) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]], Any, Any, npt.NDArray[np.int64]]:
+    """Return coded ids, ranks, scores and the row of each entry. Ranks or scores are None if there are none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -181,14 +181,14 @@ def _entries(
                 f"{path}: has neither ranks nor scores; its columns are {_shown(table.column_names)}: expected "
                 "'rank' or 'score', or its name in columns.rank or columns.score"
             )
-        return ids_as_text(column, f"{path}: column {listed_at}"), rank, score, np.arange(len(column))
+        return coded_ids(column, f"{path}: column {listed_at}"), rank, score, np.arange(len(column))
     # nested: a row for each list
     lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     of_row = np.repeat(np.arange(len(column)), lengths)
     values = column.flatten()
     position = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + 1.0
     if not pa.types.is_struct(values.type):
-        return ids_as_text(values, f"{path}: column {listed_at}"), position, None, of_row
+        return coded_ids(values, f"{path}: column {listed_at}"), position, None, of_row
     fields = {values.type.field(number).name: values.field(number) for number in range(values.type.num_fields)}
     inner = pa.table(list(fields.values()), names=list(fields))
     usual = [*_LISTED[of], *_ITEMS, *_USERS, "id"]
@@ -199,7 +199,7 @@ def _entries(
         )
     rank = _number(inner, path, named.rank, _RANKS)
     score = _number(inner, path, named.score, _SCORES)
-    ids = ids_as_text(inner.column(id_at), f"{path}: column {listed_at}.{id_at}")
+    ids = coded_ids(inner.column(id_at), f"{path}: column {listed_at}.{id_at}")
     return ids, position if rank is None and score is None else rank, score, of_row
 
 
@@ -220,14 +220,6 @@ def _number(table: Any, path: Path, configured: str | None, usual: Sequence[str]
         row = int(np.flatnonzero(~np.isfinite(numbers))[0])
         raise DataError(f"{path}: the {name} in row {row + 1} is {numbers[row]}; expected a finite number")
     return numbers
-
-
-def _factorize(texts: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
-    """Return codes and different texts, by first appearance."""
-    import pandas as pd
-
-    codes, different = pd.factorize(texts)
-    return codes.astype(np.int64), np.asarray(different, dtype=object)
 
 
 def _order(path: Path, of_entry: Any, rank: Any, score: Any) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
