@@ -26,6 +26,7 @@ HOSTILE = [
     "x\x1b[31mred",
     "\x1b]0;title\x07bell",
     "back\x08spaced",
+    "nl\nx",
     "\u202ereversed",
     "\u2066isolated",
     "\x9b31mC1",
@@ -77,7 +78,7 @@ def test_no_table_message_or_report_has_control_characters_of_an_id(hostile: Com
     report = Path(hostile.answer("report")["report"]).read_text(encoding="utf-8")
     for text in (done.stdout, done.stderr, similar.stdout, fit.stdout, report):
         assert ACTED_ON.findall(text) == []
-    for name in (r"(id x\x1b[31mred)", r"(id [red]r[/red])", r"(id \u202ereversed)", r"(id feed\x0cx)", "(id :smile:)"):
+    for name in (r"(id x\x1b[31mred)", r"(id [red]r[/red])", r"(id \u202ereversed)", r"(id nl\nx)", "(id :smile:)"):
         assert name in similar.stdout
     assert r"(id x\x1b[31mred)" in report
     assert "<b>x</b>" not in report
@@ -94,7 +95,7 @@ def test_no_table_message_or_report_has_control_characters_of_an_id(hostile: Com
         ("x\x1b[31mred", "rates item 1 twice"),
         ("\u202ereversed", "rates item 1 twice"),
         ("over\rwritten", "spans lines 2 to 3"),
-        ("nl\nforged: line", "spans lines 2 to 3"),
+        ("nl\nforged: line", "rates item 1 twice"),
         ("9" * 10**5, "rates item 1 twice"),
     ],
     ids=["escape sequence", "bidi", "carriage return", "line feed", "long"],

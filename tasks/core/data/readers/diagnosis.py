@@ -38,7 +38,7 @@ def find_fault(text: DelimitedText, positions: dict[str, int], n_columns: int) -
         return DataError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")
     try:
         for begin, end, fields in _rows(text):
-            if reason := _fault_of(fields, positions, n_columns, begin, end):
+            if reason := _fault_of(fields, positions, n_columns, text.parsed_separator, begin, end):
                 return DataError(f"{name}:{begin}: {reason}")
     except DataError as error:
         return error
@@ -71,7 +71,9 @@ def is_finite(text: str) -> bool:
         return False
 
 
-def _fault_of(fields: list[str], positions: dict[str, int], n_columns: int, begin: int, end: int) -> str:
+def _fault_of(
+    fields: list[str], positions: dict[str, int], n_columns: int, separator: str, begin: int, end: int
+) -> str:
     for role, at in positions.items():
         if at >= len(fields):
             return f"{len(fields)} columns; {role} is column {at} (from 0)"
@@ -81,7 +83,7 @@ def _fault_of(fields: list[str], positions: dict[str, int], n_columns: int, begi
                 return f"the {role} is '{shown(value)}'; expected a finite number"
         elif not value:
             return f"the {role} id is empty; expected a number or a text"
-        elif "\n" in fields[at] or "\r" in fields[at]:
+        elif _merges_lines(fields[at], separator):
             return f"the {role} id '{shown(fields[at])}' spans lines {begin} to {end}: {_ON_QUOTES}"
     if len(fields) != n_columns:
         return (
@@ -114,3 +116,13 @@ def _first_line_not_utf8(text: DelimitedText) -> int:
             except UnicodeDecodeError:
                 return number
     return 0
+
+
+def _merges_lines(raw_id: str, separator: str) -> bool:
+    """Return whether an id spans lines that a stray quote may have merged.
+
+    Each line of a file has a separator. Without one, quotes around several lines were written on purpose. A carriage
+    return alone is refused too: the parsers would make another character of it.
+    """
+    spans_lines = "\n" in raw_id or "\r" in raw_id
+    return spans_lines and (separator in raw_id or "\r" in raw_id.replace("\r\n", ""))

@@ -70,7 +70,7 @@ def test_timestamps_are_numbers(read_own: ReadOwn) -> None:
         (HEADER + "1,2,1e400\n", "own.csv:2: the rating is '1e400'; expected a finite number"),
         (HEADER + "1,2,\n", "own.csv:2: the rating is ''; expected a finite number"),
         ('user,note,item,rating\n1,"a\nb",2,3\nc,x,d,e\n', "own.csv:4: the rating is 'e'; expected a finite number"),
-        (HEADER + '1,2,3\n"a\nb",2,3\n', "own.csv:3: the user id 'a\\nb' spans lines 3 to 4: if quotes are part"),
+        (HEADER + '1,2,3\n"a\nb,c",2,3\n', "own.csv:3: the user id 'a\\nb,c' spans lines 3 to 4: if quotes are part"),
         (HEADER + "1,2,3\n,2,3\n", "own.csv:3: the user id is empty"),
         (HEADER + "1,,3\n", "own.csv:2: the item id is empty"),
         (HEADER + "1,2,3\n1,2\n", "own.csv:3: 2 columns; rating is column 2"),

@@ -46,12 +46,12 @@ def test_without_quoting_every_line_is_a_row(read_own: ReadOwn) -> None:
             'u1,"a,5\nu2,b",4\n',
             "own.csv:2: the item id 'a,5\\nu2,b' spans lines 2 to 3: if quotes are part of the text",
         ),
-        ('u1,a,5\n\nu2,"b\r\nc",4\n', "own.csv:4: the item id 'b\\r\\nc' spans lines 4 to 5"),
+        ('u1,a,5\n\nu2,"b\r\n,c",4\n', "own.csv:4: the item id 'b\\r\\n,c' spans lines 4 to 5"),
         ('u1,a,5\n"u2,b,4\nu3,c,3\n', "own.csv:3: a quoted field is not closed before a separator up to line 4"),
         ('u1,a,5\nu2,"b"c,4\n', "own.csv:3: a quoted field is not closed before a separator in this line"),
         ('u1,a,5\nu2,"b" ,4\n', "own.csv:3: a quoted field is not closed before a separator in this line"),
         ('u1,a,5\nu2,b,4"\nu3,c,"\n', "own.csv:3: the rating is '4\"'; expected a finite number"),
-        ('u1,"' + "x\n" * 1000 + '",5\n', "own.csv:2: the item id 'x\\nx\\nx\\n"),
+        ('u1,"' + "x,\n" * 1000 + '",5\n', "own.csv:2: the item id 'x,\\nx,\\nx,\\n"),
     ],
 )
 def test_what_loses_or_merges_lines_is_refused(read_own: ReadOwn, content: str, message: str) -> None:
@@ -59,6 +59,14 @@ def test_what_loses_or_merges_lines_is_refused(read_own: ReadOwn, content: str, 
         read_own(HEADER + content)
     assert str(raised.value).startswith(message)
     assert len(str(raised.value)) < 300
+
+
+def test_an_id_may_have_line_breaks_if_it_cannot_be_lines_of_the_file(read_own: ReadOwn) -> None:
+    """A line of the file has a separator. Quotes around an id without one were written on purpose."""
+    text = HEADER + 'u1,a,5\n\nu2,"b\r\nc",4\nu3,"d\ne",3\n'
+    assert columns_of(read_own(text))["item"] == ["a", "b\r\nc", "d\ne"]
+    with pytest.raises(DataError, match=r"own.csv:2: the user id 'f\\rg' spans lines"):
+        read_own(HEADER + '"f\rg",a,5\n')
 
 
 def test_a_quoted_field_that_is_not_read_may_have_several_lines(read_own: ReadOwn) -> None:
