@@ -164,7 +164,7 @@ def _compare(
         reference_accuracy=accuracy.reference_accuracy,
         left_out=accuracy.left_out,
         beside_popularity=accuracy.beside_popularity,
-        tuning=tuning_note(config.tuned, config.evaluation),
+        tuning=tuning_note(config.tuned, config.evaluation) if are_trained else "",
         sweep=sweep(
             models,
             metrics_by_model,

@@ -132,7 +132,8 @@ def compare_lists(
         entities=entities,
         longest=longest,
     )
-    judged = list(endpoints(queries, comparison, similarity, resample, targets))
+    trained = all("iterations" in settings for settings in models.values())  # the others are read from files
+    judged = list(endpoints(queries, comparison, similarity, resample, targets, trained=trained))
     answers, matrices = answer(lists, judged, baseline=baseline, seed=seed, levels=levels, entities=entities)
     pairs = list(dict.fromkeys((row.a, row.b) for row in answers if row.a == baseline))
     ids = {
@@ -155,8 +156,7 @@ def compare_lists(
         matrices=matrices,
         smallest_p=smallest_p(len(lists[baseline]), max(runs_of_others, default=len(lists[baseline])), endpoints=tests),
         replicates_needed=replicates_needed(tests, level=levels.difference),
-        # models that are read from files have no settings that could be crossed
-        factorial=factorial(models, answers, matrices) if all("iterations" in of for of in models.values()) else None,
+        factorial=factorial(models, answers, matrices) if trained else None,
         references=[
             reference(ids[endpoint.of], a, b, target=endpoint.of, n=endpoint.n, raw=raw.get(endpoint.of), seed=seed)
             for a, b in pairs

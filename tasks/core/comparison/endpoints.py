@@ -37,6 +37,8 @@ class Endpoint:
         What neighbours are nearest by: `factors` or `scores`.
     dropped_fraction : float or None
         Fraction of the interactions that each run was fitted without; None for runs on all interactions.
+    trained : bool
+        Whether latentlab trained all of the models: their settings can then be changed here.
     """
 
     target: str
@@ -47,6 +49,7 @@ class Endpoint:
     margin: float
     similarity: str = FACTORS
     dropped_fraction: float | None = None
+    trained: bool = True
 
     @property
     def subject(self) -> str:
@@ -63,6 +66,8 @@ class Endpoint:
     @property
     def steadier_lists(self) -> str:
         """Settings with which two seeds give lists that are more alike, in words."""
+        if not self.trained:
+            return "Longer training, or lists that are merged from several seeds"
         if self.of == "recommendations" or self.similarity == SCORES:
             return "More iterations or acceleration: balanced"
         return "More iterations, acceleration: balanced, or similarity: scores"
@@ -79,6 +84,8 @@ def endpoints(
     similarity: str = FACTORS,
     resample: "ResampleConfig | None" = None,
     targets: Collection[str] = TARGETS,
+    *,
+    trained: bool = True,
 ) -> Iterator[Endpoint]:
     """List the endpoints of an experiment.
 
@@ -94,6 +101,8 @@ def endpoints(
         What each run was fitted without.
     targets : collection of str
         Kinds of lists that are compared.
+    trained : bool
+        Whether latentlab trained all of the models.
 
     Yields
     ------
@@ -101,7 +110,7 @@ def endpoints(
         The family: the neighbours of each queried user, of all users, of all items, and all recommendations. Then the
         other queries, which are described only. The first endpoint is the primary one.
     """
-    endpoint = partial(Endpoint, dropped_fraction=resample.fraction if resample else None)
+    endpoint = partial(Endpoint, dropped_fraction=resample.fraction if resample else None, trained=trained)
     for user in queries.users:
         yield endpoint(f"user_{user}", "users", user, queries.n, True, comparison.margin_query, similarity)
     for target in ("users", "items"):
