@@ -16,7 +16,17 @@ _WHOLE = re.compile(r"(-?\d+)(\.0*)?")
 
 
 def ids_as_text(column: Any, name: str) -> npt.NDArray[np.object_]:
-    """Return the ids of a column as text, (n,). See `coded_ids`."""
+    """Return the ids of a column as text.
+
+    Parameters
+    ----------
+    column, name
+        See `coded_ids`.
+
+    Returns
+    -------
+    (n,) object array of str
+    """
     codes, ids = coded_ids(column, name)
     return np.asarray(ids[codes])
 

@@ -19,6 +19,7 @@ from tasks.core.external.ids import coded_ids
 from tasks.core.external.tables import read_table
 from tasks.core.formatting import counted, enumerated
 from tasks.core.ranking.lists import Lists
+from tasks.core.types import Counts
 
 _USERS = ("entity", "user", "user_id", "userId", "userid", "uid", "UserId", "target_user_id", "source_user_id")
 _ITEMS = ("item", "item_id", "itemId", "itemid", "iid", "ItemId", "target_item_id", "source_item_id")
@@ -57,11 +58,6 @@ class RawLists:
     listed_ids: npt.NDArray[np.object_]
     lists: Lists
     counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def entries(self) -> int:
-        """Number of entries of all lists."""
-        return int((self.lists.ids >= 0).sum())
 
 
 REMARKS = {
@@ -236,9 +232,14 @@ def _order(path: Path, of_entry: Any, rank: Any, score: Any) -> tuple[npt.NDArra
     return order, counts
 
 
+def lengths(lists: Lists) -> Counts:
+    """Return the number of entries of each list, (E,)."""
+    return np.asarray(np.count_nonzero(lists.ids >= 0, axis=1), dtype=np.int64)
+
+
 def described(lists: RawLists) -> str:
     """Return how many lists there are, and of what length: `942 lists of 5 to 100 entries`."""
-    lengths = (lists.lists.ids >= 0).sum(axis=1)
-    shortest, longest = int(lengths.min()), int(lengths.max())
+    entries = lengths(lists.lists)
+    shortest, longest = int(entries.min()), int(entries.max())
     span = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
-    return f"{counted(len(lengths), 'list')} of {span} entries"
+    return f"{counted(len(entries), 'list')} of {span} entries"

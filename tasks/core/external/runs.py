@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.config.file_models import FactorFiles, ListFiles
+from tasks.core.config.file_models import ListFiles
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.external.alignment import RawRun, Shared, share
 from tasks.core.external.factor_files import RawFactors, read_factors
-from tasks.core.external.list_files import RawLists, described, read_lists, remarks
+from tasks.core.external.list_files import RawLists, described, lengths, read_lists, remarks
 from tasks.core.external.sources import RunSource, find_runs
 from tasks.core.files import combined_sha256
+from tasks.core.formatting import counted
 from tasks.core.planning.runs import EVALUATION, MODEL
 from tasks.core.ranking import metrics
 from tasks.core.ranking.lists import Lists
@@ -99,6 +102,16 @@ def read_runs(config: ExperimentConfig, interactions: Interactions | None) -> Re
         of_model = [raw.counts for source, raw in runs.items() if source.model == model and isinstance(raw, RawLists)]
         if said := remarks(of_model):
             shared.remarks.append(f"Files of {model}: {said}.")
+        short = sum(
+            int(np.count_nonzero(lengths(raw.lists) < _depth(config)))
+            for source, raw in runs.items()
+            if source.model == model and isinstance(raw, RawLists)
+        )
+        if short:
+            shared.remarks.append(
+                f"Files of {model}: {counted(short, 'list')} with fewer than {_depth(config)} entries; two such lists "
+                "are compared over the length of the longer one."
+            )
     return ReadRuns(runs, shared)
 
 
@@ -188,7 +201,7 @@ def _check_factors(runs: dict[RunSource, RawRun]) -> None:
 
 def _check_lengths(config: ExperimentConfig, runs: dict[RunSource, RawRun]) -> None:
     """Refuse a comparison of more entries than all lists of a run have."""
-    n = config.queries.recommend_n if config.of == "recommendations" else config.queries.n
+    n = _depth(config)
     key = "recommend_n" if config.of == "recommendations" else "n"
     for source, raw in runs.items():
         if isinstance(raw, RawLists) and (longest := _longest(raw.lists)) < n:
@@ -205,9 +218,9 @@ def longest_common_depth(read: ReadRuns) -> int | None:
 
 
 def _longest(lists: Lists) -> int:
-    return int((lists.ids >= 0).sum(axis=1).max(initial=0))
+    return int(lengths(lists).max(initial=0))
 
 
-def settings_of(model: ListFiles | FactorFiles) -> dict[str, Any]:
-    """Return the settings of a model that is read from files, as they are shown."""
-    return {key: value for key, value in model.model_dump().items() if value is not None}
+def _depth(config: ExperimentConfig) -> int:
+    """Return how many entries of the lists of files are compared."""
+    return config.queries.recommend_n if config.of == "recommendations" else config.queries.n

@@ -29,6 +29,15 @@ def test_endpoints_are_queried_users_all_users_items_and_recommendations_then_th
     ]
 
 
+def test_only_the_lists_that_are_compared_have_endpoints():
+    config = config_of(["a", "b"], queries={"users": [1]})
+    rows = list(endpoints(config.queries, config.comparison, targets=["users"], trained=False))
+    assert [endpoint.target for endpoint in rows] == ["user_1", "users"]
+    assert {endpoint.steadier_lists for endpoint in rows} == {
+        "Longer training, or lists that are merged from several seeds"
+    }
+
+
 def test_lists_consist_of_neighbours_or_recommendations():
     entries = [endpoint.entries for endpoint in endpoints_of("a", "b")]
     assert entries == ["neighbours"] * 3 + ["recommendations", "neighbours", "recommendations"]
