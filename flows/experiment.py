@@ -114,7 +114,8 @@ def experiment(
             registered = registry.register_consensus(client, models, register_as)
     elif register_as is not None:
         registered = registry.register(client, result.runs, register_as)
-    return Outcome(result, len(fits), len(result.runs) - len(fits), registered)
+    fits_used = sum(run.model in config.trained for run in result.runs)
+    return Outcome(result, len(fits), fits_used - len(fits), registered)
 
 
 def _log_external(

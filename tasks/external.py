@@ -99,10 +99,12 @@ def read_files(config: ExperimentConfig, data: PreparedData | None = None) -> Ex
             ratings=StoredFile("", prepared.sha256),
             seed=split_seed(config),
         )
-    runs = file_runs(config, read, prepared)
+    runs, longest = file_runs(config, read, prepared), longest_common_depth(read)
+    if longest is not None and longest < config.comparison.depths[-1]:
+        read.shared.remarks.append(f"Overlaps are shown up to depth {longest}: the lists of one run are no longer.")
     counts = [sum((run.model, run.role) == (model, MODEL) for run in runs) for model in config.from_files]
     fewest = min([*counts, *([config.most_replicates] if config.trained else [])])
-    return External(prepared, runs, read.shared.remarks, longest_common_depth(read), fewest)
+    return External(prepared, runs, read.shared.remarks, longest, fewest)
 
 
 def interactions_beside_files(

@@ -84,6 +84,26 @@ def test_lists_give_the_answer_of_the_fits_that_they_come_from(
     assert "read from a file of other lists" in refused.stderr
 
 
+def test_models_that_change_their_names_or_their_files_are_other_runs(commands: CommandLine, exported: Path) -> None:
+    def compared(**patterns: str) -> tuple[dict[str, float], list[tuple[str, int]]]:
+        options = [f"--lists={model}={exported}/users-{pattern}.parquet" for model, pattern in patterns.items()]
+        result = commands.answer("compare", *options, "--of", "users")
+        within = {
+            row["a"]: row["overlap"] for row in result["comparison"] if row["a"] == row["b"] and row["depth"] == 5
+        }
+        return within, [(run["model"], run["replicate"]) for run in result["runs"]]
+
+    before, runs = compared(a="k2-*", b="k8-*")
+    assert runs == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+    swapped, runs = compared(a="k8-*", b="k2-*")
+    assert (swapped["a"], swapped["b"]) == (before["b"], before["a"])
+    assert runs == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+    renamed, runs = compared(former="k2-*", b="k8-*")
+    assert (renamed["former"], renamed["b"]) == (before["a"], before["b"])
+    assert compared(a="k2-1", b="k8-*")[1] == [("a", 0), ("b", 0), ("b", 1)]
+    assert compared(a="k2-[01]", b="k8-*")[1] == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+
+
 def test_factors_give_the_answers_of_the_fits_that_they_come_from(
     commands: CommandLine, exported: Path, finished: FinishedExperiment, blocks: Path
 ) -> None:

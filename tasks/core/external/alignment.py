@@ -268,13 +268,15 @@ def _with_lists(
         return {}
     side = _SIDE_OF_LISTS[of]
     ids = _texts(_ids(interactions, side))
-    with_lists = [set(raw.entity_ids.tolist()) for raw in runs.values() if isinstance(raw, RawLists)]
+    with_lists = {
+        source.name: set(raw.entity_ids.tolist()) for source, raw in runs.items() if isinstance(raw, RawLists)
+    }
     if not with_lists:
         return {}
-    common, union = set.intersection(*with_lists), set.union(*with_lists)
+    common, union = set.intersection(*with_lists.values()), set.union(*with_lists.values())
     rows = np.flatnonzero([raw_id in common for raw_id in ids]).astype(np.int32)
     if not len(rows):
-        raise DataError(_nothing_shared({f"file {n}": found for n, found in enumerate(with_lists, 1)}, side))
+        raise DataError(_nothing_shared(with_lists, side))
     elsewhere = len(union) - len(common)
     left_out = f"; {elsewhere:,} have lists in some runs only and were left out" if elsewhere else ""
     remarks.append(f"{len(rows):,} {side} have lists in all runs{left_out}.")

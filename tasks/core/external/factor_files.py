@@ -1,6 +1,7 @@
 """Factors that others trained, read from the files of one run."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def _read_npz(path: Path) -> tuple[npt.NDArray[np.object_], Floats, npt.NDArray[
             for side, name in _ARRAYS.items():
                 matrix = _matrix(arrays[name], f"{path}: {name}")
                 sides.append((_ids_of(arrays.get(_IDS[side][0]), len(matrix), path, side), matrix))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: cannot be read as npz without pickles: {str(error)[:200]}") from error
     (user_ids, users), (item_ids, items) = sides
     return user_ids, users, item_ids, items
@@ -114,7 +115,7 @@ def _read_side(path: Path, side: str) -> tuple[npt.NDArray[np.object_], Floats]:
     if path.suffix == ".npy":
         try:
             matrix = _matrix(np.load(path, allow_pickle=False), str(path))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, AttributeError, EOFError) as error:
             raise DataError(f"{path}: cannot be read as npy without pickles: {str(error)[:200]}") from error
         return _ids_of(None, len(matrix), path, side), matrix
     table = read_table(path)
@@ -156,4 +157,8 @@ def _ids_of(ids: npt.NDArray[Any] | None, rows: int, path: Path, side: str) -> n
         return ids_as_text(pa.array(np.arange(rows)), str(path))
     if ids.shape != (rows,):
         raise DataError(f"{path}: {_IDS[side][0]} has shape {ids.shape} beside factors of {rows:,} {side}")
-    return ids_as_text(pa.array(ids.tolist() if ids.dtype.kind in "US" else ids), f"{path}: {_IDS[side][0]}")
+    if ids.dtype.kind == "S":
+        ids = np.char.decode(ids, "utf-8")
+    if ids.dtype.kind not in "iufU":
+        raise DataError(f"{path}: {_IDS[side][0]} are of type {ids.dtype}; expected integers, floats or text")
+    return ids_as_text(pa.array(ids.tolist()), f"{path}: {_IDS[side][0]}")

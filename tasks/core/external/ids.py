@@ -64,7 +64,10 @@ def coded_ids(column: Any, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArra
         row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
         raise DataError(f"{name}: the id in row {row + 1} is missing; expected a number or a text")
     # each different id becomes a text once
-    encoded = column.dictionary_encode()
+    try:
+        encoded = column.dictionary_encode()
+    except pa.ArrowNotImplementedError:
+        raise DataError(f"{name}: ids are of type {column.type}; expected integers, floats or text") from None
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     texts = _texts(encoded.dictionary, codes, name)
     code_of, ids = pd.factorize(text_array(texts))  # 1.0 and 1 may be two of a column of texts
@@ -76,6 +79,8 @@ def _texts(different: Any, codes: npt.NDArray[Any], name: str) -> list[str]:
     import pyarrow as pa
 
     kind = different.type
+    if not len(different):
+        return []
     if pa.types.is_floating(kind):
         numbers = different.cast(pa.float64()).to_numpy(zero_copy_only=False)
         if len(wrong := np.flatnonzero(~np.isfinite(numbers))):
@@ -85,7 +90,11 @@ def _texts(different: Any, codes: npt.NDArray[Any], name: str) -> list[str]:
     if pa.types.is_integer(kind):
         return [str(number) for number in different.to_pylist()]
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return whole_numbers(different.to_pylist())
+        texts: list[str] = different.to_pylist()
+        if (blank := next((code for code, text in enumerate(texts) if not text.strip()), None)) is not None:
+            row = int(np.flatnonzero(codes == blank)[0])
+            raise DataError(f"{name}: the id in row {row + 1} is missing; expected a number or a text")
+        return whole_numbers(texts)
     raise DataError(f"{name}: ids are of type {kind}; expected integers, floats or text")
 
 

@@ -31,8 +31,8 @@ _ENTITY = {
     "recommendations": (*_USERS, "index"),
 }
 _LISTED = {
-    "users": (*_NEIGHBOURS, "similar_user_id", "similar_user", "listed"),
-    "items": (*_NEIGHBOURS, "similar_item_id", "similar_item", "listed", "item_id", "item"),
+    "users": (*_NEIGHBOURS, "similar_user_id", "similar_user", "listed", "recommendations"),
+    "items": (*_NEIGHBOURS, "similar_item_id", "similar_item", "listed", "recommendations", "item_id", "item"),
     "recommendations": (*_ITEMS, "listed", "recommendations", "items"),
 }
 _RANKS, _SCORES = ("rank", "position"), ("score", "rating", "similarity", "weight", "prediction")
@@ -151,6 +151,7 @@ def _find(table: Any, path: Path, role: str, configured: str | None, usual: Sequ
         raise DataError(
             f"{path}: none of its columns {_shown(names)} is known as the {role}; expected "
             f"{enumerated([repr(name) for name in usual[:4]], 'or')}, or its name in columns.{role}"
+            + ("; columns are separated by commas, in .tsv files by tabs" if len(names) == 1 else "")
         )
     return found
 
@@ -169,7 +170,9 @@ def _entries(
     column = table.column(listed_at).combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+    if pa.types.is_fixed_size_list(column.type):
+        column = column.cast(pa.list_(column.type.value_type))
+    if not _is_list(column.type):
         rank = _number(table, path, named.rank, _RANKS)
         score = _number(table, path, named.score, _SCORES)
         if rank is None and score is None:
@@ -182,6 +185,16 @@ def _entries(
     lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     of_row = np.repeat(np.arange(len(column)), lengths)
     values = column.flatten()
+    if values.null_count:
+        raise DataError(
+            f"{path}: column {listed_at}: {values.null_count:,} entries are missing; expected an id in each"
+        )
+    parallel = [name for name in table.column_names if name != listed_at and _is_list(table.column(name).type)]
+    if parallel:
+        raise DataError(
+            f"{path}: {listed_at} and {parallel[0]} are both columns of lists; expected one, whose entries have an id "
+            "and a rank or a score, or a row for each entry"
+        )
     position = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + 1.0
     if not pa.types.is_struct(values.type):
         return coded_ids(values, f"{path}: column {listed_at}"), position, None, of_row
@@ -197,6 +210,13 @@ def _entries(
     score = _number(inner, path, named.score, _SCORES)
     ids = coded_ids(inner.column(id_at), f"{path}: column {listed_at}.{id_at}")
     return ids, position if rank is None and score is None else rank, score, of_row
+
+
+def _is_list(arrow_type: Any) -> bool:
+    import pyarrow as pa
+
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(arrow_type) for is_kind in kinds)
 
 
 def _number(table: Any, path: Path, configured: str | None, usual: Sequence[str]) -> Any:

@@ -1,7 +1,8 @@
 """The runs of models that are read from files: what they are, and how each is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ def read_runs(config: ExperimentConfig, interactions: Interactions | None) -> Re
         for model, settings in config.from_files.items()
         for source in find_runs(model, settings)
     }
+    _check_models(runs)
     _check_factors(runs)
     _check_lengths(config, runs)
     shared = share(runs, of=config.of, interactions=interactions, intersect=config.intersect)
@@ -173,7 +175,8 @@ def _file_runs(config: ExperimentConfig, read: ReadRuns, data: PreparedData) -> 
                 model=source.model,
                 replicate=source.replicate,
                 role=role,
-                identity=combined_sha256("read from files", *parts),
+                # the name and the number too: a run in the store says which model's replicate it is
+                identity=combined_sha256("read from files", source.model, source.replicate, *parts),
                 files=source.name,
                 sha256=source.sha256,
                 content=described(raw) if isinstance(raw, RawLists) else _described_factors(raw),
@@ -183,6 +186,19 @@ def _file_runs(config: ExperimentConfig, read: ReadRuns, data: PreparedData) -> 
 def _described_factors(raw: RawFactors) -> str:
     users, items = raw.factors.users, raw.factors.items
     return f"{len(users):,} users and {len(items):,} items, k={users.shape[1]}"
+
+
+def _check_models(runs: Mapping[RunSource, RawRun]) -> None:
+    """Refuse a file that the patterns of two models match."""
+    first: dict[Path, RunSource] = {}
+    for source in runs:
+        for path in source.paths:
+            other = first.setdefault(path.resolve(), source)
+            if other.model != source.model:
+                raise ConfigError(
+                    f"models: {path} is a run of both {other.model} and {source.model}; expected patterns that match "
+                    "different files"
+                )
 
 
 def _check_factors(runs: dict[RunSource, RawRun]) -> None:

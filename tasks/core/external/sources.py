@@ -96,9 +96,15 @@ def find_runs(model: str, settings: ListFiles | FactorFiles) -> list[RunSource]:
 
 
 def _matching(pattern: str) -> list[Path]:
+    path = Path(pattern).expanduser()
+    if path.exists():  # a name may have brackets
+        return [path]
     # Path.glob takes no absolute patterns
-    names = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207
-    return [Path(name) for name in sorted(names, key=_natural)]
+    names = glob.glob(str(path), recursive=True)  # noqa: PTH207
+    found = [Path(name) for name in sorted(names, key=_natural) if not Path(name).name.startswith(("_", "."))]
+    # `**` matches folders and what is in them
+    parents = {parent for match in found for parent in match.parents}
+    return [match for match in found if match not in parents]
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
@@ -112,14 +118,25 @@ def _pairs_or_files(model: str, pattern: str) -> list[tuple[Path, ...]]:
     if found is None:
         return [(path,) for path in _matching(pattern)]
     before, after = pattern[: found.start()], pattern[found.end() :]
-    sides = [_matching(before + name + after) for name in found.groups()]
-    if len(sides[0]) != len(sides[1]):
+    users, items = (_matching(before + name + after) for name in found.groups())
+    # the partner of a file has the same name but for the part in braces
+    partners = [
+        next((item for item in items if str(item) in _replacements(str(user), found[1], found[2])), None)
+        for user in users
+    ]
+    pairs = [(user, item) for user, item in zip(users, partners, strict=True) if item is not None]
+    alone = [*(user for user, item in zip(users, partners, strict=True) if item is None), *(set(items) - set(partners))]
+    if alone:
         raise ConfigError(
-            f"models.{model}.factors: {counted(len(sides[0]), 'file')} of users "
-            f"({shortened(before + found[1] + after)}) and {len(sides[1])} of items "
-            f"({shortened(before + found[2] + after)}); expected a file of each for every run"
+            f"models.{model}.factors: {counted(len(users), 'file')} of users and {len(items)} of items; "
+            f"{alone[0].name} has no partner: expected a file of each for every run, whose names differ in {found[0]}"
         )
-    return list(zip(*sides, strict=True))
+    return list(pairs)
+
+
+def _replacements(name: str, old: str, new: str) -> set[str]:
+    """Return a name with each single occurrence of a part replaced."""
+    return {name[: at.start()] + new + name[at.end() :] for at in re.finditer(re.escape(old), name)}
 
 
 def _nearby(pattern: str) -> str:

@@ -1,6 +1,8 @@
 """Tables that others wrote: CSV, TSV, JSON lines, and Parquet files or folders."""
 
 import json
+from collections import Counter
+from csv import Error as CsvError
 from csv import reader as csv_reader
 from pathlib import Path
 from typing import Any
@@ -34,13 +36,17 @@ def read_table(path: Path) -> Any:
 
     try:
         table = _read(path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError, json.JSONDecodeError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, EOFError, CsvError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:200]
         raise DataError(
-            f"{path}: cannot be read: {reason}; expected CSV or TSV with a header, JSON lines, or Parquet"
+            f"{path}: cannot be read: {reason}; expected CSV or TSV with a header, JSON lines, or Parquet (folders "
+            "hold Parquet only)"
         ) from error
     if not table.num_rows:
         raise DataError(f"{path}: no rows; expected a row for each entry of a list, or for each list")
+    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
+    if repeated:
+        raise DataError(f"{path}: the column {repeated[0]!r} is there twice; expected each name once")
     return table
 
 
@@ -59,8 +65,19 @@ def _read(path: Path) -> Any:
     if suffix in _JSON_SUFFIXES:
         with pa.input_stream(path, compression="detect") as stream:
             lines = stream.read().decode("utf-8-sig").split("\n")
-        return pa.Table.from_pylist([json.loads(line) for line in lines if line.strip()])
+        return _table_of_json([json.loads(line) for line in lines if line.strip()])
     return _read_text(path, "\t" if suffix in {".tsv", ".tab"} else ",")
+
+
+def _table_of_json(values: list[Any]) -> Any:
+    """Return the table of JSON lines, or of a JSON array of objects on one line."""
+    import pyarrow as pa
+
+    rows = values[0] if len(values) == 1 and isinstance(values[0], list) else values
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("a line is no JSON object")
+    names = dict.fromkeys(name for row in rows for name in row)  # a row may lack some
+    return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
 def _read_text(path: Path, separator: str) -> Any:

@@ -36,7 +36,16 @@ def test_rows_without_ids_are_numbered(tmp_path: Path) -> None:
     assert pair.ids("items").tolist() == ["0", "1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("ids", [[10, 11, 12, 13], ["10", "11", "12", "13"], [10.0, 11.0, 12.0, 13.0]])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [10, 11, 12, 13],
+        ["10", "11", "12", "13"],
+        [10.0, 11.0, 12.0, 13.0],
+        np.arange(10, 14, dtype=">i8"),
+        [b"10", b"11", b"12", b"13"],
+    ],
+)
 def test_ids_beside_the_factors(ids: list[Any], tmp_path: Path) -> None:
     assert read(save(tmp_path / "als.npz", user_ids=np.array(ids))).user_ids.tolist() == ["10", "11", "12", "13"]
 
@@ -69,6 +78,7 @@ def with_value(array: Any, value: float) -> Any:
         ({"user_ids": np.arange(3)}, r"user_ids has shape \(3,\) beside factors of 4 users"),
         ({"user_ids": np.zeros(4)}, "3 user ids are there twice"),
         ({"user_factors": np.array([["a"]])}, "type <U1; expected"),
+        ({"user_ids": np.arange(4).astype("M8[D]")}, "user_ids are of type datetime64"),
     ],
 )
 def test_bad_arrays_are_refused(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -86,6 +96,15 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "pickle.npz", user_factors=np.array([{}], dtype=object), item_factors=ITEMS)
     with pytest.raises(DataError, match="without pickles"):
         read(tmp_path / "pickle.npz")
+    np.save(tmp_path / "array.npy", USERS)
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    (tmp_path / "empty.npz").touch()
+    for name in ("array.npz", "empty.npz"):
+        with pytest.raises(DataError, match="cannot be read as npz"):
+            read(tmp_path / name)
+    save(tmp_path / "als.npz").rename(tmp_path / "pair.npy")
+    with pytest.raises(DataError, match="cannot be read as npy"):
+        read(tmp_path / "pair.npy", tmp_path / "pair.npy")
     (tmp_path / "x.bin").touch()
     with pytest.raises(DataError, match=r"expected an \.npz file"):
         read(tmp_path / "x.bin")

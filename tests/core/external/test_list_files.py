@@ -185,6 +185,10 @@ def test_scores_are_those_of_the_file(tmp_path: Path) -> None:
         ("user_id,item_id,score\n1,2,nan\n", "the score in row 1 is nan"),
         ("user_id,item_id,rank\n1,2\n", "cannot be read: .*expected CSV or TSV with a header"),
         ("", "cannot be read"),
+        ("user_id,item_id,rank\n1.0,5,1\n,6,2\n", "column user_id: the id in row 2 is missing"),
+        ("user_id,item_id,rank\n1,5,1\n1, ,2\n", "column item_id: the id in row 2 is missing"),
+        ("user_id,item_id,score,score\n1,2,3,4\n", "the column 'score' is there twice"),
+        ("user_id;item_id;score\n1;2;3\n", "columns are separated by commas"),
     ],
 )
 def test_bad_text_is_refused(content: str, message: str, tmp_path: Path) -> None:
@@ -192,6 +196,33 @@ def test_bad_text_is_refused(content: str, message: str, tmp_path: Path) -> None
     path.write_text(content)
     with pytest.raises(DataError, match=message):
         read_lists(path, "recommendations")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"user_id":1,"recommendations":[null,{"item_id":3}]}', "1 entries are missing"),
+        ('{"user_id":1,"items":[3,4],"scores":[0.1,0.9]}', "items and scores are both columns of lists"),
+        ('{"user_id":1,"items":[[3,0.5]]}', "ids are of type list"),
+        ('{"user_id":1,"items":[]}', "no rows; expected a row for each entry"),
+        ("5\nnull", "a line is no JSON object"),
+        (
+            '{"user_id":1,"item_id":2,"score":1}\n{"user_id":1,"item_id":3,"score":2,"rank":1}',
+            "the rank in row 1 is nan",
+        ),
+    ],
+)
+def test_bad_json_is_refused(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "lists.jsonl"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_lists(path, "recommendations")
+
+
+def test_a_json_array_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps(nested(rank=True)))
+    assert by_id(read_lists(path, "recommendations")) == EXPECTED
 
 
 def test_a_missing_id_is_refused(tmp_path: Path) -> None:

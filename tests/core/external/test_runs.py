@@ -63,6 +63,14 @@ def test_the_identity_is_that_of_the_file_and_of_what_is_compared(folder: Path) 
     assert not set(identities()) & set(before)
 
 
+def test_a_file_is_a_run_of_one_model(folder: Path) -> None:
+    models = {"all": {"lists": f"{folder}/*-*.csv"}, "b": {"lists": f"{folder}/b-*.csv"}}
+    with pytest.raises(
+        ConfigError, match=r"b-0.csv is a run of both all and b; expected patterns that match different"
+    ):
+        read_runs(config_of(folder, models=models), None)
+
+
 def test_lists_that_are_too_short_are_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"queries.n: found 4, but the longest list of .*a-0.csv has 3 entries"):
         read_runs(config_of(folder, queries={"n": 4}), None)

@@ -30,8 +30,18 @@ def test_a_pair_of_files_is_one_run(tmp_path: Path) -> None:
         [f"als-{seed}-users.npy", f"als-{seed}-items.npy"] for seed in (1, 2)
     ]
     (tmp_path / "als-2-items.npy").unlink()
-    with pytest.raises(ConfigError, match=r"2 files of users .* and 1 of items"):
+    with pytest.raises(ConfigError, match=r"2 files of users and 1 of items; als-2-users.npy has no partner"):
         find_runs("als", FactorFiles(factors=f"{tmp_path}/als-*-{{users,items}}.npy"))
+    write(tmp_path, "als-3-items.npy")  # as many files, of other seeds
+    with pytest.raises(ConfigError, match=r"2 files of users and 2 of items; als-2-users.npy has no partner"):
+        find_runs("als", FactorFiles(factors=f"{tmp_path}/als-*-{{users,items}}.npy"))
+
+
+def test_a_name_with_brackets_and_all_files_below_a_folder(tmp_path: Path) -> None:
+    write(tmp_path, "run [1].csv", "below/part-0.csv", "below/deeper/part-1.csv", "below/_SUCCESS")
+    assert len(find_runs("old", ListFiles(lists=f"{tmp_path}/run [1].csv"))) == 1
+    found = find_runs("old", ListFiles(lists=f"{tmp_path}/below/**"))
+    assert sorted(run.paths[0].name for run in found) == ["part-0.csv", "part-1.csv"]
 
 
 def test_the_digest_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
