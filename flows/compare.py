@@ -107,6 +107,7 @@ def config_of_files(
     n: int | None = None,
     depths: str | None = None,
     margin: float | None = None,
+    margin_query: float | None = None,
     overrides: Sequence[str] = (),
 ) -> ExperimentConfig:
     """Return the config of a comparison of models that are read from files.
@@ -117,7 +118,7 @@ def config_of_files(
         `MODEL=PATTERN`.
     name : str
         Of the experiment.
-    of, intersect, baseline, n, depths, margin
+    of, intersect, baseline, n, depths, margin, margin_query
         The keys of the config of that name; `n` is `recommend_n` for recommendations.
     interactions, test : str, optional
         Files of ratings: what the models were trained on, and what was held out.
@@ -155,7 +156,7 @@ def config_of_files(
         content["evaluation"] = {"split": {"strategy": "files", "test": test}}
     if n is not None:
         content["queries"] = {"recommend_n" if of == "recommendations" else "n": n}
-    comparison: dict[str, Any] = {"baseline": baseline, "margin": margin}
+    comparison: dict[str, Any] = {"baseline": baseline, "margin": margin, "margin_query": margin_query}
     if depths is not None:
         comparison["depths"] = [int(depth) if depth.strip().isdecimal() else depth for depth in depths.split(",")]
     content["comparison"] = {key: value for key, value in comparison.items() if value is not None}

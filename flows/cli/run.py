@@ -125,6 +125,7 @@ def compare(
     n: Annotated[int | None, typer.Option("-n", "--n", help="Length of the lists; 5, or 10 recommendations.")] = None,
     depths: Annotated[str | None, typer.Option(metavar="N,N,...", help="Lengths at which overlaps are shown.")] = None,
     margin: Annotated[float | None, typer.Option(help="The smallest difference that matters; 0.1.")] = None,
+    margin_query: Annotated[float | None, typer.Option(help="The same for the list of one query; 0.2.")] = None,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
@@ -146,6 +147,7 @@ def compare(
             n=n,
             depths=depths,
             margin=margin,
+            margin_query=margin_query,
             overrides=sets or (),
         )
         _run_experiment(settings, as_json=as_json)

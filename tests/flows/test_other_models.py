@@ -63,6 +63,15 @@ def test_lists_give_the_answer_of_the_fits_that_they_come_from(
     commands: CommandLine, exported: Path, finished: FinishedExperiment
 ) -> None:
     arguments = [f"--lists=k2={exported}/users-k2-*.parquet", f"--lists=k8={exported}/users-k8-*.parquet"]
+    margins = ["--margin", "0.3", "--margin-query", "0.4", "--set", "queries.users=[{id: 3}]"]
+    with_query = commands.answer(
+        "compare", *arguments, "--of", "users", *margins, "--depths", "5,8", "--baseline", "k8"
+    )
+    assert [(row["a"], row["target"], row["margin"]) for row in with_query["answers"]] == [
+        ("k8", "user_3", 0.4),
+        ("k8", "users", 0.3),
+    ]
+    assert {row["depth"] for row in with_query["comparison"]} == {5, 8}
     result = commands.answer("compare", *arguments, "--of", "users", "--name", "nightly", "--json")
     (answer,) = result["answers"]
     assert overlaps(answer) == pytest.approx(overlaps(answer_of(finished, "users")))
