@@ -123,7 +123,7 @@ def _log_external(
 ) -> list[RunRef]:
     """Return the runs of all models that are read from files; those that the store does not have are made."""
     refs = []
-    progress.plan("files", {f"{run.model} #{run.replicate}": 1.0 for run in external.runs})
+    progress.plan("files", {run.label: 1.0 for run in external.runs})
     for run in external.runs:
         known = complete.get(run.identity)
         if known is None or fresh:

@@ -14,11 +14,13 @@ from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.prepared import PreparedData
+from tasks.core.data.splits import Split
 from tasks.core.files import listing, writing
 from tasks.core.formatting import decimals
 from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import PlannedRun, listed_entities
 from tasks.core.ranking.entities import Entities
+from tasks.core.ranking.evaluation import Evaluation
 from tasks.core.ranking.evaluation import evaluate as evaluate_scores
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.recommendations import preferences
@@ -183,12 +185,33 @@ def _write_accuracy(
     folder: Path, factors: Factors, data: PreparedData, config: ExperimentConfig, on_progress: OnProgress
 ) -> dict[str, float]:
     """Write the accuracy of each user on the held-out interactions; return its means, and the counts of the split."""
-    import pandas as pd
-
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
     assert data.held_out is not None, "and with a split"
     split = data.held_out.load()
-    evaluation = evaluate_scores(preferences(factors), split, config.evaluation.cutoffs, on_progress)
+    return write_evaluation(
+        folder, evaluate_scores(preferences(factors), split, config.evaluation.cutoffs, on_progress), split
+    )
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation, split: Split) -> dict[str, float]:
+    """Write the accuracy of each user.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is written.
+    evaluation : Evaluation
+        The accuracy.
+    split : Split
+        What it was measured on.
+
+    Returns
+    -------
+    dict of str to float
+        Its means, and the counts of the split.
+    """
+    import pandas as pd
+
     frame = pd.DataFrame({"index": evaluation.users, **evaluation.per_user})
     frame.to_parquet(folder / ACCURACY, index=False)
     return evaluation.means() | {name: float(count) for name, count in split.counts().items()}

@@ -15,31 +15,28 @@ from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.prepared import PreparedData, store_interactions, with_split
-from tasks.core.errors import DataError
 from tasks.core.external.alignment import align_factors, align_lists
 from tasks.core.external.list_files import RawLists
 from tasks.core.external.runs import FileRun, file_runs, longest_common_depth, read_run, read_runs
-from tasks.core.external.sources import RunSource, find_runs
+from tasks.core.external.sources import RunSource, find_run
 from tasks.core.files import StoredFile
 from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities, split_seed
 from tasks.core.ranking.entities import Entities
-from tasks.core.ranking.evaluation import Evaluation, evaluate, evaluate_lists
+from tasks.core.ranking.evaluation import evaluate, evaluate_lists
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.recommendations import preferences
-from tasks.evaluate import query_table, write_model_lists
+from tasks.evaluate import query_table, write_evaluation, write_model_lists
 from tasks.reporting import progress
 from tasks.tracking import artifacts
 from tasks.tracking.file_runs import start_file_run
-from tasks.tracking.lists import ACCURACY, FACTORS_FILE, artifact, write_sample
+from tasks.tracking.lists import FACTORS_FILE, artifact, write_sample
 from tasks.tracking.metrics import log_metrics
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.search import finish_run
 from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tasks.core.types import Ids
 
 
@@ -131,7 +128,7 @@ def interactions_beside_files(
     return prepare(config.model_copy(update={"evaluation": None}), locate(config.dataset))
 
 
-@task(name="log files", task_run_name="log {run.model} #{run.replicate}")
+@task(name="log files", task_run_name="log {run.label}")
 def log_files(
     config: ExperimentConfig, data: PreparedData, run: FileRun, parent: ParentRun, replaces: Sequence[str] = ()
 ) -> RunRef:
@@ -162,10 +159,7 @@ def log_files(
         If the store does not answer, or the files did not arrive.
     """
     client = open_store(parent.uri)
-    settings = config.from_files[run.model]
-    source = next(source for source in find_runs(run.model, settings) if source.replicate == run.replicate)
-    if source.sha256 != run.sha256:
-        raise DataError(f"{source.name}: changed while it was used; run the same command again")
+    source = find_run(run.model, config.from_files[run.model], run.replicate, run.sha256)
     run_id = start_file_run(client, parent, run, data, of=", ".join(config.targets))
     interactions = data.load()
     with TemporaryDirectory(prefix="latentlab-") as name:
@@ -177,7 +171,7 @@ def log_files(
         log_metrics(client, run_id, metrics)
         tables = [f"queries/{path.name}" for path in sorted((folder / "queries").glob("*.json"))]
         artifacts.upload(client, run_id, folder, tables=tables)
-    progress.step(f"{run.model} #{run.replicate}", 1, 1, "runs")
+    progress.step(run.label, 1, 1, "runs")
     return finish_run(client, run_id, replaces)
 
 
@@ -237,21 +231,13 @@ def _write_accuracy(
         evaluation = evaluate(
             preferences(_extended(align_factors(raw, interactions), split.test.shape)), split, cutoffs
         )
-    _frame(evaluation).to_parquet(folder / ACCURACY, index=False)
-    return evaluation.means() | {name: float(count) for name, count in split.counts().items()}
+    return write_evaluation(folder, evaluation, split)
 
 
 def _extended(factors: Factors, shape: tuple[int, int]) -> Factors:
     """Return the factors with zeros for users and items that only the test part has: they were not trained."""
-    users, items = factors.users, factors.items
-    more = [
-        np.zeros((size - len(side), side.shape[1]), np.float32)
-        for size, side in zip(shape, (users, items), strict=True)
-    ]
-    return Factors(np.concatenate([users, more[0]]), np.concatenate([items, more[1]]))
-
-
-def _frame(evaluation: Evaluation) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.DataFrame({"index": evaluation.users, **evaluation.per_user})
+    users, items = (
+        np.pad(of_side, ((0, size - len(of_side)), (0, 0)))
+        for of_side, size in zip((factors.users, factors.items), shape, strict=True)
+    )
+    return Factors(users, items)

@@ -7,7 +7,7 @@ import typer
 
 from flows.cli.common import ConfigFile, Json, Sets, load, print_json
 from flows.cli.streams import say
-from tasks.core.formatting import run_label, summary_text
+from tasks.core.formatting import summary_text
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
@@ -84,7 +84,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     else:
         say(f"compared        {summary_text(prepared.summary)}")
         for run in external.runs:
-            say(f"file            {run_label(run.model, run.replicate)}: {run.content} in {run.files}")
+            say(f"file            {run.label}: {run.content} in {run.files}")
         for remark in external.remarks:
             say(f"                {remark}")
     if ratings:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.core.comparison.agreement import SIDES
+from tasks.core.comparison.agreement import LISTED, SIDES
 from tasks.core.comparison.query_lists import Names, QueryLists, query_lists
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.errors import ConfigError, DataError
@@ -16,7 +16,7 @@ from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.similarity import FACTORS, make_neighbours
 from tasks.core.types import RawId
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import FACTORS_FILE, LISTED, artifact, kept_path, read_factors, read_stored
+from tasks.tracking.lists import FACTORS_FILE, artifact, kept_path, read_factors, read_stored
 from tasks.tracking.noise_of_data import read_lost
 from tasks.tracking.results import result_of
 from tasks.tracking.runs import run_ref

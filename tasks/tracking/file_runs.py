@@ -4,9 +4,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.data.prepared import PreparedData
 from tasks.core.external.runs import FileRun
-from tasks.core.formatting import run_label
-from tasks.core.planning.runs import EVALUATION
-from tasks.tracking.runs import ParentRun, start_run
+from tasks.tracking.runs import ParentRun, nested_tags, start_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,23 +31,11 @@ def start_file_run(client: "MlflowClient", parent: ParentRun, run: FileRun, data
     str
         Its id.
     """
-    tags = {
-        "latentlab.identity": run.identity,
-        "latentlab.role": run.role,
-        "latentlab.model": run.model,
-        "latentlab.replicate": str(run.replicate),
-        "latentlab.data_sha256": data.sha256,
-        "mlflow.parentRunId": parent.run_id,
-        **parent.tags,
-    }
-    if data.held_out and run.role == EVALUATION:
-        tags["latentlab.split_sha256"] = data.held_out.sha256
-    label = run_label(run.model, run.replicate) + (" held-out" if run.role == EVALUATION else "")
     return start_run(
         client,
         parent.experiment_id,
-        label,
-        tags=tags,
+        run.label,
+        tags=nested_tags(parent, run, data),
         params={
             "model": run.model,
             "replicate": run.replicate,

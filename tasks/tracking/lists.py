@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.comparison.agreement import SIDES, TARGETS, RunLists
+from tasks.core.comparison.agreement import LISTED, SIDES, TARGETS, RunLists
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.resample import Lost
 from tasks.core.models.factors import Factors
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 FACTORS_FILE = "factors.npz"
 KINDS = (*product(("users", "items"), SIMILARITIES), ("recommendations", FACTORS))
 """Target and similarity of the lists that a fit has. The similarity decides nothing for recommendations."""
-LISTED = {"users": "users", "items": "items", "recommendations": "items"}
-"""Target -> what its lists include."""
 SUFFIXES = {FACTORS: "", SCORES: "_by_scores"}
 """Similarity -> the end of the names of artifacts with neighbours by it."""
 ACCURACY = "accuracy.parquet"

@@ -13,13 +13,15 @@ from tasks.core.data.catalogue import catalogue_entry
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import without_logins
 from tasks.core.formatting import percent, setting_text
-from tasks.core.planning.runs import PlannedRun, RunRef
+from tasks.core.planning.runs import EVALUATION, PlannedRun, RunRef
 from tasks.core.process_identity import this_process
 from tasks.tracking.store import without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from tasks.core.external.runs import FileRun
 
 USED = "latentlab.used"
 """Tag of a comparison: when it was last asked for."""
@@ -98,6 +100,36 @@ def start_run(
     return run_id
 
 
+def nested_tags(parent: ParentRun, run: "PlannedRun | FileRun", data: PreparedData) -> dict[str, str]:
+    """Return the tags of a run below a parent.
+
+    Parameters
+    ----------
+    parent : ParentRun
+        Parent of the run.
+    run : PlannedRun or FileRun
+        A fit, or what is read from files.
+    data : PreparedData
+        Interactions, and their split.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    tags = {
+        "latentlab.identity": run.identity,
+        "latentlab.role": run.role,
+        "latentlab.model": run.model,
+        "latentlab.replicate": str(run.replicate),
+        "latentlab.data_sha256": data.sha256,
+        "mlflow.parentRunId": parent.run_id,
+        **parent.tags,
+    }
+    if data.held_out and run.role == EVALUATION:
+        tags["latentlab.split_sha256"] = data.held_out.sha256
+    return tags
+
+
 def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: PreparedData) -> str:
     """Create the run of one fit, with all its hyperparameters.
 
@@ -119,22 +151,11 @@ def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: 
     """
     settings = run.settings
     left_out = f", without a random {percent(run.resample.fraction)} of the interactions" if run.resample else ""
-    tags = {
-        "latentlab.identity": run.identity,
-        "latentlab.role": run.role,
-        "latentlab.model": run.model,
-        "latentlab.replicate": str(run.replicate),
-        "latentlab.data_sha256": data.sha256,
-        "mlflow.parentRunId": parent.run_id,
-        **parent.tags,
-    }
-    if data.held_out and run.is_evaluation:
-        tags["latentlab.split_sha256"] = data.held_out.sha256
     return start_run(
         client,
         parent.experiment_id,
         run.label,
-        tags=tags,
+        tags=nested_tags(parent, run, data),
         params={
             **settings.model_dump(),
             "stop": setting_text(settings.stop and settings.stop.model_dump()),

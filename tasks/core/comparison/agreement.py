@@ -18,6 +18,8 @@ from tasks.core.types import Counts, Ids, Values
 
 SIDES = {"users": "users", "items": "items", "recommendations": "users"}
 """Kind of lists of a run (neighbours of users, neighbours of items, recommendations) -> whose lists they are."""
+LISTED = {"users": "users", "items": "items", "recommendations": "items"}
+"""Kind of lists of a run -> what they include."""
 TARGETS = tuple(SIDES)
 
 

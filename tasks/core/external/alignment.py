@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.comparison.agreement import LISTED, SIDES
 from tasks.core.data.interactions import Interactions
 from tasks.core.errors import DataError
 from tasks.core.external.factor_files import RawFactors
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from tasks.core.external.sources import RunSource
 
 RawRun = RawLists | RawFactors
-_SIDE_OF_LISTS = {"users": "users", "items": "items", "recommendations": "users"}
-_SIDE_OF_LISTED = {"users": "users", "items": "items", "recommendations": "items"}
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,9 @@ def align_lists(raw: RawLists, of: str, interactions: Interactions) -> tuple[Lis
     rows : (E,) int32
         Their indexes.
     """
-    index_of = _index(interactions, _SIDE_OF_LISTED[of])
+    index_of = _index(interactions, LISTED[of])
     of_listed = np.array([index_of.get(raw_id, -1) for raw_id in raw.listed_ids], dtype=np.int32)
-    own_index = _index(interactions, _SIDE_OF_LISTS[of])
+    own_index = _index(interactions, SIDES[of])
     rows = np.array([own_index.get(raw_id, -1) for raw_id in raw.entity_ids], dtype=np.int32)
     order = np.argsort(rows, kind="stable")
     order = order[rows[order] >= 0]
@@ -172,8 +171,8 @@ def _ids_of_run(source: "RunSource", raw: RawRun, of: str | None, side: str) -> 
         ids = set(raw.ids(side).tolist())
         return _RunIds(source.name, source.model, ids, ids, ids)
     assert of is not None
-    own = set(raw.entity_ids.tolist()) if _SIDE_OF_LISTS[of] == side else set()
-    listed = set(raw.listed_ids.tolist()) if _SIDE_OF_LISTED[of] == side else set()
+    own = set(raw.entity_ids.tolist()) if SIDES[of] == side else set()
+    listed = set(raw.listed_ids.tolist()) if LISTED[of] == side else set()
     # neighbours are all users, or all items, if each has a list; not if the lists are of a sample of them
     catalogue = own if listed and listed <= own else None
     return _RunIds(source.name, source.model, listed, catalogue, own | listed)
@@ -266,7 +265,7 @@ def _with_lists(
     """Return the users or items that have lists in all runs, if some have none."""
     if of is None:
         return {}
-    side = _SIDE_OF_LISTS[of]
+    side = SIDES[of]
     ids = _texts(_ids(interactions, side))
     with_lists = {
         source.name: set(raw.entity_ids.tolist()) for source, raw in runs.items() if isinstance(raw, RawLists)

@@ -17,7 +17,7 @@ from tasks.core.external.factor_files import RawFactors, read_factors
 from tasks.core.external.list_files import RawLists, described, lengths, read_lists, remarks
 from tasks.core.external.sources import RunSource, find_runs
 from tasks.core.files import combined_sha256
-from tasks.core.formatting import counted
+from tasks.core.formatting import counted, run_label
 from tasks.core.planning.runs import EVALUATION, MODEL
 from tasks.core.ranking import metrics
 from tasks.core.ranking.lists import Lists
@@ -53,6 +53,11 @@ class FileRun:
     files: str
     sha256: str
     content: str
+
+    @property
+    def label(self) -> str:
+        """The name that people see, such as `old #3` or `old #3 held-out`."""
+        return run_label(self.model, self.replicate) + (" held-out" if self.role == EVALUATION else "")
 
 
 @dataclass(frozen=True)
@@ -101,14 +106,10 @@ def read_runs(config: ExperimentConfig, interactions: Interactions | None) -> Re
     _check_lengths(config, runs)
     shared = share(runs, of=config.of, interactions=interactions, intersect=config.intersect)
     for model in config.from_files:
-        of_model = [raw.counts for source, raw in runs.items() if source.model == model and isinstance(raw, RawLists)]
-        if said := remarks(of_model):
+        of_model = [raw for source, raw in runs.items() if source.model == model and isinstance(raw, RawLists)]
+        if said := remarks([raw.counts for raw in of_model]):
             shared.remarks.append(f"Files of {model}: {said}.")
-        short = sum(
-            int(np.count_nonzero(lengths(raw.lists) < _depth(config)))
-            for source, raw in runs.items()
-            if source.model == model and isinstance(raw, RawLists)
-        )
+        short = sum(int(np.count_nonzero(lengths(raw.lists) < _depth(config))) for raw in of_model)
         if short:
             shared.remarks.append(
                 f"Files of {model}: {counted(short, 'list')} with fewer than {_depth(config)} entries; two such lists "
@@ -229,8 +230,8 @@ def _check_lengths(config: ExperimentConfig, runs: dict[RunSource, RawRun]) -> N
 
 def longest_common_depth(read: ReadRuns) -> int | None:
     """Return the length of the longest list of the run whose lists are shortest; None if there are no lists."""
-    lengths = [_longest(raw.lists) for raw in read.sources.values() if isinstance(raw, RawLists)]
-    return min(lengths) if lengths else None
+    longest = [_longest(raw.lists) for raw in read.sources.values() if isinstance(raw, RawLists)]
+    return min(longest) if longest else None
 
 
 def _longest(lists: Lists) -> int:

@@ -71,12 +71,9 @@ def find_runs(model: str, settings: ListFiles | FactorFiles) -> list[RunSource]:
     DataError
         If two runs have the same content, or a file cannot be read.
     """
-    runs: list[tuple[Path, ...]]
-    if isinstance(settings, ListFiles):
-        key, runs = f"models.{model}.lists", [(path,) for path in _matching(settings.lists)]
-        pattern = settings.lists
-    else:
-        key, runs, pattern = f"models.{model}.factors", _pairs_or_files(model, settings.factors), settings.factors
+    is_lists = isinstance(settings, ListFiles)
+    key, pattern = f"models.{model}.{'lists' if is_lists else 'factors'}", _pattern(settings)
+    runs = _paths_of_runs(model, settings)
     if not runs:
         raise ConfigError(f"{key}: no file matches {shortened(pattern)}{_nearby(pattern)}")
     if len(runs) > MOST_RUNS:
@@ -93,6 +90,45 @@ def find_runs(model: str, settings: ListFiles | FactorFiles) -> list[RunSource]:
                 "counts once: remove one of them. A model whose runs are all equal is given with one file"
             )
     return sources
+
+
+def find_run(model: str, settings: ListFiles | FactorFiles, replicate: int, sha256: str) -> RunSource:
+    """Return one of the runs that `find_runs` has found, whose files may have changed since.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    settings : ListFiles or FactorFiles
+        Its pattern.
+    replicate : int
+        Of the run.
+    sha256 : str
+        Of the content that was found.
+
+    Returns
+    -------
+    RunSource
+
+    Raises
+    ------
+    DataError
+        If the content is another, or the files are gone.
+    """
+    runs = _paths_of_runs(model, settings)
+    if replicate >= len(runs) or _digest(runs[replicate]) != sha256:
+        raise DataError(f"{_pattern(settings)}: changed while it was used; run the same command again")
+    return RunSource(model, replicate, runs[replicate], sha256)
+
+
+def _pattern(settings: ListFiles | FactorFiles) -> str:
+    return settings.lists if isinstance(settings, ListFiles) else settings.factors
+
+
+def _paths_of_runs(model: str, settings: ListFiles | FactorFiles) -> list[tuple[Path, ...]]:
+    if isinstance(settings, ListFiles):
+        return [(path,) for path in _matching(settings.lists)]
+    return _pairs_or_files(model, settings.factors)
 
 
 def _matching(pattern: str) -> list[Path]:

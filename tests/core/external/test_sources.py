@@ -6,7 +6,7 @@ import pytest
 
 from tasks.core.config.file_models import FactorFiles, ListFiles
 from tasks.core.errors import ConfigError, DataError
-from tasks.core.external.sources import MOST_RUNS, find_runs
+from tasks.core.external.sources import MOST_RUNS, find_run, find_runs
 
 
 def write(folder: Path, *names: str) -> None:
@@ -73,6 +73,20 @@ def test_too_many_files_are_refused_before_they_are_read(tmp_path: Path) -> None
         (tmp_path / f"old-{number}.csv").touch()
     with pytest.raises(ConfigError, match=r"1,001 files match .*; expected one for each run, at most 1,000"):
         find_runs("old", ListFiles(lists=f"{tmp_path}/old-*.csv"))
+
+
+def test_a_run_whose_files_have_changed_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "old-1.csv", "old-2.csv")
+    settings = ListFiles(lists=f"{tmp_path}/old-*.csv")
+    runs = find_runs("old", settings)
+    assert [find_run("old", settings, run.replicate, run.sha256) for run in runs] == runs
+    (tmp_path / "old-2.csv").write_text("other")
+    assert find_run("old", settings, 0, runs[0].sha256) == runs[0]
+    with pytest.raises(DataError, match="changed while it was used"):
+        find_run("old", settings, 1, runs[1].sha256)
+    (tmp_path / "old-2.csv").unlink()
+    with pytest.raises(DataError, match="changed while it was used"):
+        find_run("old", settings, 1, runs[1].sha256)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

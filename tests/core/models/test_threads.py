@@ -44,7 +44,7 @@ def test_concurrent_limits_end_with_the_last_whatever_their_order() -> None:
 
 
 def test_every_thread_can_set_the_limit_and_lift_that_of_another() -> None:
-    """threadpoolctl 3.8 heeds the thread that sets the first limit, and ignores the others without a word."""
+    """threadpoolctl 3.8 lets only the thread that sets the first limit change it, and silently ignores the others."""
     seen: list[set[int]] = []
 
     def within(block: ExitStack) -> None:
