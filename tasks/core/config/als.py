@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tasks.core.config.base import Depth, Section
+from tasks.core.config.base import Depth, Section, without_later_keys
 
 BALANCE_EVERY = 5
 """Iterations between two balancing steps of `acceleration: balanced`."""
 _MAX_FACTORS = 10_000
-_ADDED_LATER = {"acceleration": "none", "stop": None}
+_ADDED_LATER = {"acceleration": ("none",), "stop": (None,)}
 """Settings that were added after fits had been stored, each with the value that means the former behaviour."""
 
 
@@ -69,5 +69,4 @@ class AlsConfig(Section):
         dict of str to Any
             Setting to value, in the order of the fields.
         """
-        settings = self.model_dump()
-        return {key: value for key, value in settings.items() if key not in _ADDED_LATER or value != _ADDED_LATER[key]}
+        return without_later_keys(self.model_dump(), _ADDED_LATER)

@@ -1,6 +1,7 @@
 """The base class and the field types that the sections of a config share."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -37,3 +38,23 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
         hide_input_in_errors=True,  # Prefect logs the errors of parameters, and an address may contain a password
     )
+
+
+def without_later_keys(settings: Mapping[str, Any], former: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """Return settings without keys that were added later and have a value that means the former behaviour.
+
+    What is stored is found again by digests of settings, so that a new key must not change those of earlier ones.
+
+    Parameters
+    ----------
+    settings : mapping of str to Any
+        Key to value.
+    former : mapping of str to tuple
+        Key that was added later -> the values that mean the former behaviour.
+
+    Returns
+    -------
+    dict of str to Any
+        In the same order.
+    """
+    return {key: value for key, value in settings.items() if value not in former.get(key, ())}

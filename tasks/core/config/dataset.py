@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
-from tasks.core.config.base import Section
+from tasks.core.config.base import Section, without_later_keys
 
 NO_DATA_SET = "none"
 """Name in place of a data set's: all models are read from files, and their users and items are all that there is."""
@@ -12,7 +12,7 @@ Layout = Literal["pairs", "lists"]
 Quote = Literal["double", "none"]
 Separator = Annotated[str, StringConstraints(min_length=1, max_length=8)]
 Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_length=1)]
-_ADDED_LATER = {"negative": "error"}
+_ADDED_LATER = {"negative": ("error",)}
 """Keys of `preprocess` that were added after data had been stored, each with the value that means the former
 behaviour."""
 
@@ -114,8 +114,7 @@ class PreprocessConfig(Section):
         dict of str to Any
             Key to value, in the order of the fields.
         """
-        settings = self.model_dump()
-        return {key: value for key, value in settings.items() if key not in _ADDED_LATER or value != _ADDED_LATER[key]}
+        return without_later_keys(self.model_dump(), _ADDED_LATER)
 
 
 def without_later_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -133,5 +132,4 @@ def without_later_settings(settings: dict[str, Any]) -> dict[str, Any]:
     -------
     dict
     """
-    former = {"quote": (None, "double"), "url": (None,), "sha256": (None,)}
-    return {key: value for key, value in settings.items() if value not in former.get(key, ())}
+    return without_later_keys(settings, {"quote": (None, "double"), "url": (None,), "sha256": (None,)})

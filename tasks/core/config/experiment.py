@@ -8,7 +8,7 @@ import yaml
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from tasks.core.config.als import AlsConfig
-from tasks.core.config.base import Depths, Fraction, Iterations, Margin, Name, Section
+from tasks.core.config.base import Depths, Fraction, Iterations, Margin, Name, Section, without_later_keys
 from tasks.core.config.cross_checks import find_disagreements
 from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, PreprocessConfig, without_later_settings
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
@@ -116,7 +116,12 @@ class TrackingConfig(Section):
     current directory."""
 
 
-_FORMER_BEHAVIOUR = {"neighbours": NeighboursConfig(), "resample": None, "of": None, "intersect": False}
+_ADDED_LATER = {
+    "neighbours": (NeighboursConfig().model_dump(),),
+    "resample": (None,),
+    "of": (None,),
+    "intersect": (False,),
+}
 """Keys that were added after comparisons had been stored, each with the value that means the former behaviour."""
 
 
@@ -243,10 +248,7 @@ class ExperimentConfig(Section):
         settings["dataset"] = without_later_settings(settings["dataset"])
         if settings["evaluation"]:
             settings["evaluation"]["split"] = without_later_settings(settings["evaluation"]["split"])
-        for later_key, former_behaviour in _FORMER_BEHAVIOUR.items():
-            if getattr(self, later_key) == former_behaviour:
-                settings.pop(later_key)
-        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(without_later_keys(settings, _ADDED_LATER)).encode()).hexdigest()
 
     def digests(self) -> list[str]:
         """Return the digest, then that of the same experiment written otherwise, under which it may be stored.
