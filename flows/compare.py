@@ -259,11 +259,11 @@ def _check_unchanged(
             f"expected {first.data_sha256[:12]}; put the old data back, or run its config again"
         )
     for run in runs:
-        if run.role == EVALUATION and data.held_out:
+        if run.role == EVALUATION and data.splits:
             split = client.get_run(run.run_id).data.tags.get("latentlab.split_sha256")
-            if split not in (None, data.held_out.sha256):
+            if split not in (None, data.splits[0].sha256):
                 raise DataError(
                     f"{run.model}: its held-out split is not the one that the config of {first.argument} gives now "
-                    f"({split[:12]}, {data.held_out.sha256[:12]}): the test file or the timestamps have changed; put "
+                    f"({split[:12]}, {data.splits[0].sha256[:12]}): the test file or the timestamps have changed; put "
                     "the old data back, or run its config again"
                 )

@@ -134,8 +134,8 @@ def _compare(
     described = _describe_other_similarity(config, runs, files, reader, entities)
     del interactions, reader, others  # what follows needs memory of its own
     accuracy = HeldOutAccuracy()
-    if config.evaluation and data.held_out:
-        accuracy = held_out_accuracy(config, config.evaluation, data.held_out, runs, files, metrics)
+    if config.evaluation and data.splits:
+        accuracy = held_out_accuracy(config, config.evaluation, data.splits[0], runs, files, metrics)
     metrics_by_model: dict[tuple[str, bool], list[dict[str, float]]] = {}
     for run in runs:
         metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])

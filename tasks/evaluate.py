@@ -14,7 +14,7 @@ from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.prepared import PreparedData
-from tasks.core.data.splits import Split
+from tasks.core.data.splits.split import Split
 from tasks.core.files import listing, writing
 from tasks.core.formatting import decimals
 from tasks.core.models.factors import Factors
@@ -186,8 +186,8 @@ def _write_accuracy(
 ) -> dict[str, float]:
     """Write the accuracy of each user on the held-out interactions; return its means, and the counts of the split."""
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
-    assert data.held_out is not None, "and with a split"
-    split = data.held_out.load()
+    assert data.splits, "and with a split"
+    split = data.splits[0].load()
     return write_evaluation(
         folder, evaluate_scores(preferences(factors), split, config.evaluation.cutoffs, on_progress), split
     )

@@ -14,7 +14,8 @@ from tasks.core.comparison.query_lists import queries
 from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.prepared import PreparedData, store_interactions, with_split
+from tasks.core.data.prepared import PreparedData, store_interactions
+from tasks.core.data.splits.store import with_split
 from tasks.core.external.alignment import align_factors, align_lists
 from tasks.core.external.list_files import RawLists
 from tasks.core.external.runs import FileRun, file_runs, longest_common_depth, read_run, read_runs
@@ -219,8 +220,8 @@ def _write_accuracy(
 ) -> dict[str, float]:
     """Write the accuracy of each user on the held-out interactions; return its means, and the counts of the split."""
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
-    assert data.held_out is not None, "and with a split"
-    split, cutoffs = data.held_out.load(), config.evaluation.cutoffs
+    assert data.splits, "and with a split"
+    split, cutoffs = data.splits[0].load(), config.evaluation.cutoffs
     raw = read_run(config, source)
     if isinstance(raw, RawLists):
         lists, rows = align_lists(raw, "recommendations", interactions)

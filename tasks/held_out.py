@@ -16,8 +16,8 @@ from tasks.core.comparison.accuracy_tests import (
 )
 from tasks.core.config.evaluation import POPULARITY, EvaluationConfig
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.data.prepared import HeldOut
-from tasks.core.data.splits import Split
+from tasks.core.data.splits.held_out import HeldOut
+from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
 from tasks.core.models.reference_recommenders import MOST_ITEMS, RECOMMENDERS, Recommender, references_for
 from tasks.core.models.threads import cores

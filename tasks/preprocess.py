@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from prefect import task
 
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.data.prepared import PreparedData, prepare, with_split
+from tasks.core.data.prepared import PreparedData, prepare
 from tasks.core.data.raw_ids import resolve_raw_ids
 from tasks.core.data.resample import check_fraction, lost
+from tasks.core.data.splits.store import with_split
 from tasks.core.errors import ConfigError
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import PlannedRun, split_seed
@@ -49,8 +50,8 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
         ratings=ratings,
         seed=split_seed(config),
     )
-    if data.held_out and data.held_out.published:
-        log.info("test file: %s", data.held_out.published.text(config.preprocess))
+    if data.splits and data.splits[0].published:
+        log.info("test file: %s", data.splits[0].published.text(config.preprocess))
     return data
 
 

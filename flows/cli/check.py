@@ -46,7 +46,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         check_queries(settings, prepared)
         check_resample(settings, prepared, planned_runs(settings, prepared.sha256))
         summary, ratings = prepared.summary, prepared.ratings
-        test_file = prepared.held_out.published if prepared.held_out else None
+        test_file = prepared.splits[0].published if prepared.splits else None
         size, bound, data_sha256 = (summary.users, summary.items, summary.interactions), "", prepared.sha256
     else:
         entry = catalogue_entry(settings.dataset.name)

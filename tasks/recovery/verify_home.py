@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tasks.core.data.catalogue import catalogue
 from tasks.core.data.locate import downloads
-from tasks.core.data.prepared import INTERACTIONS, SPLITS
+from tasks.core.data.prepared import INTERACTIONS
+from tasks.core.data.splits.held_out import SPLITS
 from tasks.core.errors import DataError
 from tasks.core.files import TEMPORARY, home
 from tasks.core.training import checkpoint

@@ -68,7 +68,7 @@ class Result:
     accuracy_tests : list of AccuracyTest
         The baseline (a) against each other model (b). The first is on the metric that sentences quote.
     held_out : dict of str to int
-        Counts of the split, see `tasks.core.data.splits.Split.counts`; empty without evaluation.
+        Counts of the split, see `tasks.core.data.splits.split.Split.counts`; empty without evaluation.
     reference_accuracy : list of Accuracy
         Of the reference recommenders, with their names in place of a model's.
     left_out : dict of str to str

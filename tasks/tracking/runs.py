@@ -125,8 +125,8 @@ def nested_tags(parent: ParentRun, run: "PlannedRun | FileRun", data: PreparedDa
         "mlflow.parentRunId": parent.run_id,
         **parent.tags,
     }
-    if data.held_out and run.role == EVALUATION:
-        tags["latentlab.split_sha256"] = data.held_out.sha256
+    if data.splits and run.role == EVALUATION:
+        tags["latentlab.split_sha256"] = data.splits[0].sha256
     return tags
 
 

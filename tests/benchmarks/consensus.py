@@ -27,7 +27,8 @@ from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import load_config
-from tasks.core.data.splits import Split, hold_out
+from tasks.core.data.splits.split import Split
+from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models import als
 from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import MODEL, split_seed

@@ -13,7 +13,8 @@ from scipy.sparse import csr_array
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.evaluation import RandomSplit
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.splits import Split, hold_out
+from tasks.core.data.splits.split import Split
+from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models import als
 from tasks.core.models.reference_recommenders import RECOMMENDERS
 from tasks.core.ranking.evaluation import evaluate

@@ -21,7 +21,7 @@ from tasks.core.data.interactions import Interactions
 from tasks.core.data.locate import locate
 from tasks.core.data.preprocessing import build
 from tasks.core.data.readers.ratings import read_ratings
-from tasks.core.data.splits import hold_out
+from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models import als
 from tasks.core.models.factors import Factors
 from tasks.core.ranking.evaluation import evaluate

@@ -58,7 +58,7 @@ def bare_loop(config_path: str, overrides: list[str]) -> None:
     config = load_config(config_path, overrides)
     data = preprocess.fn(config, locate(config.dataset))
     matrix = csr_matrix(data.load().matrix)
-    train_part = csr_matrix(data.held_out.load().train) if data.held_out else None
+    train_part = csr_matrix(data.splits[0].load().train) if data.splits else None
     runs, seconds = planned_runs(config, ""), 0.0
     with threadpoolctl.threadpool_limits(1, "blas"):
         for run in runs:

@@ -139,7 +139,7 @@ def split(folder: Path, shape: list[int]) -> Step:
     import scipy.sparse  # noqa: F401
 
     from tasks.core.data.interactions import Interactions
-    from tasks.core.data.splits import hold_out
+    from tasks.core.data.splits.strategies import hold_out
     from tasks.core.files import StoredFile
 
     config = experiment(folder)

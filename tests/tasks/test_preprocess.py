@@ -8,7 +8,8 @@ import pytest
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.data.locate import locate
-from tasks.core.data.prepared import PreparedData, prepare, with_split
+from tasks.core.data.prepared import PreparedData, prepare
+from tasks.core.data.splits.store import with_split
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import planned_runs, split_seed
@@ -52,7 +53,7 @@ def test_with_evaluation_the_split_is_drawn_with_the_seed_of_the_experiment(tmp_
         ratings=ratings,
         seed=split_seed(config),
     )
-    assert preprocess.fn(reseeded, ratings).held_out != data.held_out
+    assert preprocess.fn(reseeded, ratings).splits != data.splits
 
 
 def test_what_is_read_and_dropped_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -133,3 +133,8 @@ def without_later_settings(settings: dict[str, Any]) -> dict[str, Any]:
     dict
     """
     return without_later_keys(settings, {"quote": (None, "double"), "url": (None,), "sha256": (None,)})
+
+
+def reading_settings(section: Section) -> dict[str, object]:
+    """Return the settings of a data set or of a split that decide how its file is read, wherever it is."""
+    return without_later_settings(section.model_dump(exclude={"path", "url", "sha256", "test"}))

@@ -166,8 +166,8 @@ def file_runs(config: ExperimentConfig, read: ReadRuns, data: PreparedData) -> l
 
 def _file_runs(config: ExperimentConfig, read: ReadRuns, data: PreparedData) -> Iterator[FileRun]:
     roles: list[tuple[str, list[Any]]] = [(MODEL, [])]
-    if config.evaluation and data.held_out:
-        roles.append((EVALUATION, [data.held_out.sha256, config.evaluation.cutoffs, metrics.ALGORITHM]))
+    if config.evaluation and data.splits:
+        roles.append((EVALUATION, [data.splits[0].sha256, config.evaluation.cutoffs, metrics.ALGORITHM]))
     for role, measured in roles:
         for source, raw in read.sources.items():
             settings = config.from_files[source.model].model_dump(exclude={"lists", "factors"})

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.core.data.splits import Split
+from tasks.core.data.splits.split import Split
 from tasks.core.ranking import beyond_accuracy, metrics
 from tasks.core.ranking.recommendations import exclude
 from tasks.core.ranking.top_n import top_n
@@ -46,10 +46,10 @@ def evaluate(
     Parameters
     ----------
     scores : callable
-        Scores of all items, also of those that a user was trained on, which are never recommended. Its blocks are
+        Scores of all items, also of those that are known of a user, which are never recommended. Its blocks are
         overwritten.
     split : Split
-        The test part, and the train part that the scores were learned from.
+        The test part, the train part that the scores were learned from, and what is known of held-out users.
     cutoffs : tuple of int
         Lengths of the lists, ascending.
     on_progress : callable, optional
@@ -61,13 +61,14 @@ def evaluate(
     """
     n_users, n_items = split.test.shape
     auc = np.empty(n_users)
-    trained = np.diff(split.train.indptr).astype(np.int64)
-    candidate_scores = exclude(scores, split.train)
+    known = split.known
+    n_known = np.diff(known.indptr).astype(np.int64)
+    candidate_scores = exclude(scores, known)
 
     def scores_and_auc(start: int, stop: int) -> Floats:
         # AUC needs the scores of all items, which are discarded once the lists are made
         block = candidate_scores(start, stop)
-        auc[start:stop] = metrics.auc(block, trained[start:stop], split.test[start:stop])
+        auc[start:stop] = metrics.auc(block, n_known[start:stop], split.test[start:stop])
         return block
 
     recommended = top_n(scores_and_auc, n_users, n_items, cutoffs[-1], on_progress).ids

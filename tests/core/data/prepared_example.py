@@ -9,7 +9,9 @@ import pandas as pd
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
 from tasks.core.config.evaluation import EvaluationConfig
 from tasks.core.data.locate import locate
-from tasks.core.data.prepared import HeldOut, PreparedData, prepare, with_split
+from tasks.core.data.prepared import PreparedData, prepare
+from tasks.core.data.splits.held_out import HeldOut
+from tasks.core.data.splits.store import with_split
 
 
 def write_ratings(folder: Path) -> Path:
@@ -41,5 +43,5 @@ def hold_out_file(path: Path, columns: dict[str, str] | None = None, *, seed: in
         ratings=ratings,
         seed=seed,
     )
-    assert data.held_out is not None
-    return data.held_out
+    assert data.splits
+    return data.splits[0]

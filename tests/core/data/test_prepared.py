@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.core.config.dataset import DatasetConfig, PreprocessConfig
+from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, reading_settings
 from tasks.core.config.evaluation import FilesSplit
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.locate import locate
-from tasks.core.data.prepared import INTERACTIONS, SPLITS, PublishedTest, _reading, prepare
+from tasks.core.data.prepared import INTERACTIONS, prepare
+from tasks.core.data.splits.held_out import SPLITS, PublishedTest
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, combined_sha256, put
 from tests.core.data.prepared_example import hold_out_file, prepare_file, write_ratings
@@ -57,7 +58,7 @@ def test_prepared_data_have_a_digest_and_counts_of_the_interactions(ratings: Pat
     assert data.sha256 == interactions.digest()
     assert (data.summary.users, data.summary.items) == interactions.matrix.shape == (20, 15)
     assert data.summary.interactions == interactions.matrix.nnz
-    assert data.held_out is None
+    assert not data.splits
 
 
 def test_damaged_interactions_are_refused_and_then_made_again(ratings: Path) -> None:
@@ -198,17 +199,18 @@ def test_the_default_of_a_later_setting_does_not_change_the_key_of_stored_data(r
     without = DatasetConfig(name="file", path=str(ratings))
     for dataset in (without, without.model_copy(update={"quote": "double"})):
         assert (
-            combined_sha256("x", _reading(dataset))
+            combined_sha256("x", reading_settings(dataset))
             == "0b8a04852ab6c90e5e6508e873e7d3d396669f669eff3adb8fa07231ff492e56"
         )
     assert (
-        combined_sha256("x", _reading(without.model_copy(update={"quote": "none"})))
+        combined_sha256("x", reading_settings(without.model_copy(update={"quote": "none"})))
         != "0b8a04852ab6c90e5e6508e873e7d3d396669f669eff3adb8fa07231ff492e56"
     )
     for quote in (None, "double"):
         split = FilesSplit(strategy="files", test="t.csv", quote=quote)
         assert (
-            combined_sha256("x", _reading(split)) == "1853d5b9310d5c4b1b588ebfd2ab0db4fffe797f6402db2dd2c16ba7d3544a57"
+            combined_sha256("x", reading_settings(split))
+            == "1853d5b9310d5c4b1b588ebfd2ab0db4fffe797f6402db2dd2c16ba7d3544a57"
         )
 
 

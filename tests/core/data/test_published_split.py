@@ -11,7 +11,7 @@ from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.config.evaluation import FilesSplit
 from tasks.core.data.filters import FilteredRatings, RatingCounts
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.published_split import PublishedSplit, published_test, split_of_files
+from tasks.core.data.splits.published import PublishedSplit, published_test, split_of_files
 from tasks.core.errors import DataError
 from tests.core.data.helpers import Row, ratings_of
 

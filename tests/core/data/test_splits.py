@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from tasks.core.config.evaluation import LeaveLastSplit, RandomSplit, RandomUserSplit, TimeSplit
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.splits import Strategy, hold_out
+from tasks.core.data.splits.strategies import Strategy, hold_out
 from tasks.core.errors import DataError
 
 

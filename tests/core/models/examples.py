@@ -8,7 +8,8 @@ from scipy.sparse import csr_array
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.evaluation import RandomSplit
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.splits import Split, hold_out
+from tasks.core.data.splits.split import Split
+from tasks.core.data.splits.strategies import hold_out
 
 
 def confidences(users: int = 30, items: int = 20, seed: int = 0) -> csr_array:

@@ -8,7 +8,8 @@ from scipy.sparse import csr_array
 
 from tasks.core.config.evaluation import RandomSplit
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.splits import Split, hold_out
+from tasks.core.data.splits.split import Split
+from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models.factors import Factors
 from tasks.core.ranking import top_n
 from tasks.core.ranking.evaluation import evaluate

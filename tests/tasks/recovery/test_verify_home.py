@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.data.prepared import SPLITS, HeldOut
+from tasks.core.data.splits.held_out import SPLITS, HeldOut
 from tasks.recovery.verify_home import verify_home
 from tasks.tracking.verify import Problem
 from tests.core.data.prepared_example import hold_out_file, write_ratings

@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.core.config.als import AlsConfig
-from tasks.core.data.prepared import HeldOut, PreparedData
+from tasks.core.data.prepared import PreparedData
+from tasks.core.data.splits.held_out import HeldOut
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, RunRef
 from tasks.tracking.metrics import log_metrics
@@ -48,7 +49,7 @@ def test_a_fit_is_nested_in_its_parent_and_names_its_data(
 ) -> None:
     """Only an evaluation fit uses the split, so only its run names the split."""
     parent = ParentRun(uri, experiment_id, "id-of-the-parent", {"prefect.flow_run_id": "flow-1"})
-    split = replace(data, held_out=HeldOut(StoredFile("", ""), StoredFile("", ""), "split"))
+    split = replace(data, splits=(HeldOut(StoredFile("", ""), StoredFile("", ""), "split"),))
     runs = {}
     for role in (MODEL, EVALUATION):
         planned = PlannedRun("k2", 0, role, AlsConfig(factors=2, iterations=3), 7, role)

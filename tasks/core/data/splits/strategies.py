@@ -1,17 +1,17 @@
 """Interactions held out for evaluation.
 
 Each strategy is a function that marks the stored interactions to hold out. `hold_out` calls the one that the config
-names. Published test files are the subject of `tasks.core.data.published_split`.
+names. Published test files are the subject of `tasks.core.data.splits.published`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.core.config.evaluation import LeaveLastSplit, RandomSplit, RandomUserSplit, TimeSplit
-from tasks.core.data.interactions import Interactions, count_occurrences, select
+from tasks.core.data.interactions import Interactions, select
+from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
 from tasks.core.types import Counts, Mask, Values
 
@@ -21,33 +21,6 @@ if TYPE_CHECKING:
 ALGORITHM = 1
 """Part of an evaluation's identity. To be raised whenever the same settings hold out other interactions."""
 Strategy = RandomSplit | RandomUserSplit | LeaveLastSplit | TimeSplit
-
-
-@dataclass(frozen=True)
-class Split:
-    """Two matrices of the same shape without a common interaction.
-
-    Users and items that occur only in a published test file have rows and columns after those of the interactions.
-    They are empty in `train`.
-
-    Attributes
-    ----------
-    train, test : (U', I') CSR float32
-    """
-
-    train: "csr_array"
-    test: "csr_array"
-
-    def counts(self) -> dict[str, int]:
-        """Return the sizes of the parts, and the numbers of users and items without interactions to train on."""
-        per_item = count_occurrences(self.train.indices, self.train.shape[1])
-        return {
-            "train_interactions": self.train.nnz,
-            "test_interactions": self.test.nnz,
-            "evaluated_users": int((np.diff(self.test.indptr) > 0).sum()),
-            "users_without_train": int((np.diff(self.train.indptr) == 0).sum()),
-            "items_without_train": int((per_item == 0).sum()),
-        }
 
 
 def hold_out(interactions: Interactions, config: Strategy, *, seed: int, validation: bool = False) -> Split:

@@ -18,7 +18,7 @@ from tasks.core.data.duplicates import resolve_duplicates
 from tasks.core.data.filters import FilteredRatings, filter_ratings, refuse_negative
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.readers.ratings import Ratings
-from tasks.core.data.splits import Split
+from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
 from tasks.core.formatting import examples, shown
 from tasks.core.types import Ids
@@ -39,7 +39,7 @@ class PublishedSplit(Split):
         Whether some ids of the two files are the same numbers in different spellings, such as `1.0` and `1`.
     """
 
-    by_numbers: bool
+    by_numbers: bool = False
 
 
 def published_test(ratings: Ratings, config: PreprocessConfig) -> FilteredRatings:
@@ -114,7 +114,7 @@ def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, co
             f"example user {shown(str(user))} with item {shown(str(item))}; items of the train part are never "
             "recommended: remove them from one of the files"
         )
-    return PublishedSplit(train, test, users.by_numbers or items.by_numbers)
+    return PublishedSplit(train, test, by_numbers=users.by_numbers or items.by_numbers)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class _Matched:
 
     indexes: Ids
     number: int
-    by_numbers: bool
+    by_numbers: bool = False
 
 
 def _match(kind: str, train_ids: npt.NDArray[Any], column: Any, config: FilesSplit) -> _Matched:

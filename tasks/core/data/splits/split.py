@@ -1,0 +1,47 @@
+"""The parts of a held-out split."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.core.data.interactions import count_occurrences
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True)
+class Split:
+    """Matrices of the same shape without a common interaction.
+
+    Users and items that occur only in a published test file have rows and columns after those of the interactions.
+    They are empty in `train`.
+
+    Attributes
+    ----------
+    train, test : (U', I') CSR float32
+    visible : (U', I') CSR float32 or None
+        Interactions of users who are held out as a whole, and have none in `train`: what is known of them when
+        recommendations are made. None if no users are held out.
+    """
+
+    train: "csr_array"
+    test: "csr_array"
+    visible: "csr_array | None" = None
+
+    @property
+    def known(self) -> "csr_array":
+        """What is known of each user when recommendations are made, and is never recommended: train and visible."""
+        return self.train if self.visible is None else self.train + self.visible
+
+    def counts(self) -> dict[str, int]:
+        """Return the sizes of the parts, and the numbers of users and items without interactions to train on."""
+        per_item = count_occurrences(self.train.indices, self.train.shape[1])
+        return {
+            "train_interactions": self.train.nnz,
+            "test_interactions": self.test.nnz,
+            "evaluated_users": int((np.diff(self.test.indptr) > 0).sum()),
+            "users_without_train": int((np.diff(self.train.indptr) == 0).sum()),
+            "items_without_train": int((per_item == 0).sum()),
+        }
