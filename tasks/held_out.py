@@ -111,7 +111,7 @@ def _evaluate_references(config: ExperimentConfig, evaluation: EvaluationConfig,
         def on_progress(done: int, total: int) -> None:
             progress.step(f"lists of {name}", done, total, "lists")
 
-        return evaluate(recommender(split.train, seed), split, evaluation.cutoffs, on_progress)
+        return evaluate(recommender(split.train, split.known, seed), split, evaluation.cutoffs, on_progress)
 
     stop = Event()
     with progress.stoppable(stop), ThreadPoolExecutor(cores()) as pool:

@@ -1,7 +1,7 @@
 """Reference recommenders, whose accuracy the models' is compared with: popularity, item-kNN, EASE and random.
 
-An item that no user has in the train part scores -inf for everyone. A user without interactions gets -inf for every
-item from the recommenders that learn from a user's own interactions (item-kNN, EASE). A block of scores overwrites the
+An item that no user has in the train part scores -inf for everyone. A user of whom nothing is known gets -inf for every
+item from the recommenders that use a user's own interactions (item-kNN, EASE). A block of scores overwrites the
 one before.
 """
 
@@ -25,11 +25,14 @@ EASE_PENALTY = 250.0
 MOST_ITEMS = 8_000
 """Most items for which EASE is computed: beyond, its I x I inverse would cost more time and memory than the models."""
 
-Recommender = Callable[["csr_array", int], Scores]
-"""(train (U, I), seed) -> the scores of all items for every user."""
+Recommender = Callable[["csr_array", "csr_array", int], Scores]
+"""(train (U, I), known (U, I), seed) -> the scores of all items for every user.
+
+It learns from `train`, and scores a user by the user's row of `known`: see `tasks.core.data.splits.split.Split.known`.
+"""
 
 
-def _popularity(train: "csr_array", seed: int) -> Scores:
+def _popularity(train: "csr_array", known: "csr_array", seed: int) -> Scores:
     """Score an item by the number of users who have it, equally for everyone."""
     counts = np.bincount(train.indices, minlength=train.shape[1]).astype(np.float32)
     counts[counts == 0] = -np.inf
@@ -43,7 +46,7 @@ def _popularity(train: "csr_array", seed: int) -> Scores:
     return scores
 
 
-def _item_knn(train: "csr_array", seed: int) -> Scores:
+def _item_knn(train: "csr_array", known: "csr_array", seed: int) -> Scores:
     """Score an item by its cosines with the user's items, weighted by confidence (implicit's CosineRecommender).
 
     A cosine counts only if the item is among the nearest of the user's item.
@@ -60,37 +63,36 @@ def _item_knn(train: "csr_array", seed: int) -> Scores:
 
     def scores(start: int, stop: int) -> Floats:
         # rounded before the zeros are added: most scores are 0
-        block: Floats = (train[start:stop] @ similarity).astype(np.float32).toarray(out=memory.rows(stop - start))
+        block: Floats = (known[start:stop] @ similarity).astype(np.float32).toarray(out=memory.rows(stop - start))
         block[block <= 0] = -np.inf
         return block
 
     return scores
 
 
-def _ease(train: "csr_array", seed: int) -> Scores:
+def _ease(train: "csr_array", known: "csr_array", seed: int) -> Scores:
     """Score by EASE: X B with B = I - P / diag(P) and P = (XᵀX + penalty I)⁻¹, for X of ones (Steck 2019)."""
     from scipy.linalg import cho_factor, cho_solve
-    from scipy.sparse import csr_array
 
-    ones = csr_array((np.ones(train.nnz, dtype=np.float32), train.indices, train.indptr), shape=train.shape)
+    ones = _ones(train)
     gram = (ones.T @ ones).toarray().astype(np.float64)  # (I, I)
     gram[np.diag_indices_from(gram)] += EASE_PENALTY
     inverse = cho_solve(cho_factor(gram, overwrite_a=True), np.eye(len(gram)))
     weights = (-inverse / np.diag(inverse)).astype(np.float32)
     np.fill_diagonal(weights, 0)
-    untrained = _untrained(train)
+    untrained, known_ones = _untrained(train), _ones(known)
 
     def scores(start: int, stop: int) -> Floats:
-        block = np.asarray(ones[start:stop] @ weights, dtype=np.float32)
+        block = np.asarray(known_ones[start:stop] @ weights, dtype=np.float32)
         block[:, untrained] = -np.inf
         # users without interactions get no recommendations
-        block[np.diff(ones.indptr[start : stop + 1]) == 0] = -np.inf
+        block[np.diff(known_ones.indptr[start : stop + 1]) == 0] = -np.inf
         return block
 
     return scores
 
 
-def _random(train: "csr_array", seed: int) -> Scores:
+def _random(train: "csr_array", known: "csr_array", seed: int) -> Scores:
     """Score every item that some user has uniformly at random."""
     rng, untrained = np.random.default_rng(seed), _untrained(train)
     memory = ScoreMemory(train.shape[1])
@@ -102,6 +104,13 @@ def _random(train: "csr_array", seed: int) -> Scores:
         return block
 
     return scores
+
+
+def _ones(matrix: "csr_array") -> "csr_array":
+    """Return 1 in place of each stored value, (U, I) float32."""
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(matrix.nnz, dtype=np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _untrained(train: "csr_array") -> Mask:

@@ -37,7 +37,7 @@ LEARNERS: dict[str, Learner] = {
         for orientation in ("user_item", "item_user")
         for acceleration in ("none", "balanced")
     },
-    **{name: lambda liked, name=name: RECOMMENDERS[name](liked, 23) for name in (ITEM_KNN, EASE)},
+    **{name: lambda liked, name=name: RECOMMENDERS[name](liked, liked, 23) for name in (ITEM_KNN, EASE)},
 }
 
 
