@@ -142,7 +142,7 @@ def test_no_two_modules_import_each_other() -> None:
         ),
         ("prefect_dask", ["flows/fits.py"]),
         ("distributed", []),
-        ("implicit", ["tasks/core/models/als.py", "tasks/core/models/reference_recommenders.py"]),
+        ("implicit", [f"tasks/core/models/{name}.py" for name in ("als", "fold_in", "reference_recommenders")]),
         ("rich", ["flows/cli/"]),
         ("typer", ["flows/cli/"]),
         ("matplotlib", ["tasks/reporting/drawing.py"]),

@@ -1,6 +1,6 @@
 """Implicit-feedback alternating least squares (ALS): from interactions to factors.
 
-The only module that imports implicit's ALS. Every fit makes a fresh model, because implicit starts from the factors
+The only module that trains ALS models. Every fit makes a fresh one, because implicit starts from the factors
 that an old one holds. Letters in shapes: U users, I items, k factors.
 """
 
