@@ -49,6 +49,21 @@ class TimeSplit(Section):
     """Fraction of all interactions that is held out. Interactions with the same timestamp stay together."""
 
 
+class StrongSplit(Section):
+    """Hold out users as a whole.
+
+    The models are trained on the other users. A part of what the held-out users have is then folded in, and
+    recommendations are measured on the remainder.
+    """
+
+    strategy: Literal["strong"]
+    users: Fraction = 0.2
+    """Fraction of the users who are held out, drawn among those with two interactions or more."""
+    visible: Fraction = 0.8
+    """Fraction of the interactions of each held-out user that is folded in, rounded to whole interactions. At least one
+    interaction is folded in, and at least one is measured on."""
+
+
 class FilesSplit(Section):
     """Use a published split: the data set is the train part, and another file is the test part."""
 
@@ -72,6 +87,7 @@ SPLITS: dict[str, type[Section]] = {
     "random_user": RandomUserSplit,
     "leave_last": LeaveLastSplit,
     "time": TimeSplit,
+    "strong": StrongSplit,
     "files": FilesSplit,
 }
 """Strategy to the section that holds its settings."""
@@ -87,6 +103,7 @@ SplitConfig = Annotated[
     | Annotated[RandomUserSplit, Tag("random_user")]
     | Annotated[LeaveLastSplit, Tag("leave_last")]
     | Annotated[TimeSplit, Tag("time")]
+    | Annotated[StrongSplit, Tag("strong")]
     | Annotated[FilesSplit, Tag("files")],
     Discriminator(_strategy_tag),
 ]

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, reading_settings
-from tasks.core.config.evaluation import FilesSplit
+from tasks.core.config.evaluation import FilesSplit, StrongSplit
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import INTERACTIONS, prepare
 from tasks.core.data.splits.held_out import SPLITS, PublishedTest
+from tasks.core.data.splits.strong import hold_out_strongly
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, combined_sha256, put
 from tests.core.data.prepared_example import hold_out_file, prepare_file, write_ratings
@@ -136,6 +137,38 @@ def test_a_damaged_or_missing_split_is_refused_and_then_made_again(ratings: Path
     Path(held_out.train.path).unlink()
     assert hold_out_file(ratings) == held_out
     assert held_out.load().counts()["test_interactions"] > 0
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_the_visible_part_of_users_who_are_held_out_is_stored(ratings: Path, home: Path, part: str) -> None:
+    strong = {"split": {"strategy": "strong"}, "part": part}
+    held_out = hold_out_file(ratings, **strong)
+    before = modification_times(home / SPLITS)
+    assert len(before) == 3
+    assert hold_out_file(ratings, **strong) == held_out
+    assert modification_times(home / SPLITS) == before
+    split = held_out.load()
+    assert split.visible is not None
+    expected = hold_out_strongly(
+        prepare_file(ratings).load().matrix, StrongSplit(strategy="strong"), seed=1, validation=part == "validation"
+    )
+    for stored, made in ((split.train, expected.train), (split.test, expected.test), (split.visible, expected.visible)):
+        assert (stored != made).nnz == 0
+    assert split.counts() == expected.counts()
+
+
+def test_a_damaged_or_missing_visible_part_is_refused_and_then_made_again(ratings: Path) -> None:
+    """Without it, nothing would be known of the users who are held out."""
+    strong = {"split": {"strategy": "strong"}}
+    held_out = hold_out_file(ratings, **strong)
+    assert held_out.visible is not None
+    Path(held_out.visible.path).write_bytes(b"damaged")
+    with pytest.raises(DataError, match="the file was damaged"):
+        held_out.load()
+    assert hold_out_file(ratings, **strong) == held_out
+    Path(held_out.visible.path).unlink()
+    assert hold_out_file(ratings, **strong) == held_out
+    assert held_out.load().visible is not None
 
 
 # A published test file

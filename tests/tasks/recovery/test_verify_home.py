@@ -28,6 +28,14 @@ def test_undamaged_interactions_and_splits_have_no_problems(held_out: HeldOut) -
     assert (check.files, check.problems) == (3, [])
 
 
+def test_the_visible_part_of_users_who_are_held_out_is_verified(tmp_path: Path) -> None:
+    held_out = hold_out_file(write_ratings(tmp_path), split={"strategy": "strong"})
+    assert held_out.visible is not None
+    assert verify_home().files == 4
+    Path(held_out.visible.path).unlink()
+    assert verify_home().problems == [Problem("home", f"splits/{Path(held_out.visible.path).name}", "missing")]
+
+
 def test_damaged_missing_and_extra_files_are_reported(held_out: HeldOut, home: Path) -> None:
     Path(held_out.test.path).write_bytes(b"damaged")
     Path(held_out.train.path).unlink()

@@ -50,12 +50,15 @@ class HeldOut:
         Digest of everything that decides the split.
     published : PublishedTest or None
         Only where the test part is a published file.
+    visible : StoredFile or None
+        Only where users are held out as a whole: the matrix of what is known of them.
     """
 
     train: StoredFile
     test: StoredFile
     sha256: str
     published: PublishedTest | None = None
+    visible: StoredFile | None = None
 
     def load(self) -> Split:
         """Return the split.
@@ -65,4 +68,5 @@ class HeldOut:
         DataError
             If a file is missing or differs from its digest.
         """
-        return Split(load_matrix(self.train.check()), load_matrix(self.test.check()))
+        visible = load_matrix(self.visible.check()) if self.visible else None
+        return Split(load_matrix(self.train.check()), load_matrix(self.test.check()), visible)

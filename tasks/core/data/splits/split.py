@@ -36,12 +36,24 @@ class Split:
         return self.train if self.visible is None else self.train + self.visible
 
     def counts(self) -> dict[str, int]:
-        """Return the sizes of the parts, and the numbers of users and items without interactions to train on."""
+        """Return the sizes of the parts, and the numbers of users and items without interactions to train on.
+
+        Where users are held out as a whole, also their number, the size of the visible part, and the number of users
+        who have too few interactions to be held out. Users of whom interactions are visible do not count as without.
+        """
         per_item = count_occurrences(self.train.indices, self.train.shape[1])
-        return {
+        counts = {
             "train_interactions": self.train.nnz,
             "test_interactions": self.test.nnz,
             "evaluated_users": int((np.diff(self.test.indptr) > 0).sum()),
-            "users_without_train": int((np.diff(self.train.indptr) == 0).sum()),
+            "users_without_train": int((np.diff(self.known.indptr) == 0).sum()),
             "items_without_train": int((per_item == 0).sum()),
         }
+        if self.visible is not None:
+            counts |= {
+                "held_out_users": int((np.diff(self.visible.indptr) > 0).sum()),
+                "visible_interactions": self.visible.nnz,
+                # all others keep their interactions, so these are the users with one of them
+                "users_too_small": int((np.diff(self.train.indptr) == 1).sum()),
+            }
+        return counts

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, reading_settings
-from tasks.core.config.evaluation import EvaluationConfig, FilesSplit
+from tasks.core.config.evaluation import EvaluationConfig, FilesSplit, StrongSplit
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import Summary, save_matrix
 from tasks.core.data.locate import locate
@@ -20,6 +20,7 @@ from tasks.core.data.splits.held_out import SPLITS, HeldOut, PublishedTest
 from tasks.core.data.splits.published import published_test, split_of_files
 from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.strategies import ALGORITHM, hold_out
+from tasks.core.data.splits.strong import hold_out_strongly
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
 
@@ -55,7 +56,8 @@ def with_split(
     Raises
     ------
     DataError
-        See `tasks.core.data.splits.strategies.hold_out` and `tasks.core.data.splits.published.split_of_files`.
+        See `tasks.core.data.splits.strategies.hold_out`, `tasks.core.data.splits.strong.hold_out_strongly` and
+        `tasks.core.data.splits.published.split_of_files`.
     """
     config = evaluation.split
     published = test_file = None
@@ -66,28 +68,35 @@ def with_split(
         *(data.sha256, ratings.sha256, reading_settings(dataset), settings.identity(), test_file and test_file.sha256),
         *(reading_settings(config), evaluation.part, seed, ALGORITHM),
     )
-    train, test = (recall(SPLITS, f"{key}-{part}") for part in ("train", "test"))
+    train, test, visible = (recall(SPLITS, f"{key}-{part}") for part in ("train", "test", "visible"))
     known = _load_published(test, data.summary) if test else None
+    lacks_visible = isinstance(config, StrongSplit) and visible is None
     # as for interactions, an earlier version stored no counts
-    if train is None or test is None or (published and known is None):
+    if train is None or test is None or lacks_visible or (published and known is None):
         arrays: dict[str, Any] = {}
+        validation = evaluation.part == "validation"
         split: Split
         if isinstance(config, FilesSplit) and published and test_file:
             located = test_file
             filtered = _naming_the_test_file(lambda: published_test(read_ratings(published, located), settings))
             split = split_of_files(data.load(times=True), filtered, config)
             arrays = {"counts": filtered.counts.array(), "by_numbers": np.array(split.by_numbers)}
+        elif isinstance(config, StrongSplit):
+            split = hold_out_strongly(data.load().matrix, config, seed=seed, validation=validation)
         else:
             assert not isinstance(config, FilesSplit)
-            split = hold_out(data.load(times=True), config, seed=seed, validation=evaluation.part == "validation")
+            split = hold_out(data.load(times=True), config, seed=seed, validation=validation)
         train = put(SPLITS, ".npz", partial(save_matrix, split.train))
         test = put(SPLITS, ".npz", partial(save_matrix, split.test, **arrays))
         remember(SPLITS, f"{key}-train", train)
         remember(SPLITS, f"{key}-test", test)
+        if split.visible is not None:
+            visible = put(SPLITS, ".npz", partial(save_matrix, split.visible))
+            remember(SPLITS, f"{key}-visible", visible)
         known = _load_published(test, data.summary)
     # earlier versions matched ids as text only: what they evaluated under `key` is another split
     sha256 = combined_sha256(key, "ids matched as numbers") if known and known.by_numbers else key
-    return replace(data, splits=(HeldOut(train, test, sha256, known),))
+    return replace(data, splits=(HeldOut(train, test, sha256, known, visible),))
 
 
 def _load_published(test: StoredFile, train: Summary) -> PublishedTest | None:

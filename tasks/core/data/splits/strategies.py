@@ -69,7 +69,7 @@ def _random_user(matrix: "csr_array", times: Values | None, config: RandomUserSp
     fraction = 0.2 if config.test_fraction is None else config.test_fraction
     counts = np.diff(matrix.indptr)
     n_test = np.rint(fraction * counts).astype(np.int64) if config.test_count is None else config.test_count
-    return _lowest_in_each_row(matrix, np.random.default_rng(seed).random(matrix.nnz), n_test)
+    return lowest_in_each_row(matrix, np.random.default_rng(seed).random(matrix.nnz), n_test)
 
 
 def _leave_last(matrix: "csr_array", times: Values | None, config: LeaveLastSplit, seed: int) -> Mask:
@@ -77,7 +77,7 @@ def _leave_last(matrix: "csr_array", times: Values | None, config: LeaveLastSpli
 
     Of interactions with the same timestamp, those with the highest item indexes count as the last.
     """
-    return _lowest_in_each_row(matrix, -_require_times(times, config.strategy), config.test_count)
+    return lowest_in_each_row(matrix, -_require_times(times, config.strategy), config.test_count)
 
 
 def _time(matrix: "csr_array", times: Values | None, config: TimeSplit, seed: int) -> Mask:
@@ -110,17 +110,21 @@ def _split(matrix: "csr_array", times: Values | None, config: Strategy, seed: in
     return Split(select(matrix, ~held_out), select(matrix, held_out)), held_out
 
 
-def _lowest_in_each_row(matrix: "csr_array", keys: Values, n: Counts | int) -> Mask:
+def lowest_in_each_row(matrix: "csr_array", keys: Values, n: Counts | int) -> Mask:
     """Mark the n stored values with the lowest keys in each row, but never a complete row.
 
     Parameters
     ----------
-    matrix : csr_array
+    matrix : (U, I) CSR
         Its values are not used.
     keys : (nnz,) float64
         Of equal keys in a row, the one with the highest column counts as the lowest.
     n : (U,) int64 or int
         For each row, or for all of them.
+
+    Returns
+    -------
+    (nnz,) bool
     """
     counts = np.diff(matrix.indptr).astype(np.int64)
     rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), counts)
