@@ -20,10 +20,8 @@ from tasks.core.formatting import decimals
 from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import PlannedRun, listed_entities
 from tasks.core.ranking.entities import Entities
-from tasks.core.ranking.evaluation import Evaluation
-from tasks.core.ranking.evaluation import evaluate as evaluate_scores
+from tasks.core.ranking.evaluation import Evaluation, evaluate_factors
 from tasks.core.ranking.lists import Lists
-from tasks.core.ranking.recommendations import preferences
 from tasks.core.ranking.similarity import make_lists
 from tasks.core.types import OnProgress
 from tasks.reporting import progress
@@ -74,7 +72,7 @@ def evaluate(config: ExperimentConfig, data: PreparedData, run: PlannedRun, open
 
     with writing(folder):
         if run.is_evaluation:
-            results = _write_accuracy(folder, factors, data, config, on_progress)
+            results = _write_accuracy(folder, factors, data, config, run, on_progress)
         else:
             interactions = data.load()
             entities = listed_entities(config, *interactions.matrix.shape)
@@ -182,15 +180,19 @@ def write_model_lists(
 
 
 def _write_accuracy(
-    folder: Path, factors: Factors, data: PreparedData, config: ExperimentConfig, on_progress: OnProgress
+    folder: Path,
+    factors: Factors,
+    data: PreparedData,
+    config: ExperimentConfig,
+    run: PlannedRun,
+    on_progress: OnProgress,
 ) -> dict[str, float]:
     """Write the accuracy of each user on the held-out interactions; return its means, and the counts of the split."""
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
     assert data.splits, "and with a split"
     split = data.splits[0].load()
-    return write_evaluation(
-        folder, evaluate_scores(preferences(factors), split, config.evaluation.cutoffs, on_progress), split
-    )
+    evaluation = evaluate_factors(factors, split, run.settings, config.evaluation.cutoffs, on_progress)
+    return write_evaluation(folder, evaluation, split)
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, split: Split) -> dict[str, float]:

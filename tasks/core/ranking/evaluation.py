@@ -4,9 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tasks.core.config.als import AlsConfig
 from tasks.core.data.splits.split import Split
+from tasks.core.models.factors import Factors
+from tasks.core.models.fold_in import fold_in
 from tasks.core.ranking import beyond_accuracy, metrics
-from tasks.core.ranking.recommendations import exclude
+from tasks.core.ranking.recommendations import exclude, preferences
 from tasks.core.ranking.top_n import top_n
 from tasks.core.types import Counts, Floats, Ids, OnProgress, Scores, Values
 
@@ -36,6 +39,43 @@ class Evaluation:
         """
         defined = {name: values[np.isfinite(values)] for name, values in self.per_user.items()}
         return {name: float(values.mean()) for name, values in defined.items() if len(values)} | self.overall
+
+
+def evaluate_factors(
+    factors: Factors,
+    split: Split,
+    settings: AlsConfig,
+    cutoffs: tuple[int, ...],
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
+    """Return every metric of a trained model, after users who are held out as a whole are folded in.
+
+    Parameters
+    ----------
+    factors : Factors
+        Trained on the train part. They are not modified.
+    split : Split
+        The users of its visible part, if it has one, are folded in with these interactions.
+    settings : AlsConfig
+        Settings of the model.
+    cutoffs, on_progress
+        See `evaluate`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    TrainingError
+        See `fold_in`.
+    """
+    if split.visible is not None:
+        held_out = np.flatnonzero(np.diff(split.visible.indptr))
+        users = factors.users.copy()
+        users[held_out] = fold_in(split.visible[held_out], factors.items, settings)
+        factors = Factors(users, factors.items)
+    return evaluate(preferences(factors), split, cutoffs, on_progress)
 
 
 def evaluate(
@@ -105,5 +145,8 @@ def evaluate_lists(recommended: Ids, split: Split, cutoffs: tuple[int, ...]) -> 
         of_all_lists = beyond_accuracy.of_all_lists(lists[:, :cutoff], split.test.shape[1])
         overall |= {f"{name}_at_{cutoff}": value for name, value in of_all_lists.items()}
     if split.train.nnz:
-        per_user |= beyond_accuracy.of_each_list(lists, split.train, cutoffs)
+        train = split.train
+        if split.visible is not None:  # popularity is a share of the users of the train part
+            train = train[np.flatnonzero(np.diff(train.indptr))]
+        per_user |= beyond_accuracy.of_each_list(lists, train, cutoffs)
     return Evaluation(users, per_user, overall)
