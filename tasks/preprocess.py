@@ -13,6 +13,7 @@ from tasks.core.data.splits.store import with_split
 from tasks.core.errors import ConfigError
 from tasks.core.files import StoredFile
 from tasks.core.planning.runs import PlannedRun, split_seed
+from tasks.reporting.accuracy import held_out_text
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
     )
     if data.splits and data.splits[0].published:
         log.info("test file: %s", data.splits[0].published.text(config.preprocess))
+    if data.splits and data.splits[0].visible:
+        log.info("%s", held_out_text(data.splits[0].load().counts()))
     return data
 
 

@@ -87,6 +87,34 @@ def tuning_note(tuned: Tuned | None, evaluation: EvaluationConfig | None) -> str
     return f"Tuned by {tuned.by}: {', '.join(tuned.settings)}. Not tuned: {', '.join(untuned)}."
 
 
+def held_out_text(counts: Mapping[str, int]) -> str:
+    """Return the sizes of a split in words.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        See `tasks.core.data.splits.split.Split.counts`.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    number = {name: f"{count:,}" for name, count in counts.items()}
+    if "held_out_users" in counts:
+        held_out = (
+            f"{number['held_out_users']} users as a whole, of whom {number['visible_interactions']} interactions are "
+            f"visible and folded in, and {number['test_interactions']} are measured on; {number['users_too_small']} users "
+            "with a single interaction cannot be held out"
+        )
+    else:
+        held_out = f"{number['test_interactions']} interactions of {number['evaluated_users']} users"
+    return (
+        f"Held out: {held_out}; {number['users_without_train']} users and {number['items_without_train']} items have "
+        "nothing to train on."
+    )
+
+
 def _is_accuracy(metric: str) -> bool:
     """Return whether a run's metric is one of the final metrics of an evaluation."""
     # metrics along the iterations, such as overlap_final.users_at_5, have a dot in their names

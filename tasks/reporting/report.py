@@ -21,7 +21,7 @@ from tasks.core.formatting import (
     summary_value,
 )
 from tasks.core.inference.multiplicity import LEVEL
-from tasks.reporting.accuracy import Accuracy
+from tasks.reporting.accuracy import Accuracy, held_out_text
 from tasks.reporting.drawing import Drawing
 from tasks.reporting.figures_of_accuracy import draw_accuracy, draw_sweep
 from tasks.reporting.figures_of_effects import draw_intervals, draw_similarities, draw_users
@@ -97,7 +97,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, finalize=_without_controls)
-    for formatter in (decimals, interval, p_value, percent, setting_text, summary_value):
+    for formatter in (decimals, held_out_text, interval, p_value, percent, setting_text, summary_value):
         environment.filters[formatter.__name__] = formatter
     environment.filters["remarks"] = _remarks
     environment.filters["side_by_side"] = lambda lists, n: list(zip_longest(*(entries[:n] for entries in lists)))

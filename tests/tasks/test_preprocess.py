@@ -71,6 +71,15 @@ def test_what_is_read_and_dropped_is_logged(tmp_path: Path, caplog: pytest.LogCa
     ]
 
 
+def test_users_who_are_held_out_as_a_whole_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = config_with(
+        dataset={"name": "file", "path": str(write_ratings(tmp_path))}, evaluation={"split": {"strategy": "strong"}}
+    )
+    with caplog.at_level("INFO", logger="tasks"):
+        preprocess.fn(config, locate(config.dataset))
+    assert caplog.messages[-1].startswith("Held out: 4 users as a whole, of whom ")
+
+
 # Queries
 
 

@@ -190,12 +190,9 @@ def _accuracy(cell: "Accuracy | None", *, with_spread: bool) -> str:
 
 def _split_note(result: "Result") -> str:
     """Return how much was held out, what the split emptied, and which reference recommenders were not run."""
-    held_out = result.held_out
-    lines = [
-        f"Held out: {held_out['test_interactions']:,} interactions of {held_out['evaluated_users']:,} users; "
-        f"{held_out['users_without_train']:,} users and {held_out['items_without_train']:,} items have nothing to "
-        "train on."
-    ]
+    from tasks.reporting.accuracy import held_out_text
+
+    lines = [held_out_text(result.held_out)]
     lines += [f"{name} was not run: {reason}." for name, reason in result.left_out.items()]
     return "\n".join([*lines, result.tuning])
 

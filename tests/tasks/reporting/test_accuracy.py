@@ -6,7 +6,7 @@ import pytest
 
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
 from tasks.core.planning.runs import EVALUATION, MODEL, RunRef
-from tasks.reporting.accuracy import Accuracy, mean_accuracy, tuning_note
+from tasks.reporting.accuracy import Accuracy, held_out_text, mean_accuracy, tuning_note
 
 
 def run(run_id: str, model: str, replicate: int, role: str = EVALUATION) -> RunRef:
@@ -53,3 +53,26 @@ def test_other_metrics_of_a_run_are_no_accuracy() -> None:
 def test_the_note_says_what_was_tuned(tuned: dict[str, Any] | None, part: str, note: str) -> None:
     section = None if tuned is None else Tuned.model_validate(tuned)
     assert tuning_note(section, EvaluationConfig.model_validate({"part": part})) == note
+
+
+COUNTS = {
+    "train_interactions": 30_000,
+    "test_interactions": 2_000,
+    "evaluated_users": 188,
+    "users_without_train": 0,
+    "items_without_train": 12,
+}
+
+
+def test_a_split_is_described_by_its_counts() -> None:
+    assert held_out_text(COUNTS) == (
+        "Held out: 2,000 interactions of 188 users; 0 users and 12 items have nothing to train on."
+    )
+
+
+def test_users_who_are_held_out_as_a_whole_are_described_with_their_visible_interactions() -> None:
+    counts = {**COUNTS, "held_out_users": 188, "visible_interactions": 8_000, "users_too_small": 3}
+    assert held_out_text(counts) == (
+        "Held out: 188 users as a whole, of whom 8,000 interactions are visible and folded in, and 2,000 are measured "
+        "on; 3 users with a single interaction cannot be held out; 0 users and 12 items have nothing to train on."
+    )
