@@ -1,20 +1,17 @@
 """Checks that involve several keys of a config."""
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 from tasks.core.config.als import BALANCE_EVERY
-from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
+from tasks.core.config.checks.data import check_data
+from tasks.core.config.checks.values import Config as _Config
+from tasks.core.config.checks.values import Disagreements as _Disagreements
+from tasks.core.config.checks.values import value_at as _value_at
+from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.evaluation import REFERENCES
 from tasks.core.config.file_models import model_kind
-from tasks.core.config.yaml_source import KeyPath
-from tasks.core.errors import without_logins
-from tasks.core.formatting import did_you_mean, shortened
-
-_Config = dict[str, Any]
-_Disagreements = Iterator[tuple[KeyPath, str]]
+from tasks.core.formatting import did_you_mean
 
 
 def find_disagreements(config: _Config) -> _Disagreements:
@@ -35,11 +32,8 @@ def find_disagreements(config: _Config) -> _Disagreements:
     yield from _check_models(config)
     yield from _check_increasing(config)
     yield from _check_looks(config)
-    yield from _check_dataset(config)
-    yield from _check_min_rating(config)
-    yield from _check_confidence(config)
+    yield from check_data(config)
     yield from _check_split(config)
-    yield from _check_layouts(config)
     yield from _check_tracking(config)
     yield from _check_execution(config)
     yield from _check_file_models(config)
@@ -123,77 +117,6 @@ def _check_file_models(config: _Config) -> _Disagreements:
             yield ("queries", section), f"found queries, but only the lists of {of} are compared (`of`)"
 
 
-def _check_dataset(config: _Config) -> _Disagreements:
-    dataset = config.get("dataset")
-    if not isinstance(dataset, dict):
-        return
-    name = dataset.get("name", DatasetConfig.model_fields["name"].default)
-    if name == "file":
-        yield from _check_own_file(dataset)
-        return
-    for key in ("layout", "separator", "header", "columns", "quote", "url", "sha256"):
-        if dataset.get(key) is not None:
-            yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
-
-
-def _check_min_rating(config: _Config) -> _Disagreements:
-    """Refuse the default minimum for ratings whose scale latentlab does not know."""
-    if isinstance(preprocess := config.get("preprocess"), dict) and "min_rating" in preprocess:
-        return
-    duplicates = _value_at(config, ("preprocess", "duplicates"))
-    own_files: list[KeyPath] = [("dataset",)] if _value_at(config, ("dataset", "name")) == "file" else []
-    if own_files and _value_at(config, ("evaluation", "split", "strategy")) == "files":
-        own_files.append(("evaluation", "split"))
-    if duplicates in ("sum", "count"):
-        reason = f"`duplicates: {duplicates}` makes ratings of a scale of their own"
-        without = ""
-    elif any(_has_ratings(_value_at(config, path)) for path in own_files):
-        reason = "the scale of the ratings in a file of your own is not known"
-        without = "; for a file without ratings write `columns: {rating: null}`"
-    else:
-        return
-    yield (
-        ("preprocess", "min_rating"),
-        f"is missing: {reason}; `preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point "
-        f"scale{without}",
-    )
-
-
-def _has_ratings(file: Any) -> bool:
-    """Return whether a section that describes a file says that it has a column of ratings."""
-    if not isinstance(file, dict) or file.get("layout") == "lists":
-        return False
-    columns = file.get("columns")
-    return not isinstance(columns, dict) or columns.get("rating", "") is not None
-
-
-def _check_own_file(dataset: _Config) -> _Disagreements:
-    path, url, sha256 = (dataset.get(key) for key in ("path", "url", "sha256"))
-    if path is None and url is None:
-        yield ("dataset",), "`name: file` needs a `path` or a `url`"
-    elif path is not None and url is not None:
-        yield ("dataset",), "has both path and url; keep one of them: path for a file on this machine"
-    if url is None:
-        if sha256 is not None:
-            yield ("dataset", "sha256"), "is for a `url` only"
-        return
-    if sha256 is None:
-        yield ("dataset",), "a `url` needs the `sha256` of its file, which `sha256sum FILE` prints"
-    if isinstance(url, str) and not re.match(r"https?://[^/?#]+/([^?#]*/)?[^/?#]+(\?|#|$)", url):
-        yield ("dataset", "url"), f"found {shortened(url)}; expected http(s)://HOST/.../FILE"
-    elif isinstance(url, str) and without_logins(url) != url:
-        message = "contains a login, but configs are printed and logged; put it into ~/.netrc instead"
-        yield ("dataset", "url"), message
-
-
-def _check_confidence(config: _Config) -> _Disagreements:
-    transform, epsilon = (_value_at(config, ("preprocess", "confidence", key)) for key in ("transform", "epsilon"))
-    if transform == "log" and epsilon is None:
-        yield ("preprocess", "confidence"), "`transform: log` needs an `epsilon`, such as 1"
-    elif transform == "linear" and epsilon is not None:
-        yield ("preprocess", "confidence", "epsilon"), "is for `transform: log` only"
-
-
 def _check_split(config: _Config) -> _Disagreements:
     split = _value_at(config, ("evaluation", "split"))
     if not isinstance(split, dict):
@@ -204,15 +127,6 @@ def _check_split(config: _Config) -> _Disagreements:
     if strategy == "files" and _value_at(config, ("evaluation", "part")) == "validation":
         message = "`strategy: files` has no validation part; to tune, use `strategy: random` on the train file"
         yield ("evaluation", "part"), message
-
-
-def _check_layouts(config: _Config) -> _Disagreements:
-    for path in (("dataset",), ("evaluation", "split")):
-        node = _value_at(config, path)
-        if isinstance(node, dict) and node.get("layout") == "lists":
-            for key in ("header", "columns", "quote"):
-                if node.get(key) is not None:
-                    yield (*path, key), "is for `layout: pairs` only"
 
 
 def _check_tracking(config: _Config) -> _Disagreements:
@@ -233,10 +147,3 @@ def _check_execution(config: _Config) -> _Disagreements:
         yield ("execution", "workers"), "is for `runner: threads` only; a Dask cluster has its own workers"
     elif not on_dask and address is not None:
         yield ("execution", "address"), "is for `runner: dask` only"
-
-
-def _value_at(node: Any, path: KeyPath) -> Any:
-    """Return the value at a key path, or None if there is none."""
-    for key in path:
-        node = node.get(key) if isinstance(node, dict) else None
-    return node

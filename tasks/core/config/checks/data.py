@@ -1,0 +1,111 @@
+"""Checks that involve several keys about data: `dataset`, `preprocess`, and the files of `evaluation.split`."""
+
+import re
+from typing import Any
+
+from tasks.core.config.checks.values import Config, Disagreements, value_at
+from tasks.core.config.dataset import DatasetConfig
+from tasks.core.config.yaml_source import KeyPath
+from tasks.core.errors import without_logins
+from tasks.core.formatting import shortened
+
+
+def check_data(config: Config) -> Disagreements:
+    """Find keys about data that are valid by themselves but not together.
+
+    Parameters
+    ----------
+    config : dict of str to Any
+        See `tasks.core.config.cross_checks.find_disagreements`.
+
+    Yields
+    ------
+    path : KeyPath
+        The key to change.
+    message : str
+        What was found and what was expected.
+    """
+    yield from _check_dataset(config)
+    yield from _check_min_rating(config)
+    yield from _check_confidence(config)
+    yield from _check_layouts(config)
+
+
+def _check_dataset(config: Config) -> Disagreements:
+    dataset = config.get("dataset")
+    if not isinstance(dataset, dict):
+        return
+    name = dataset.get("name", DatasetConfig.model_fields["name"].default)
+    if name == "file":
+        yield from _check_own_file(dataset)
+        return
+    for key in ("layout", "separator", "header", "columns", "quote", "url", "sha256"):
+        if dataset.get(key) is not None:
+            yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
+
+
+def _check_min_rating(config: Config) -> Disagreements:
+    """Refuse the default minimum for ratings whose scale latentlab does not know."""
+    if isinstance(preprocess := config.get("preprocess"), dict) and "min_rating" in preprocess:
+        return
+    duplicates = value_at(config, ("preprocess", "duplicates"))
+    own_files: list[KeyPath] = [("dataset",)] if value_at(config, ("dataset", "name")) == "file" else []
+    if own_files and value_at(config, ("evaluation", "split", "strategy")) == "files":
+        own_files.append(("evaluation", "split"))
+    if duplicates in ("sum", "count"):
+        reason = f"`duplicates: {duplicates}` makes ratings of a scale of their own"
+        without = ""
+    elif any(_has_ratings(value_at(config, path)) for path in own_files):
+        reason = "the scale of the ratings in a file of your own is not known"
+        without = "; for a file without ratings write `columns: {rating: null}`"
+    else:
+        return
+    yield (
+        ("preprocess", "min_rating"),
+        f"is missing: {reason}; `preprocess.min_rating: null` keeps all ratings; 4 keeps 4 and 5 of a five-point "
+        f"scale{without}",
+    )
+
+
+def _has_ratings(file: Any) -> bool:
+    """Return whether a section that describes a file says that it has a column of ratings."""
+    if not isinstance(file, dict) or file.get("layout") == "lists":
+        return False
+    columns = file.get("columns")
+    return not isinstance(columns, dict) or columns.get("rating", "") is not None
+
+
+def _check_own_file(dataset: Config) -> Disagreements:
+    path, url, sha256 = (dataset.get(key) for key in ("path", "url", "sha256"))
+    if path is None and url is None:
+        yield ("dataset",), "`name: file` needs a `path` or a `url`"
+    elif path is not None and url is not None:
+        yield ("dataset",), "has both path and url; keep one of them: path for a file on this machine"
+    if url is None:
+        if sha256 is not None:
+            yield ("dataset", "sha256"), "is for a `url` only"
+        return
+    if sha256 is None:
+        yield ("dataset",), "a `url` needs the `sha256` of its file, which `sha256sum FILE` prints"
+    if isinstance(url, str) and not re.match(r"https?://[^/?#]+/([^?#]*/)?[^/?#]+(\?|#|$)", url):
+        yield ("dataset", "url"), f"found {shortened(url)}; expected http(s)://HOST/.../FILE"
+    elif isinstance(url, str) and without_logins(url) != url:
+        message = "contains a login, but configs are printed and logged; put it into ~/.netrc instead"
+        yield ("dataset", "url"), message
+
+
+def _check_confidence(config: Config) -> Disagreements:
+    transform, epsilon = (value_at(config, ("preprocess", "confidence", key)) for key in ("transform", "epsilon"))
+    if transform == "log" and epsilon is None:
+        yield ("preprocess", "confidence"), "`transform: log` needs an `epsilon`, such as 1"
+    elif transform == "linear" and epsilon is not None:
+        yield ("preprocess", "confidence", "epsilon"), "is for `transform: log` only"
+
+
+def _check_layouts(config: Config) -> Disagreements:
+    for path in (("dataset",), ("evaluation", "split")):
+        node = value_at(config, path)
+        if isinstance(node, dict) and node.get("layout") == "lists":
+            for key in ("header", "columns", "quote"):
+                if node.get(key) is not None:
+                    yield (*path, key), "is for `layout: pairs` only"

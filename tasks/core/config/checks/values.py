@@ -1,0 +1,29 @@
+"""Values of a config that may have faults of any kind."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tasks.core.config.yaml_source import KeyPath
+
+Config = dict[str, Any]
+Disagreements = Iterator[tuple[KeyPath, str]]
+"""Key paths, each with what was found and what was expected."""
+
+
+def value_at(node: Any, path: KeyPath) -> Any:
+    """Return the value at a key path, or None if there is none.
+
+    Parameters
+    ----------
+    node : Any
+        Contents of a config file.
+    path : KeyPath
+        The keys that lead to the value.
+
+    Returns
+    -------
+    Any
+    """
+    for key in path:
+        node = node.get(key) if isinstance(node, dict) else None
+    return node
