@@ -8,7 +8,9 @@ from tasks.core.config.base import Section, without_later_keys
 
 NO_DATA_SET = "none"
 """Name in place of a data set's: all models are read from files, and their users and items are all that there is."""
-Layout = Literal["pairs", "lists"]
+Layout = Literal["pairs", "lists", "counted_lists", "item_lists"]
+LISTS = ("lists", "counted_lists", "item_lists")
+"""Layouts with a line for each user."""
 Quote = Literal["double", "none"]
 Separator = Annotated[str, StringConstraints(min_length=1, max_length=8)]
 Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_length=1)]
@@ -41,10 +43,12 @@ class DatasetConfig(Section):
     catalogue: a local copy, a directory or a zip file, that is used instead of a download and must match the same
     digests."""
     layout: Layout | None = None
-    """For `file`. pairs (default): one interaction per line. lists: one user per line, `user item item ...`."""
+    """For `file`. pairs (default): one interaction per line. lists: one user per line, `user item item ...`.
+    counted_lists: `count item item ...`, where count is the number of the items. item_lists: `item item ...`. In the
+    last two the user is the number of the line, from 0, and a line without items is a user without interactions."""
     separator: Separator | None = None
-    """For `file`: the text between two columns. Default: any white space for `layout: lists`, else a tab for .tsv files
-    and a comma for others."""
+    """For `file`: the text between two columns. Default: any white space for a layout of lists, else a tab for .tsv
+    files and a comma for others."""
     header: bool | None = None
     """For `file` with `layout: pairs`: whether the first line names the columns (default true). Must be set if all
     columns are given by position and the first line has numbers there."""

@@ -71,7 +71,8 @@ class FilesSplit(Section):
     test: str
     """File of the test part."""
     layout: Layout | None = None
-    """pairs (default): one interaction per line. lists: one user per line, `user item item ...`."""
+    """pairs (default): one interaction per line. lists, counted_lists, item_lists: one user per line, see
+    `dataset.layout`."""
     separator: Separator | None = None
     """Text between two columns; the default is that of `dataset.separator`."""
     header: bool | None = None

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from tasks.core.config.checks.values import Config, Disagreements, value_at
-from tasks.core.config.dataset import DatasetConfig
+from tasks.core.config.dataset import LISTS, DatasetConfig
 from tasks.core.config.yaml_source import KeyPath
 from tasks.core.errors import without_logins
 from tasks.core.formatting import shortened
@@ -69,7 +69,7 @@ def _check_min_rating(config: Config) -> Disagreements:
 
 def _has_ratings(file: Any) -> bool:
     """Return whether a section that describes a file says that it has a column of ratings."""
-    if not isinstance(file, dict) or file.get("layout") == "lists":
+    if not isinstance(file, dict) or file.get("layout") in LISTS:
         return False
     columns = file.get("columns")
     return not isinstance(columns, dict) or columns.get("rating", "") is not None
@@ -105,7 +105,7 @@ def _check_confidence(config: Config) -> Disagreements:
 def _check_layouts(config: Config) -> Disagreements:
     for path in (("dataset",), ("evaluation", "split")):
         node = value_at(config, path)
-        if isinstance(node, dict) and node.get("layout") == "lists":
+        if isinstance(node, dict) and node.get("layout") in LISTS:
             for key in ("header", "columns", "quote"):
                 if node.get(key) is not None:
                     yield (*path, key), "is for `layout: pairs` only"

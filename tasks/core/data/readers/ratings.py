@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core.config.dataset import Columns, DatasetConfig
+from tasks.core.config.dataset import LISTS, Columns, DatasetConfig
 from tasks.core.data.catalogue import CatalogueEntry, catalogue_entry
 from tasks.core.data.readers.archives import member_sha256, open_blocks
 from tasks.core.data.readers.columns import is_canonical_integer
@@ -110,8 +110,8 @@ def _read_titles(path: Path, entry: CatalogueEntry) -> dict[RawId, str]:
 def _read_own_file(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.DataFrame":
     columns = config.columns or Columns()
     file_format = recognise(path)
-    if config.layout == "lists":
-        return _read_lists(path, config.separator, file_format, located)
+    if config.layout in LISTS:
+        return _read_lists(path, config, file_format, located)
     if file_format.is_parquet:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != located.sha256:
@@ -128,12 +128,12 @@ def _read_own_file(path: Path, config: DatasetConfig, located: StoredFile) -> "p
     return read_delimited(text, columns, located)
 
 
-def _read_lists(path: Path, separator: str | None, file_format: Format, located: StoredFile) -> "pd.DataFrame":
+def _read_lists(path: Path, config: DatasetConfig, file_format: Format, located: StoredFile) -> "pd.DataFrame":
     if file_format.is_parquet:
-        raise DataError(f"{path.name}: a Parquet file; `layout: lists` is for text")
+        raise DataError(f"{path.name}: a Parquet file; `layout: {config.layout}` is for text")
     scan = Scan()
     with open_blocks(path, None) as blocks:
         data = b"".join(decompressed(scan.hash_blocks(blocks), file_format.compression, path.name))
     if scan.hasher.hexdigest() != located.sha256:
         raise changed_while_read(path)
-    return read_user_lists(data, path.name, separator)
+    return read_user_lists(data, path.name, config.layout, config.separator)
