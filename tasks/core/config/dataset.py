@@ -62,6 +62,9 @@ class DatasetConfig(Section):
     .tsv or .parquet, says what it is."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Digest of the file at `url`, which requires it: `sha256sum FILE` prints it."""
+    order: Literal["time"] | None = None
+    """For `file` without timestamps. time: the order of the lines is that in which the interactions happened, or for a
+    layout of lists, the order of the items of each user. null: the order means nothing."""
 
 
 class Transform(Section):
@@ -136,7 +139,9 @@ def without_later_settings(settings: dict[str, Any]) -> dict[str, Any]:
     -------
     dict
     """
-    return without_later_keys(settings, {"quote": (None, "double"), "url": (None,), "sha256": (None,)})
+    return without_later_keys(
+        settings, {"quote": (None, "double"), "url": (None,), "sha256": (None,), "order": (None,)}
+    )
 
 
 def reading_settings(section: Section) -> dict[str, object]:

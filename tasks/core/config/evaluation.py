@@ -33,7 +33,7 @@ class RandomUserSplit(Section):
 class LeaveLastSplit(Section):
     """Hold out the last interactions of every user. At least one interaction of each user stays in training.
 
-    Requires timestamps.
+    Requires timestamps, or `dataset.order: time`.
     """
 
     strategy: Literal["leave_last"]
@@ -42,7 +42,10 @@ class LeaveLastSplit(Section):
 
 
 class TimeSplit(Section):
-    """Hold out the latest interactions of the data set, regardless of the user. Requires timestamps."""
+    """Hold out the latest interactions of the data set, regardless of the user.
+
+    Requires timestamps, or `dataset.order: time` and lines in the order of time, whoever their user is.
+    """
 
     strategy: Literal["time"]
     test_fraction: Fraction = 0.2

@@ -29,6 +29,7 @@ def check_data(config: Config) -> Disagreements:
     yield from _check_min_rating(config)
     yield from _check_confidence(config)
     yield from _check_layouts(config)
+    yield from _check_order(config)
 
 
 def _check_dataset(config: Config) -> Disagreements:
@@ -39,7 +40,7 @@ def _check_dataset(config: Config) -> Disagreements:
     if name == "file":
         yield from _check_own_file(dataset)
         return
-    for key in ("layout", "separator", "header", "columns", "quote", "url", "sha256"):
+    for key in ("layout", "separator", "header", "columns", "quote", "url", "sha256", "order"):
         if dataset.get(key) is not None:
             yield ("dataset", key), f"is for `name: file` only, and the data set is {name!r}"
 
@@ -109,3 +110,20 @@ def _check_layouts(config: Config) -> Disagreements:
             for key in ("header", "columns", "quote"):
                 if node.get(key) is not None:
                     yield (*path, key), "is for `layout: pairs` only"
+
+
+def _check_order(config: Config) -> Disagreements:
+    """Refuse an order of time beside timestamps, and one that is within users for a split across them."""
+    dataset = value_at(config, ("dataset",))
+    if not isinstance(dataset, dict) or dataset.get("order") is None or dataset.get("name") != "file":
+        return
+    column = value_at(dataset, ("columns", "timestamp"))
+    if column is not None:
+        message = f"the file has timestamps in column {column!r}, which say the order; keep one of the two keys"
+        yield ("dataset", "order"), message
+    if dataset.get("layout") in LISTS and value_at(config, ("evaluation", "split", "strategy")) == "time":
+        message = (
+            f"`time` compares the times of different users, and the order of `layout: {dataset['layout']}` is that of "
+            "the items of one user; expected leave_last, or timestamps"
+        )
+        yield ("evaluation", "split", "strategy"), message

@@ -23,6 +23,7 @@ from tasks.core.data.readers.streams import decompressed
 from tasks.core.data.readers.text import DelimitedText
 from tasks.core.data.readers.user_lists import read_user_lists
 from tasks.core.data.synthetic import item_titles
+from tasks.core.data.timestamps import with_order
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile
 from tasks.core.types import RawId
@@ -39,7 +40,8 @@ class Ratings:
     ----------
     frame : pd.DataFrame
         Columns `user` and `item` (categorical, the categories are raw ids), `rating` and `timestamp` (float64, only if
-        the data set has them). The rows are in the file's order.
+        the data set has them). The rows are in the file's order. With `order: time`, the timestamp is the number of
+        the row from 1, or for a layout of lists, the position from 1 among the items of the user.
     titles : dict of raw id to str
         Of the items; empty if the data set has no titles.
     """
@@ -72,7 +74,8 @@ def read_ratings(config: DatasetConfig, located: StoredFile) -> Ratings:
     """
     path = Path(located.path)
     if config.name == "file":
-        return Ratings(_read_own_file(path, config, located), {})
+        frame = _read_own_file(path, config, located)
+        return Ratings(with_order(frame, by_user=config.layout in LISTS) if config.order else frame, {})
     entry = catalogue_entry(config.name)
     member = entry.ratings
     text = DelimitedText(path, f"{path.name}/{member.member}", member.separator, member.header, member)

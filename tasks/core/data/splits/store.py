@@ -17,6 +17,7 @@ from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData
 from tasks.core.data.readers.ratings import read_ratings
 from tasks.core.data.splits.held_out import SPLITS, HeldOut, PublishedTest
+from tasks.core.data.splits.order import check_order
 from tasks.core.data.splits.published import published_test, split_of_files
 from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.strategies import ALGORITHM, hold_out
@@ -85,7 +86,10 @@ def with_split(
             split = hold_out_strongly(data.load().matrix, config, seed=seed, validation=validation)
         else:
             assert not isinstance(config, FilesSplit)
-            split = hold_out(data.load(times=True), config, seed=seed, validation=validation)
+            interactions = data.load(times=True)
+            if dataset.order:
+                check_order(interactions, config)
+            split = hold_out(interactions, config, seed=seed, validation=validation)
         train = put(SPLITS, ".npz", partial(save_matrix, split.train))
         test = put(SPLITS, ".npz", partial(save_matrix, split.test, **arrays))
         remember(SPLITS, f"{key}-train", train)

@@ -140,6 +140,7 @@ def _require_times(times: Values | None, strategy: str) -> Values:
     if times is None:
         raise DataError(
             f"evaluation.split.strategy {strategy} needs timestamps, and the data have none; set "
-            "dataset.columns.timestamp, or use strategy random or random_user"
+            "dataset.columns.timestamp, or dataset.order: time if the file is in the order of time, or use strategy "
+            "random or random_user"
         )
     return times
