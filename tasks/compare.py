@@ -184,7 +184,7 @@ def _compare(
         lost=lost.counts if lost else {},
         data_noise=noise,
         files=external.runs if external else [],
-        remarks=external.remarks if external else [],
+        remarks=[*(external.remarks if external else []), *_left_out_of_the_test_file(data)],
         ratings=data.ratings,
     )
     drawings = draw(result, compared.matrices[0].models)
@@ -192,6 +192,12 @@ def _compare(
         lost_frame(lost, runs).to_parquet(folder / LOST, index=False)
     log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()), folder)
     return result
+
+
+def _left_out_of_the_test_file(data: PreparedData) -> list[str]:
+    """Return a sentence on what `overlap: drop` left out of a published test part, if it left out anything."""
+    published = data.splits[0].published if data.splits else None
+    return [f"Test file: {published.left_out}."] if published and published.left_out else []
 
 
 def _at_depths_of(comparison: ComparisonConfig, external: External | None) -> ComparisonConfig:

@@ -86,7 +86,7 @@ def held_out_accuracy(
     return HeldOutAccuracy(
         accuracy=mean_accuracy(metrics, runs),
         accuracy_tests=compare_with_baseline(values, config.baseline),
-        held_out=split.counts(),
+        held_out=split.counts() | (held_out.published.counts() if held_out.published else {}),
         reference_accuracy=[
             Accuracy(name, metric, value, None, 1)
             for name, reference in references.items()

@@ -54,6 +54,35 @@ def test_the_parts_of_a_published_split_are_counted_and_evaluated(commands: Comm
     assert means["recall_at_20"] == pytest.approx((1 / 2 + 1 + 0) / 3)
 
 
+def test_what_is_left_out_of_a_test_file_is_counted_and_said(commands: CommandLine) -> None:
+    """By the check, the run, its metrics and its report."""
+    (commands.folder / "train.dat").write_text("".join(f"2 {u % 5} {5 + u % 3}\n" for u in range(20)))
+    (commands.folder / "test.dat").write_text("3 0 9 3\n2 4 4\n")
+    own = {"name": "file", "path": "train.dat", "layout": "counted_lists"}
+    split = {"strategy": "files", "test": "test.dat", "layout": "counted_lists", "overlap": "drop"}
+    config = {
+        **SWEEP,
+        "name": "left-out",
+        "dataset": own,
+        "models": {"k2": {"factors": 2, "iterations": 3}},
+        "evaluation": {"split": split, "replicates": 1, "cutoffs": [5]},
+    }
+    (commands.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    left_out = "1 interaction of the train part and 1 repeated line left out by evaluation.split.overlap drop"
+    assert (
+        f"test file       5 ratings read; {left_out}; 0 users and 1 item"
+        in commands.call("check", "config.yaml").stdout
+    )
+    result = commands.answer("run", "config.yaml")
+    assert {"test_interactions": 3, "test_in_train": 1, "test_repeated": 1}.items() <= result["held_out"].items()
+    assert f"Test file: {left_out}." in commands.call("show", "latest").stdout.replace("\n", " ")
+    client = open_store(commands.store)
+    parent = client.get_run(result["parent_id"])
+    assert (parent.data.metrics["split/test_in_train"], parent.data.metrics["split/test_repeated"]) == (1, 1)
+    report = Path(client.download_artifacts(parent.info.run_id, "report.html")).read_text()
+    assert f"Test file: {left_out}." in report
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [

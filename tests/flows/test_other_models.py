@@ -194,19 +194,21 @@ def test_check_reads_the_files_and_refuses_what_a_run_refuses(commands: CommandL
 def test_accuracy_of_lists_on_a_test_file(commands: CommandLine, exported: Path) -> None:
     lists = pd.read_csv(exported / "recommended-k8-0.csv")
     best = lists[lists["rank"] == 1]
-    pd.DataFrame({"user": best["user_id"].astype(int), "item": best["item_id"], "rating": 5}).to_csv(
-        commands.folder / "test.csv", index=False
-    )
+    test = pd.DataFrame({"user": best["user_id"].astype(int), "item": best["item_id"], "rating": 5})
+    pd.concat([test, test[:3]]).to_csv(commands.folder / "test.csv", index=False)
     arguments = [f"--lists={model}={exported}/recommended-{model}-*.csv" for model in ("k8", "k2")]
     command = ["compare", *arguments, "--of", "recommendations", "--test", "test.csv", "-n", "5", "--json"]
-    result = commands.answer(*command, "--set", "evaluation.cutoffs=[5]")
+    assert "overlap: drop counts repeated lines" in commands.failure(3, *command)
+    sets = ["--set=evaluation.cutoffs=[5]", "--set=evaluation.split.overlap=drop"]
+    result = commands.answer(*command, *sets)
     accuracy = {(row["model"], row["metric"]): row for row in result["accuracy"]}
     assert accuracy["k8", "recall_at_5"]["replicates"] == 2
     assert 0.5 < accuracy["k8", "recall_at_5"]["mean"] <= 1
     assert ("k8", "auc") not in accuracy
     assert result["reference_accuracy"] == []
     assert set(result["left_out"].values()) == {"there are no interactions to learn from"}
-    assert result["held_out"]["test_interactions"] == len(best)
+    assert (result["held_out"]["test_interactions"], result["held_out"]["test_repeated"]) == (len(best), 3)
+    assert "Test file: 3 repeated lines left out by evaluation.split.overlap drop." in result["remarks"]
     # run 0 of k8 recommends the test item of every user first
     per_run = [
         commands.answer("show", run["run_id"], "--json")["metrics"]["recall_at_5"]

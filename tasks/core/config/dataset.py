@@ -17,6 +17,14 @@ Column = Annotated[int, Field(ge=0)] | Annotated[str, StringConstraints(min_leng
 _ADDED_LATER = {"negative": ("error",)}
 """Keys of `preprocess` that were added after data had been stored, each with the value that means the former
 behaviour."""
+_READING_ADDED_LATER = {
+    "quote": (None, "double"),
+    "url": (None,),
+    "sha256": (None,),
+    "order": (None,),
+    "overlap": ("error",),
+}
+"""The same for keys of `dataset` and of `evaluation.split`."""
 
 
 class Columns(Section):
@@ -139,9 +147,7 @@ def without_later_settings(settings: dict[str, Any]) -> dict[str, Any]:
     -------
     dict
     """
-    return without_later_keys(
-        settings, {"quote": (None, "double"), "url": (None,), "sha256": (None,), "order": (None,)}
-    )
+    return without_later_keys(settings, _READING_ADDED_LATER)
 
 
 def reading_settings(section: Section) -> dict[str, object]:

@@ -84,6 +84,10 @@ class FilesSplit(Section):
     """For `layout: pairs`: the columns of the file. Default: user, item, rating."""
     quote: Quote | None = None
     """For `layout: pairs`: what a double quote means, see `dataset.quote`."""
+    overlap: Literal["error", "drop"] = "error"
+    """What to do with interactions of the test file that are in the train part too, and with repeated lines of the test
+    file. error: refuse the file. drop: leave such interactions out, because they are never recommended, and count
+    repeated lines once, with the rating of the last. Their numbers are logged."""
 
 
 SPLITS: dict[str, type[Section]] = {

@@ -211,6 +211,19 @@ def test_ids_that_meet_as_numbers_give_a_split_of_another_digest(ratings: Path, 
     assert hold_out_file(ratings, split={"strategy": "files", "test": str(test_file)}) == held_out
 
 
+def test_what_overlap_left_out_is_remembered(ratings: Path, tmp_path: Path) -> None:
+    """In the train part are user 0's first interactions. Without overlap, the file is refused."""
+    item = ratings.read_text().splitlines()[1].split(",")[1]
+    (tmp_path / "test.csv").write_text(f"user,item,rating\n0,{item},5\n0,new,5\n0,new,5\n")
+    split = {"strategy": "files", "test": str(tmp_path / "test.csv")}
+    with pytest.raises(DataError, match=r"^evaluation.split.test: user 0 rates item new twice.*overlap: drop counts"):
+        hold_out_file(ratings, split=split)
+    first = hold_out_file(ratings, split={**split, "overlap": "drop"})
+    assert first.published == PublishedTest(RatingCounts(3), 0, 1, by_numbers=False, in_train=1, repeated=1)
+    assert hold_out_file(ratings, split={**split, "overlap": "drop"}) == first
+    assert first.load().test.nnz == 1
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [("", "test.csv: empty"), ("a,b\n1,2\n", "no column 'user'"), (None, "test.csv is not a file")],
@@ -240,7 +253,7 @@ def test_the_default_of_a_later_setting_does_not_change_the_key_of_stored_data(r
         != "0b8a04852ab6c90e5e6508e873e7d3d396669f669eff3adb8fa07231ff492e56"
     )
     for quote in (None, "double"):
-        split = FilesSplit(strategy="files", test="t.csv", quote=quote)
+        split = FilesSplit(strategy="files", test="t.csv", quote=quote, overlap="error")
         assert (
             combined_sha256("x", reading_settings(split))
             == "1853d5b9310d5c4b1b588ebfd2ab0db4fffe797f6402db2dd2c16ba7d3544a57"

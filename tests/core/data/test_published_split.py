@@ -11,7 +11,8 @@ from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.config.evaluation import FilesSplit
 from tasks.core.data.filters import FilteredRatings, RatingCounts
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.splits.published import PublishedSplit, published_test, split_of_files
+from tasks.core.data.splits.held_out import PublishedTest
+from tasks.core.data.splits.published import PublishedRatings, PublishedSplit, published_test, split_of_files
 from tasks.core.errors import DataError
 from tests.core.data.helpers import Row, ratings_of
 
@@ -52,9 +53,54 @@ def test_the_minimum_rating_applies_to_the_test_file() -> None:
 
 
 def test_an_interaction_of_both_parts_is_refused() -> None:
-    message = "1 of its 2 interactions are in the train part too, for example user a with item 30"
+    message = "1 of its 2 interactions are in the train part too, for example user a with item 30.*overlap: drop"
     with pytest.raises(DataError, match=message):
         split_with([("a", 30), ("b", 10)])
+
+
+DROP = FilesSplit(strategy="files", test="test.tsv", overlap="drop")
+
+
+def dropped(rows: Sequence[Row], **settings: Any) -> tuple[PublishedSplit, PublishedRatings]:
+    ratings = published_test(ratings_of(rows), PreprocessConfig(**settings), overlap="drop")
+    return split_of_files(TRAIN, ratings, DROP), ratings
+
+
+def test_interactions_of_both_parts_and_repeated_lines_can_be_left_out() -> None:
+    """The train part keeps its interactions and their values."""
+    split, ratings = dropped([("a", 30), ("b", 10), ("b", 20), ("c", 10), ("b", 10), ("b", 10)])
+    assert split.test.toarray().tolist() == [[0, 0, 0], [1, 0, 0], [1, 0, 0]]
+    assert split.train.toarray().tolist() == [[5, 0, 4], [0, 3, 0], [0, 0, 0]]
+    assert (split.in_train, ratings.repeated) == (2, 2)
+    assert split.test.has_sorted_indices
+    assert set(split.test.data) == {1}
+    assert ratings.counts == RatingCounts(6)
+
+
+def test_the_last_of_repeated_ratings_is_the_one_that_the_minimum_applies_to() -> None:
+    split, ratings = dropped([("a", 20, 5.0), ("a", 20, 1.0), ("b", 10, 4.0)], min_rating=4.0)
+    assert split.test.toarray().tolist() == [[0, 0, 0], [1, 0, 0]]
+    assert (ratings.counts, ratings.repeated) == (RatingCounts(3, min_rating=1), 1)
+
+
+def test_a_rule_on_duplicates_merges_repeated_lines_before_overlap_does() -> None:
+    _, ratings = dropped([("a", 20), ("a", 20), ("b", 10)], duplicates="count", min_rating=2)
+    assert (ratings.counts, ratings.repeated) == (RatingCounts(3, duplicates=1, min_rating=1), 0)
+
+
+def test_a_test_file_whose_interactions_are_all_in_the_train_part_is_refused() -> None:
+    with pytest.raises(DataError, match=r"2 of its 2 interactions are in the train part too.*from one of the files$"):
+        dropped([("a", 30), ("b", 20), ("b", 20)])
+
+
+def test_numbers_that_were_left_out_are_said() -> None:
+    test = PublishedTest(RatingCounts(9), 0, 1, by_numbers=False, in_train=2, repeated=1)
+    assert test.text(PreprocessConfig()) == (
+        "9 ratings read; 2 interactions of the train part and 1 repeated line left out by evaluation.split.overlap "
+        "drop; 0 users and 1 item of it are not in the train part"
+    )
+    assert test.counts() == {"test_in_train": 2, "test_repeated": 1}
+    assert PublishedTest(RatingCounts(9), 0, 1, by_numbers=False).counts() == {}
 
 
 def test_duplicates_are_refused_or_resolved() -> None:

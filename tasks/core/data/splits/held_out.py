@@ -7,7 +7,7 @@ from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import load_matrix
 from tasks.core.data.splits.split import Split
 from tasks.core.files import StoredFile
-from tasks.core.formatting import counted
+from tasks.core.formatting import counted, enumerated
 
 SPLITS = "splits"
 """Folder of the store."""
@@ -24,18 +24,40 @@ class PublishedTest:
     users, items : int
         How many of its users and items are not in the train part.
     by_numbers : bool
-        See `tasks.core.data.published_split.PublishedSplit`.
+        See `tasks.core.data.splits.published.PublishedSplit`.
+    in_train, repeated : int
+        With `overlap: drop`, how many of its interactions are in the train part too, and how many of its lines repeat
+        an earlier one. Both are left out.
     """
 
     ratings: RatingCounts
     users: int
     items: int
     by_numbers: bool
+    in_train: int = 0
+    repeated: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What was left out because of `overlap: drop`, in words; empty if nothing was."""
+        parts = []
+        if self.in_train:
+            parts.append(f"{counted(self.in_train, 'interaction')} of the train part")
+        if self.repeated:
+            parts.append(counted(self.repeated, "repeated line"))
+        return f"{enumerated(parts)} left out by evaluation.split.overlap drop" if parts else ""
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers that `overlap: drop` left out, for the counts of the split; empty if there are none."""
+        return {"test_in_train": self.in_train, "test_repeated": self.repeated} if self.left_out else {}
 
     def text(self, settings: PreprocessConfig) -> str:
         """Return the counts in words, with the values of the keys of `preprocess`."""
         users, items = counted(self.users, "user"), counted(self.items, "item")
-        return f"{self.ratings.text(settings)}; {users} and {items} of it are not in the train part"
+        ratings = self.ratings.text(settings)
+        if self.left_out:
+            ratings = f"{ratings.removesuffix('; none dropped')}; {self.left_out}"
+        return f"{ratings}; {users} and {items} of it are not in the train part"
 
 
 @dataclass(frozen=True)

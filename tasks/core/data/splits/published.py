@@ -6,7 +6,7 @@ in one of the files and text in the other. Where all ids of a file are numbers, 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,31 @@ class PublishedSplit(Split):
         See `Split`.
     by_numbers : bool
         Whether some ids of the two files are the same numbers in different spellings, such as `1.0` and `1`.
+    in_train : int
+        Interactions of the test file that were left out, because they are in the train part too.
     """
 
     by_numbers: bool = False
+    in_train: int = 0
 
 
-def published_test(ratings: Ratings, config: PreprocessConfig) -> FilteredRatings:
+@dataclass(frozen=True)
+class PublishedRatings(FilteredRatings):
+    """Ratings of a test file that count as interactions.
+
+    Attributes
+    ----------
+    frame, counts
+        See `FilteredRatings`.
+    repeated : int
+        Lines that `overlap: drop` left out, because a later one is of the same user and item. They are in none of the
+        counts but that of the ratings read.
+    """
+
+    repeated: int = 0
+
+
+def published_test(ratings: Ratings, config: PreprocessConfig, *, overlap: str = "error") -> PublishedRatings:
     """Apply the rules on single ratings to a published test file.
 
     The k-core is not applied: it is a rule on the train part.
@@ -53,22 +72,30 @@ def published_test(ratings: Ratings, config: PreprocessConfig) -> FilteredRating
         Of the test file.
     config : PreprocessConfig
         The rules of the train part.
+    overlap : str
+        `drop`: where `config.duplicates` is `error`, the last of repeated ratings is kept.
 
     Returns
     -------
-    FilteredRatings
+    PublishedRatings
         Empty only if the file has no ratings.
 
     Raises
     ------
     DataError
-        If there are duplicates and `config.duplicates` is `error`, a rule leaves nothing, or a rating of 0 or less
-        would count as liked.
+        If there are duplicates and both `config.duplicates` and `overlap` are `error`, a rule leaves nothing, or a
+        rating of 0 or less would count as liked.
     """
-    frame = resolve_duplicates(ratings.frame, config)
-    filtered = filter_ratings(frame, config, read=len(ratings.frame))
+    n_read, repeated = len(ratings.frame), 0
+    if overlap == "drop" and config.duplicates == "error":
+        frame = resolve_duplicates(ratings.frame, config.model_copy(update={"duplicates": "last"}))
+        repeated = n_read - len(frame)
+    else:
+        frame = resolve_duplicates(ratings.frame, config)
+    filtered = filter_ratings(frame, config, read=n_read)
     refuse_negative(filtered.frame, config)
-    return filtered
+    counts = replace(filtered.counts, duplicates=filtered.counts.duplicates - repeated)
+    return PublishedRatings(filtered.frame, counts, repeated)
 
 
 def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, config: FilesSplit) -> PublishedSplit:
@@ -81,7 +108,7 @@ def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, co
     test_ratings : FilteredRatings
         See `published_test`. Users and items that the interactions do not have get rows and columns after theirs.
     config : FilesSplit
-        Gives the test file's name, for messages.
+        What to do with interactions of both parts; and the test file's name, for messages.
 
     Returns
     -------
@@ -92,7 +119,7 @@ def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, co
     ------
     DataError
         If the test part is empty, none of its users or none of its items is in the train part, or one of its
-        interactions is in the train part too.
+        interactions is in the train part too; with `overlap: drop`, if all are.
     """
     from scipy.sparse import csr_array
 
@@ -106,15 +133,21 @@ def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, co
     train = csr_array((matrix.data, matrix.indices, np.concatenate([matrix.indptr, empty_rows])), shape=shape)
     test = csr_array((np.ones(len(frame), dtype=np.float32), (users.indexes, items.indexes)), shape=shape)
     test.sort_indices()
-    in_both = train.multiply(test).tocoo()
-    if in_both.nnz:
-        user, item = interactions.user_ids[in_both.coords[0][0]], interactions.item_ids[in_both.coords[1][0]]
+    in_both = train.multiply(test).tocsr()
+    if in_both.nnz and (config.overlap == "error" or in_both.nnz == test.nnz):
+        row, column = (indexes[0] for indexes in in_both.tocoo().coords)
+        user, item = interactions.user_ids[row], interactions.item_ids[column]
+        remedy = "" if config.overlap == "drop" else ", or set evaluation.split.overlap: drop to leave them out"
         raise DataError(
             f"evaluation.split.test: {in_both.nnz} of its {test.nnz} interactions are in the train part too, for "
             f"example user {shown(str(user))} with item {shown(str(item))}; items of the train part are never "
-            "recommended: remove them from one of the files"
+            f"recommended: remove them from one of the files{remedy}"
         )
-    return PublishedSplit(train, test, by_numbers=users.by_numbers or items.by_numbers)
+    if in_both.nnz:
+        in_both.data[:] = 1  # as in the test part, so that the difference is 0
+        test = test - in_both
+        test.eliminate_zeros()
+    return PublishedSplit(train, test, by_numbers=users.by_numbers or items.by_numbers, in_train=in_both.nnz)
 
 
 @dataclass(frozen=True)

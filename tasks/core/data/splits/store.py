@@ -63,7 +63,8 @@ def with_split(
     config = evaluation.split
     published = test_file = None
     if isinstance(config, FilesSplit):
-        published = DatasetConfig(name="file", path=config.test, **config.model_dump(exclude={"strategy", "test"}))
+        reading = config.model_dump(exclude={"strategy", "test", "overlap"})
+        published = DatasetConfig(name="file", path=config.test, **reading)
         test_file = _naming_the_test_file(partial(locate, published))
     key = combined_sha256(
         *(data.sha256, ratings.sha256, reading_settings(dataset), settings.identity(), test_file and test_file.sha256),
@@ -79,9 +80,14 @@ def with_split(
         split: Split
         if isinstance(config, FilesSplit) and published and test_file:
             located = test_file
-            filtered = _naming_the_test_file(lambda: published_test(read_ratings(published, located), settings))
+            overlap = config.overlap
+            filtered = _naming_the_test_file(
+                lambda: published_test(read_ratings(published, located), settings, overlap=overlap)
+            )
             split = split_of_files(data.load(times=True), filtered, config)
             arrays = {"counts": filtered.counts.array(), "by_numbers": np.array(split.by_numbers)}
+            if overlap == "drop":
+                arrays["left_out"] = np.array([split.in_train, filtered.repeated])
         elif isinstance(config, StrongSplit):
             split = hold_out_strongly(data.load().matrix, config, seed=seed, validation=validation)
         else:
@@ -110,7 +116,8 @@ def _load_published(test: StoredFile, train: Summary) -> PublishedTest | None:
             return None
         users, items = arrays["shape"].tolist()
         ratings = RatingCounts.of_array(arrays["counts"])
-        return PublishedTest(ratings, users - train.users, items - train.items, bool(arrays["by_numbers"]))
+        left_out = arrays["left_out"].tolist() if "left_out" in arrays else (0, 0)
+        return PublishedTest(ratings, users - train.users, items - train.items, bool(arrays["by_numbers"]), *left_out)
 
 
 def _naming_the_test_file(step: Callable[[], T]) -> T:
@@ -120,4 +127,6 @@ def _naming_the_test_file(step: Callable[[], T]) -> T:
     except DataError as error:
         message = str(error).removeprefix("dataset.path: ")
         message = re.sub(r"\bdataset\.(columns|header|quote|separator)\b", r"evaluation.split.\1", message)
+        once = "evaluation.split.overlap: drop counts repeated lines of a test file once; "
+        message = message.replace("preprocess.duplicates: last", f"{once}preprocess.duplicates: last")
         raise DataError(f"evaluation.split.test: {message}") from error
