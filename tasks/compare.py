@@ -135,7 +135,7 @@ def _compare(
     del interactions, reader, others  # what follows needs memory of its own
     accuracy = HeldOutAccuracy()
     if config.evaluation and data.splits:
-        accuracy = held_out_accuracy(config, config.evaluation, data.splits[0], runs, files, metrics)
+        accuracy = held_out_accuracy(config, config.evaluation, data, data.splits[0], runs, files, metrics)
     metrics_by_model: dict[tuple[str, bool], list[dict[str, float]]] = {}
     for run in runs:
         metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])
@@ -186,6 +186,8 @@ def _compare(
         files=external.runs if external else [],
         remarks=[*(external.remarks if external else []), *_left_out_of_the_test_file(data)],
         ratings=data.ratings,
+        beside_references=accuracy.beside_references,
+        reference_settings=accuracy.reference_settings,
     )
     drawings = draw(result, compared.matrices[0].models)
     if lost:

@@ -1,30 +1,25 @@
 """Held-out accuracy of the models of a comparison, and of the reference recommenders."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
-from threading import Event
 
 import numpy as np
 
 from tasks.core.comparison.accuracy_tests import (
     AccuracyTest,
     compare_with_baseline,
-    compare_with_popularity,
+    compare_with_references,
     tested_metrics,
 )
 from tasks.core.config.evaluation import POPULARITY, EvaluationConfig
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.prepared import PreparedData
 from tasks.core.data.splits.held_out import HeldOut
-from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
-from tasks.core.models.reference_recommenders import MOST_ITEMS, RECOMMENDERS, Recommender, references_for
-from tasks.core.models.threads import cores
 from tasks.core.planning.runs import EVALUATION, RunRef, split_seed
-from tasks.core.ranking.evaluation import Evaluation, evaluate
+from tasks.core.ranking.reference_choice import ReferenceSettings
 from tasks.core.types import Values
-from tasks.reporting import progress
+from tasks.reference_accuracy import evaluate_references
 from tasks.reporting.accuracy import Accuracy, mean_accuracy
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.lists import read_accuracy
@@ -40,17 +35,20 @@ class HeldOutAccuracy:
     reference_accuracy: list[Accuracy] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     beside_popularity: list[AccuracyTest] = field(default_factory=list)
+    beside_references: list[AccuracyTest] = field(default_factory=list)
+    reference_settings: list[ReferenceSettings] = field(default_factory=list)
 
 
 def held_out_accuracy(
     config: ExperimentConfig,
     evaluation: EvaluationConfig,
+    data: PreparedData,
     held_out: HeldOut,
     runs: Sequence[RunRef],
     files: Mapping[str, RunFiles],
     metrics: Mapping[str, Mapping[str, float]],
 ) -> HeldOutAccuracy:
-    """Evaluate the reference recommenders, and test the models' accuracy against each other and against popularity.
+    """Evaluate the reference recommenders, and test the models' accuracy against each other and against theirs.
 
     Parameters
     ----------
@@ -58,6 +56,8 @@ def held_out_accuracy(
         The experiment.
     evaluation : EvaluationConfig
         Its section `evaluation`.
+    data : PreparedData
+        The interactions that were split.
     held_out : HeldOut
         The split.
     runs : sequence of RunRef
@@ -79,52 +79,25 @@ def held_out_accuracy(
         If the models were evaluated on different users.
     """
     split = held_out.load()
-    # without a train part, as for lists that others made, there is nothing that they could learn from
-    references = _evaluate_references(config, evaluation, split) if split.train.nnz else {}
+    references = evaluate_references(config, evaluation, data, split, split_seed(config))
     tested = tested_metrics(evaluation.cutoffs)
     values = _values_by_user(runs, files, tested)
+    per_user = {name: reference.per_user for name, reference in references.evaluations.items()}
+    beside_references = compare_with_references(values, per_user, metric=tested[0])
     return HeldOutAccuracy(
         accuracy=mean_accuracy(metrics, runs),
         accuracy_tests=compare_with_baseline(values, config.baseline),
         held_out=split.counts() | (held_out.published.counts() if held_out.published else {}),
         reference_accuracy=[
             Accuracy(name, metric, value, None, 1)
-            for name, reference in references.items()
+            for name, reference in references.evaluations.items()
             for metric, value in sorted(reference.means().items())
         ],
-        left_out={
-            name: f"more than {MOST_ITEMS:,} items" if references else "there are no interactions to learn from"
-            for name in RECOMMENDERS
-            if name not in references
-        },
-        beside_popularity=compare_with_popularity(values, references[POPULARITY].per_user, metric=tested[0])
-        if references
-        else [],
+        left_out=references.left_out,
+        beside_popularity=[test for test in beside_references if test.a == POPULARITY],
+        beside_references=beside_references,
+        reference_settings=references.settings,
     )
-
-
-def _evaluate_references(config: ExperimentConfig, evaluation: EvaluationConfig, split: Split) -> dict[str, Evaluation]:
-    """Return the evaluation of each reference recommender that the catalogue is not too large for."""
-    seed = split_seed(config)
-
-    def run(name: str, recommender: Recommender) -> Evaluation:
-        def on_progress(done: int, total: int) -> None:
-            progress.step(f"lists of {name}", done, total, "lists")
-
-        return evaluate(recommender(split.train, split.known, seed), split, evaluation.cutoffs, on_progress)
-
-    stop = Event()
-    with progress.stoppable(stop), ThreadPoolExecutor(cores()) as pool:
-        futures = {
-            name: pool.submit(copy_context().run, run, name, recommender)
-            for name, recommender in references_for(split.train.shape[1]).items()
-        }
-        try:
-            return {name: future.result() for name, future in futures.items()}
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _values_by_user(

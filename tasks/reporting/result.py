@@ -22,6 +22,7 @@ from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.runs import RunRef
+from tasks.core.ranking.reference_choice import ReferenceSettings
 from tasks.core.ranking.similarity import FACTORS
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
@@ -74,7 +75,7 @@ class Result:
     left_out : dict of str to str
         Reference recommender that was not run -> reason.
     beside_popularity : list of AccuracyTest
-        Popularity (a) against each model (b), on the first metric.
+        Those of `beside_references` with popularity. In results of earlier versions they are adjusted by themselves.
     tuning : str
         Which settings were tuned, in words.
     sweep : Sweep or None
@@ -106,6 +107,11 @@ class Result:
         What of these files is compared and what was left out, as sentences.
     ratings : RatingCounts or None
         Ratings that were read, and how many of them each rule dropped; None in results of earlier versions.
+    beside_references : list of AccuracyTest
+        Each reference recommender (a) against each model (b), on the first metric; empty in results of earlier
+        versions.
+    reference_settings : list of ReferenceSettings
+        Of the reference recommenders that have settings; empty in results of earlier versions.
     """
 
     experiment: str
@@ -147,6 +153,8 @@ class Result:
     files: list[FileRun] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     ratings: RatingCounts | None = None
+    beside_references: list[AccuracyTest] = field(default_factory=list)
+    reference_settings: list[ReferenceSettings] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, text: str) -> "Result":

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.core.config.evaluation import POPULARITY
 from tasks.core.formatting import p_statement
 from tasks.core.inference.crossed import mean_difference
 from tasks.core.inference.multiplicity import LEVEL, holm
@@ -152,28 +151,29 @@ def compare_with_baseline(values: Mapping[str, Mapping[str, Values]], baseline: 
     )
 
 
-def compare_with_popularity(
-    values: Mapping[str, Mapping[str, Values]], popularity: Mapping[str, Values], *, metric: str
+def compare_with_references(
+    values: Mapping[str, Mapping[str, Values]], references: Mapping[str, Mapping[str, Values]], *, metric: str
 ) -> list[AccuracyTest]:
-    """Test every model against the popularity recommender, on one metric.
+    """Test every model against every reference recommender, on one metric.
 
     Parameters
     ----------
     values : mapping of model to metric to (S, T) float64
         May be empty.
-    popularity : mapping of metric to (T,) float64
-        The popularity recommender's values for the same users; may be empty if `values` is.
+    references : mapping of name to metric to (T,) float64
+        The reference recommenders' values for the same users. May be empty.
     metric : str
         The metric to test.
 
     Returns
     -------
     list of AccuracyTest
-        Popularity is `a`. Adjusted over the models. Empty if there are fewer than two users.
+        The reference recommender is `a`. Adjusted over references and models. Empty if there are fewer than two users.
     """
     return _adjusted(
         [
-            compare_accuracy(metric, POPULARITY, model, popularity[metric], metrics[metric])
+            compare_accuracy(metric, name, model, of_reference[metric], metrics[metric])
+            for name, of_reference in references.items()
             for model, metrics in values.items()
             if metrics[metric].shape[1] > 1
         ]

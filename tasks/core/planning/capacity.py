@@ -34,7 +34,7 @@ def fits_at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[i
     """
     if isinstance(workers, str):
         fit = _LIBRARY_BYTES + max((run_bytes(run, size) for run in runs), default=0)
-        workers = int(_free_memory() / 2 / fit)
+        workers = int(free_memory() / 2 / fit)
     return max(min(workers, cores(), len(runs)), 1)
 
 
@@ -58,7 +58,7 @@ def run_bytes(run: PlannedRun, size: tuple[int, int, int]) -> int:
     return fit_bytes(users, items, run.fitted_interactions(n_interactions), run.settings) + complete
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
     """Return how many bytes are free on this machine, and within the limit of its container if there is one."""
     import psutil
 

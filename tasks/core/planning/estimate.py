@@ -4,7 +4,7 @@ Times are short measurements on this machine, scaled to the size of the experime
 factor of two.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,9 +16,9 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.models import cost
 from tasks.core.models.cost import BLOCK_BYTES, gflop, sweep_seconds
-from tasks.core.models.reference_recommenders import references_for
 from tasks.core.models.threads import cores, one_blas_thread
 from tasks.core.planning.capacity import fits_at_a_time, run_bytes
+from tasks.core.planning.references import NO_REFERENCES, ReferencePlan, references_of, references_seconds
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, planned_runs
 from tasks.core.ranking.neighbours import nearest
 from tasks.core.ranking.similarity import SIMILARITIES
@@ -59,6 +59,8 @@ class Estimate:
         Peak of all processes together, without the libraries.
     disk_bytes : int
         Size of all files written: interactions, factors, lists, logged models.
+    references : ReferencePlan
+        How the reference recommenders are computed.
     """
 
     fits: int
@@ -68,6 +70,7 @@ class Estimate:
     seconds: float
     memory_bytes: int
     disk_bytes: int
+    references: ReferencePlan = NO_REFERENCES
 
 
 def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: int) -> Estimate:
@@ -90,6 +93,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         )
     size, listed = (users, items, n_interactions), _listed(config, users, items)
     runs = planned_runs(config, "")
+    references = references_of(config, size) if config.evaluation else NO_REFERENCES
     workers = fits_at_a_time(config.execution.workers, runs, size)
     threads = max(cores() // workers, 1)
     sweep = {
@@ -112,15 +116,19 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     model_factors = [run.settings.factors for run in runs if not run.is_evaluation]
     seconds += sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10  # the comparison of the lists
     if config.evaluation:
-        seconds += _references_seconds(items, lists_seconds)
+        lists_of_one = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
+        seconds += references_seconds(references, lists_of_one)
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
         gflop=sum(gflop((users, items), run.fitted_interactions(n_interactions), run.settings) for run in runs),
         workers=workers,
         seconds=seconds,
-        memory_bytes=_memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers),
+        memory_bytes=max(
+            _memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers), references.ease_bytes
+        ),
         disk_bytes=_disk_bytes(config, size, model_factors),
+        references=references,
     )
 
 
@@ -190,16 +198,6 @@ def _score_vectors_seconds(entities: int, part: Values) -> float:
     return 2 * root + 2 * product * entities / len(part)
 
 
-def _references_seconds(items: int, lists_seconds: Mapping[tuple[str, int], float]) -> float:
-    """Return the time of evaluating the reference recommenders, one on each core.
-
-    `lists_seconds` maps (role, factors) to the time of one run's lists.
-    """
-    n_references = len(references_for(items))
-    one_reference = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
-    return n_references / min(cores(), n_references) * one_reference
-
-
 def _memory_bytes(
     config: ExperimentConfig,
     size: tuple[int, int, int],
@@ -208,7 +206,7 @@ def _memory_bytes(
     n_model_runs: int,
     workers: int,
 ) -> int:
-    """Return the peak of the steps, which follow one another: reading, fits, comparison, EASE."""
+    """Return the peak of the steps, which follow one another: reading, fits, comparison."""
     users, items, n_interactions = size
     listed = _listed(config, users, items)
     matrix = 8 * n_interactions
@@ -217,12 +215,10 @@ def _memory_bytes(
     factors = max(settings.factors for settings in config.trained.values())
     making_lists = 4 * factors * (users + items) * 3 + 3 * LIST_BYTES * max(listed)
     fit = max(run_bytes(run, size) for run in runs)
-    has_ease = config.evaluation is not None and "ease" in references_for(items)
     return max(
         _READ_BYTES * n_interactions,
         workers * (fit + making_lists) + matrix,
         2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)),
-        32 * items**2 if has_ease else 0,  # four (I, I) arrays of float64
     )
 
 

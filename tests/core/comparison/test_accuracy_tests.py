@@ -12,7 +12,7 @@ from tasks.core.comparison.accuracy_tests import (
     AccuracyTest,
     compare_accuracy,
     compare_with_baseline,
-    compare_with_popularity,
+    compare_with_references,
     usual_cutoff,
 )
 from tasks.core.inference.multiplicity import holm
@@ -222,13 +222,19 @@ def test_a_model_with_one_seed_is_not_part_of_the_adjustment(rng):
     assert [(test.p_holm, test.p_equivalent_holm) for test in tests[2:]] == [(None, None)] * 2
 
 
-def test_every_model_is_tested_against_popularity_over_users_and_its_own_seeds(rng):
-    values, popularity = values_of(rng, "a", "b"), {"ndcg_at_10": rng.uniform(size=30)}
-    tests = compare_with_popularity(values, popularity, metric="ndcg_at_10")
-    assert [(test.a, test.b, test.seeds) for test in tests] == [("popularity", "a", 3), ("popularity", "b", 3)]
+def test_every_model_is_tested_against_every_reference_over_users_and_its_own_seeds(rng):
+    values = values_of(rng, "a", "b")
+    references = {name: {"ndcg_at_10": rng.uniform(size=30)} for name in ("popularity", "ease")}
+    tests = compare_with_references(values, references, metric="ndcg_at_10")
+    assert [(test.a, test.b, test.seeds) for test in tests] == [
+        (reference, model, 3) for reference in ("popularity", "ease") for model in ("a", "b")
+    ]
     assert [test.p_holm for test in tests] == holm([test.p for test in tests]).tolist()
-    assert tests[0].mean_a == pytest.approx(popularity["ndcg_at_10"].mean())
-    users_only = compared(popularity["ndcg_at_10"][None, :], values["a"]["ndcg_at_10"])
+    assert [test.p_equivalent_holm for test in tests] == holm([test.p_equivalent for test in tests]).tolist()
+    for test in tests:
+        assert test.mean_a == pytest.approx(references[test.a]["ndcg_at_10"].mean())
+        assert test.difference == pytest.approx(values[test.b]["ndcg_at_10"].mean() - test.mean_a)
+    users_only = compared(references["popularity"]["ndcg_at_10"][None, :], values["a"]["ndcg_at_10"])
     assert tests[0].degrees_of_freedom < users_only.degrees_of_freedom == 29
     assert "over users and seeds" in tests[0].sentence
 
@@ -237,7 +243,8 @@ def test_there_are_no_tests_without_values_or_with_one_user(rng):
     one_user = values_of(rng, "a", "b", users=1)
     for values in ({}, one_user):
         assert compare_with_baseline(values, "a") == []
-        assert compare_with_popularity(values, {"ndcg_at_10": np.ones(1)}, metric="ndcg_at_10") == []
+        assert compare_with_references(values, {"ease": {"ndcg_at_10": np.ones(1)}}, metric="ndcg_at_10") == []
+    assert compare_with_references(values_of(rng, "a"), {}, metric="ndcg_at_10") == []
 
 
 def test_a_record_of_an_earlier_version_is_read_and_described():

@@ -5,8 +5,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from tasks.core.config.evaluation import EASE, ITEM_KNN, POPULARITY, RANDOM, REFERENCES
-from tasks.core.models.reference_recommenders import EASE_PENALTY, MOST_ITEMS, RECOMMENDERS, references_for
+from tasks.core.models.reference_recommenders import CANDIDATES, RECOMMENDERS, USUAL, n_candidates
 from tasks.core.ranking.evaluation import evaluate
+from tasks.core.ranking.recommendations import exclude
 from tests.core.models.examples import two_blocks
 
 
@@ -14,9 +15,20 @@ def test_every_reserved_name_has_a_recommender() -> None:
     assert tuple(RECOMMENDERS) == REFERENCES == ("popularity", "item-knn", "ease", "random")
 
 
-def test_ease_is_left_out_of_large_catalogues() -> None:
-    assert references_for(MOST_ITEMS) == RECOMMENDERS
-    assert list(references_for(MOST_ITEMS + 1)) == ["popularity", "item-knn", "random"]
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_each_setting_to_choose_from_gives_the_scores_of_a_fit_with_it(name: str) -> None:
+    rng = np.random.default_rng(0)
+    confidences = rng.uniform(1, 5, (60, 40)) * (rng.random((60, 40)) < 0.3)  # no two similarities are equal
+    train = csr_array(confidences.astype(np.float32))
+    tried = []
+    for settings, scores in CANDIDATES[name](train, train):
+        fitted = RECOMMENDERS[name](train, train, 0, **settings)
+        of_others = exclude(fitted, train)(0, 60)  # an item's similarity with itself counts for known items only
+        np.testing.assert_allclose(exclude(scores, train)(0, 60), of_others, rtol=1e-5, atol=1e-6)
+        tried.append(settings)
+    assert len(tried) == n_candidates(name, 40)
+    assert USUAL[name] in tried
+    assert len({tuple(settings.values()) for settings in tried}) == len(tried)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -40,27 +52,6 @@ def test_those_that_learn_recognise_two_blocks_and_the_others_do_not() -> None:
 def test_popularity_is_the_number_of_users() -> None:
     train = csr_array(np.array([[5, 1, 0], [4, 0, 0]], dtype=np.float32))
     assert RECOMMENDERS[POPULARITY](train, train, 0)(0, 2).tolist() == [[2, 1, -np.inf]] * 2
-
-
-def test_ease_is_ridge_regression_of_each_item_on_the_others() -> None:
-    """Steck 2019: it minimises |X - XB|² + penalty |B|² over B of zero diagonal, that is column by column."""
-    ones = (np.random.default_rng(0).random((80, 9)) < 0.4).astype(np.float64)
-    train = csr_array(ones.astype(np.float32) * 3)
-    scores = RECOMMENDERS[EASE](train, train, 0)(0, 80)
-    for item in range(9):
-        other_items = np.delete(ones, item, axis=1)
-        gram = other_items.T @ other_items + EASE_PENALTY * np.eye(8)
-        weights = np.linalg.solve(gram, other_items.T @ ones[:, item])
-        trained = ones.any(axis=1)
-        np.testing.assert_allclose(scores[trained, item], (other_items @ weights)[trained], atol=1e-5)
-
-
-def test_item_knn_is_the_sum_of_cosines() -> None:
-    train = csr_array(np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1]], dtype=np.float32))
-    dense = train.toarray()
-    cosines = (dense.T @ dense) / np.outer(*[np.linalg.norm(dense, axis=0)] * 2)
-    scores = RECOMMENDERS[ITEM_KNN](train, train, 0)(0, 1)
-    np.testing.assert_allclose(scores[0, 2], cosines[0, 2] + cosines[1, 2], rtol=1e-6)
 
 
 def test_users_without_interactions_get_no_scores_from_those_that_learn() -> None:

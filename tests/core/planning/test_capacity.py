@@ -29,7 +29,7 @@ def test_cores_fits_and_memory_limit_the_fits_at_a_time(
 ) -> None:
     monkeypatch.setattr(capacity, "cores", lambda: cores)
     fit = capacity._LIBRARY_BYTES + fit_bytes(*SIZE, RUN.settings)
-    monkeypatch.setattr(capacity, "_free_memory", lambda: fits_in_memory * fit)
+    monkeypatch.setattr(capacity, "free_memory", lambda: fits_in_memory * fit)
     assert fits_at_a_time(workers, [RUN] * n_fits, SIZE) == expected
 
 

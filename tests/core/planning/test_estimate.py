@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-import tasks.core.planning.estimate as estimate_module
 from tasks.core.config.als import AlsConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.models import als
 from tasks.core.models.cost import sweep_seconds
-from tasks.core.models.reference_recommenders import MOST_ITEMS
-from tasks.core.planning.estimate import _references_seconds, estimate, relative_work
-from tasks.core.planning.runs import EVALUATION, MODEL, planned_runs
+from tasks.core.planning.estimate import estimate, relative_work
+from tasks.core.planning.references import NO_REFERENCES
+from tasks.core.planning.runs import planned_runs
 from tests.core.planning.small_experiment import SETTINGS, small_experiment
 
 GFLOP_OF_A_FIT = 3 * (10 * 9 * 4 + 32 * 6 * 2) / 1e9
@@ -69,6 +68,14 @@ def test_a_sample_of_entities_takes_less_of_everything() -> None:
     assert sampled.seconds < whole.seconds
 
 
+def test_the_memory_of_ease_is_a_lower_bound_of_the_memory() -> None:
+    with_ease = estimate(small_experiment(execution={"workers": 1}), 100, 6_000, 10_000)
+    assert with_ease.memory_bytes == with_ease.references.ease_bytes == 12 * 6_000**2
+    without = estimate(small_experiment(execution={"workers": 1}, evaluation=None), 100, 6_000, 10_000)
+    assert without.references == NO_REFERENCES
+    assert without.memory_bytes < with_ease.memory_bytes
+
+
 def test_memory_of_comparing_many_runs_is_that_worked_out_by_hand() -> None:
     config = small_experiment({"a": SETTINGS, "b": SETTINGS}, replicates=30, evaluation=None, execution={"workers": 1})
     # 100 ids and scores, 8 bytes together; 5 ids of each list by the other similarity
@@ -76,15 +83,6 @@ def test_memory_of_comparing_many_runs_is_that_worked_out_by_hand() -> None:
     by_user = 16 * 60 * 60 * 3000  # overlaps of 60 x 60 runs for each user, twice
     blocks = 4 * (64 << 20)
     assert estimate(config, 3000, 40, 6000).memory_bytes == 2 * 8 * 6000 + lists + blocks + by_user
-
-
-@pytest.mark.parametrize(("items", "references"), [(MOST_ITEMS, 4), (MOST_ITEMS + 1, 3)])
-def test_time_of_references_is_that_worked_out_by_hand(
-    items: int, references: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(estimate_module, "cores", lambda: 2)
-    lists_seconds = {(MODEL, 2): 9.0, (EVALUATION, 2): 4.0, (EVALUATION, 8): 6.0}
-    assert _references_seconds(items, lists_seconds) == pytest.approx(references / 2 * 4)
 
 
 @pytest.mark.parametrize("solver", ["cg", "cholesky"])

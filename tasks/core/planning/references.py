@@ -1,0 +1,209 @@
+"""Which reference recommenders are computed, and whether their settings are chosen: what both take, and what there is.
+
+Work is in 10^9 operations of training, see `tasks.core.models.cost.gflop`. The factors below were measured on two cores
+that train at 20 such operations per nanosecond; see docs/evaluation.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.core.config.evaluation import EASE, ITEM_KNN
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.models import cost, ease, item_knn
+from tasks.core.models.cost import gflop
+from tasks.core.models.reference_recommenders import RECOMMENDERS, n_candidates
+from tasks.core.models.threads import cores
+from tasks.core.planning.capacity import free_memory
+from tasks.core.planning.runs import planned_runs
+from tasks.core.ranking.reference_choice import MOST_USERS
+
+MOST_OF_FITS = 10.0
+"""EASE is computed if its work is at most this many times that of all fits."""
+LEAST_WORK = 100.0
+"""Fits of less work count as so much, which takes seconds."""
+MOST_OF_MEMORY = 0.75
+"""Most of the free memory that EASE may take."""
+_FACTORIZED = 0.5
+"""For each I³: factorization and inverse of the Gram matrix."""
+_WEIGHTED = 4.0
+"""For each interaction and item: scores by EASE."""
+_RANKED = 60.0
+"""For each score: its rank."""
+_COMPARED = 400.0
+"""For each pair of items: similarity and selection of the nearest."""
+_CO_OCCURRING = 500.0
+"""For each pair of interactions of one user, as if all users had the same number: products of items."""
+_SUMMED = 180.0
+"""For each interaction and neighbour: scores by item-kNN."""
+_MEASURED_ITEMS = 500
+"""Items of the matrix that is factorized to measure the time of such work."""
+
+
+@dataclass(frozen=True)
+class ReferencePlan:
+    """How the reference recommenders are computed.
+
+    Attributes
+    ----------
+    left_out : dict of str to str
+        Recommender that is not computed -> reason.
+    not_chosen : dict of str to str
+        Recommender whose settings are the usual ones, not chosen on the data -> reason.
+    ease_bytes : int
+        Memory of EASE; 0 if it is left out.
+    reference_gflop : float
+        Work of choices, and of EASE.
+    """
+
+    left_out: dict[str, str]
+    not_chosen: dict[str, str]
+    ease_bytes: int
+    reference_gflop: float
+
+
+NO_REFERENCES = ReferencePlan({}, {}, 0, 0.0)
+"""The plan of an experiment without evaluation."""
+
+
+def references_of(config: ExperimentConfig, size: tuple[int, int, int]) -> ReferencePlan:
+    """Return how the reference recommenders of an experiment are computed, with the memory that is free now.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment, of whose fits the work is known.
+    size : tuple of int
+        Number of users, of items and of interactions.
+
+    Returns
+    -------
+    ReferencePlan
+    """
+    runs = planned_runs(config, "")
+    work = sum(gflop(size[:2], run.fitted_interactions(size[2]), run.settings) for run in runs)
+    return plan_references(size, work, free_memory())
+
+
+def plan_references(size: tuple[int, int, int], fits_gflop: float, free_bytes: int) -> ReferencePlan:
+    """Decide by work and memory which reference recommenders are computed, and for which of them settings are chosen.
+
+    Settings are chosen if that takes no more work than all fits. EASE is computed if it takes at most `MOST_OF_FITS`
+    times that work and `MOST_OF_MEMORY` of the free memory.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Number of users, of items and of interactions.
+    fits_gflop : float
+        Work of all fits.
+    free_bytes : int
+        Free memory.
+
+    Returns
+    -------
+    ReferencePlan
+    """
+    items = size[1]
+    fits = max(fits_gflop, LEAST_WORK)
+    memory = MOST_OF_MEMORY * free_bytes
+    left_out, not_chosen = {}, {}
+    work = ease_gflop(size)
+    needed = ease.BYTES_PER_CELL * items**2
+    if needed > memory:
+        left_out[EASE] = (
+            f"{items:,} items need {_mib(needed)} of memory, and {_mib(memory)} can be used "
+            f"({MOST_OF_MEMORY:.0%} of what is free)"
+        )
+    elif work > MOST_OF_FITS * fits:
+        left_out[EASE] = (
+            f"with {items:,} items its work is estimated at {work:,.0f} GFLOP, more than {MOST_OF_FITS:g} times that "
+            f"of all fits ({fits:,.0f} GFLOP)"
+        )
+    choices = {
+        ITEM_KNN: item_knn_choice_gflop(size),
+        EASE: n_candidates(EASE, items) * ease_gflop(size, of_choice=True),
+    }
+    choice_bytes = {ITEM_KNN: item_knn.bytes_of_choice(items), EASE: ease.BYTES_PER_CELL_OF_A_CHOICE * items**2}
+    total = 0.0
+    for name, choice in choices.items():
+        if name in left_out:
+            continue
+        if choice > fits:
+            not_chosen[name] = (
+                f"a choice is estimated at {choice:,.0f} GFLOP, more than all fits together ({fits:,.0f} GFLOP)"
+            )
+        elif choice_bytes[name] > memory:
+            not_chosen[name] = f"a choice needs {_mib(choice_bytes[name])} of memory, and {_mib(memory)} can be used"
+        else:
+            total += choice
+    if EASE not in left_out:
+        total += work
+        needed = needed if EASE in not_chosen else choice_bytes[EASE]
+    return ReferencePlan(left_out, not_chosen, 0 if EASE in left_out else needed, total)
+
+
+def references_seconds(plan: ReferencePlan, lists_seconds: float) -> float:
+    """Return the time of choosing settings and of evaluating the reference recommenders, one on each core.
+
+    Parameters
+    ----------
+    plan : ReferencePlan
+        Which of them are computed.
+    lists_seconds : float
+        Time of one model's lists.
+
+    Returns
+    -------
+    float
+    """
+    n_references = len(RECOMMENDERS) - len(plan.left_out)
+    gram = np.zeros((_MEASURED_ITEMS, _MEASURED_ITEMS))
+    factorization = cost.seconds(ease.weights, gram, 1.0)
+    return n_references / min(cores(), n_references) * lists_seconds + plan.reference_gflop * factorization / (
+        _FACTORIZED * _MEASURED_ITEMS**3 / 1e9
+    )
+
+
+def ease_gflop(size: tuple[int, int, int], *, of_choice: bool = False) -> float:
+    """Return the work of fitting EASE once and making all lists, or those that a choice makes for one penalty.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Number of users, of items and of interactions.
+    of_choice : bool
+        Whether lists are made for the users of a choice only.
+
+    Returns
+    -------
+    float
+    """
+    users, items, interactions = size
+    share = min(MOST_USERS / users, 1.0) if of_choice else 1.0
+    scored = _WEIGHTED * interactions * items + _RANKED * users * items
+    return (_FACTORIZED * items**3 + share * scored) / 1e9
+
+
+def item_knn_choice_gflop(size: tuple[int, int, int]) -> float:
+    """Return the work of choosing the settings of item-kNN.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Number of users, of items and of interactions.
+
+    Returns
+    -------
+    float
+    """
+    users, items, interactions = size
+    numbers = item_knn.numbers_of_neighbours(items)
+    share = min(MOST_USERS / users, 1.0)
+    similarities = _COMPARED * items**2 + _CO_OCCURRING * interactions**2 / users
+    lists = _SUMMED * interactions * sum(numbers) + _RANKED * users * items * len(numbers)
+    return len(item_knn.SHRINKAGES) * (similarities + share * lists) / 1e9
+
+
+def _mib(n_bytes: float) -> str:
+    return f"{n_bytes / 2**20:,.0f} MiB"

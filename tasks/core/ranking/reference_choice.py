@@ -1,0 +1,154 @@
+"""Settings of the reference recommenders, chosen by accuracy on a validation part."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.core.config.evaluation import RandomUserSplit, SplitConfig
+from tasks.core.data.interactions import Interactions
+from tasks.core.data.splits.split import Split
+from tasks.core.data.splits.strategies import Strategy, hold_out
+from tasks.core.errors import DataError
+from tasks.core.models.reference_recommenders import CANDIDATES, USUAL, n_candidates
+from tasks.core.ranking import metrics
+from tasks.core.ranking.recommendations import exclude
+from tasks.core.ranking.top_n import top_n
+from tasks.core.types import OnProgress
+
+MOST_USERS = 2_000
+"""Most users of the validation part whose lists are made for each setting."""
+_NOT_SPLIT = "the train part is too small to be split again"
+"""Why settings were not chosen, where there is no validation part."""
+
+
+@dataclass(frozen=True)
+class ReferenceSettings:
+    """The settings of a reference recommender.
+
+    Attributes
+    ----------
+    reference : str
+        Its name.
+    settings : dict of str to float
+        `penalty`, or `neighbours` and `shrinkage`.
+    metric : str or None
+        What they were chosen by on a validation part; None if they were not chosen.
+    note : str
+        Why they were not chosen, or which of them are at an end of what was tried, in words. May be empty.
+    """
+
+    reference: str
+    settings: dict[str, float]
+    metric: str | None
+    note: str
+
+    @property
+    def text(self) -> str:
+        """The settings in words, and how they were chosen."""
+        values = ", ".join(
+            f"{value:g} {name}" if name == "neighbours" else f"{name} {value:g}"
+            for name, value in self.settings.items()
+        )
+        if self.metric is None:
+            return f"{self.reference} ({values}; not chosen on these data: {self.note})"
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.reference} ({values}; chosen by {self.metric} on a validation part{note})"
+
+
+def usual(name: str, reason: str) -> ReferenceSettings:
+    """Return the settings of a reference recommender that are used without a choice.
+
+    Parameters
+    ----------
+    name : str
+        One of `USUAL`.
+    reason : str
+        Why they were not chosen.
+
+    Returns
+    -------
+    ReferenceSettings
+    """
+    return ReferenceSettings(name, dict(USUAL[name]), None, reason)
+
+
+def choose(
+    name: str, validation: Split | None, metric: str, on_progress: OnProgress | None = None
+) -> ReferenceSettings:
+    """Return the settings of a reference recommender that are the most accurate on a validation part.
+
+    Parameters
+    ----------
+    name : str
+        One of `CANDIDATES`.
+    validation : Split or None
+        See `validation_part`. None leaves no choice.
+    metric : str
+        Such as `ndcg_at_10`.
+    on_progress : callable, optional
+        Called after each setting with the settings tried and their number.
+
+    Returns
+    -------
+    ReferenceSettings
+        Of equally accurate settings the usual ones, else the first.
+    """
+    if validation is None:
+        return usual(name, _NOT_SPLIT)
+    cutoff = int(metric.rpartition("_at_")[2])
+    relevant = np.diff(validation.test.indptr).astype(np.int64)
+    users = np.flatnonzero(relevant)
+    if len(users) > MOST_USERS:
+        users = users[np.linspace(0, len(users) - 1, MOST_USERS).astype(np.int64)]
+    known, test, relevant = validation.known[users], validation.test[users], relevant[users]
+    tried: list[dict[str, float]] = []
+    accuracy: list[float] = []
+    for settings, scores in CANDIDATES[name](validation.train, known):
+        lists = top_n(exclude(scores, known), *test.shape, cutoff).ids
+        tried.append(settings)
+        accuracy.append(float(metrics.accuracy(metrics.find_hits(lists, test), relevant, cutoff)[metric].mean()))
+        if on_progress:
+            on_progress(len(tried), n_candidates(name, test.shape[1]))
+    best = [settings for settings, value in zip(tried, accuracy, strict=True) if value == max(accuracy)]
+    chosen = USUAL[name] if USUAL[name] in best else best[0]
+    return ReferenceSettings(name, dict(chosen), metric, _ends(chosen, tried, test.shape[1]))
+
+
+def _ends(chosen: Mapping[str, float], tried: Sequence[Mapping[str, float]], items: int) -> str:
+    """Return which settings are the smallest or the largest that were tried, where others are possible beyond."""
+    notes = []
+    for setting, value in chosen.items():
+        values = [settings[setting] for settings in tried]
+        least, most = {"neighbours": (1, items - 1), "shrinkage": (0, np.inf), "penalty": (0, np.inf)}[setting]
+        label = "number of neighbours" if setting == "neighbours" else setting
+        if value == max(values) < most:
+            notes.append(f"the largest {label} that was tried")
+        elif value == min(values) > least:
+            notes.append(f"the smallest {label} that was tried")
+    return ", ".join(notes)
+
+
+def validation_part(interactions: Interactions, config: SplitConfig, seed: int) -> Split | None:
+    """Split the train part of a split again, in the same way.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        The train part, with timestamps if the strategy needs them.
+    config : SplitConfig
+        How the train part was split off. A published test file cannot be split off again: a fifth of each user's
+        interactions, at random, takes its place.
+    seed : int
+        Of the random draws.
+
+    Returns
+    -------
+    Split or None
+        None if one of the parts would be empty.
+    """
+    strategy = config if isinstance(config, Strategy) else RandomUserSplit(strategy="random_user")
+    try:
+        return hold_out(interactions, strategy, seed=seed)
+    except DataError:
+        return None

@@ -1,0 +1,132 @@
+"""Which reference recommenders are computed, by their work and memory."""
+
+import time
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from tasks.core.models import cost, item_knn
+from tasks.core.models.ease import PENALTIES, ease
+from tasks.core.planning import references
+from tasks.core.planning.references import (
+    ReferencePlan,
+    ease_gflop,
+    item_knn_choice_gflop,
+    plan_references,
+    references_of,
+    references_seconds,
+)
+from tests.core.planning.small_experiment import small_experiment
+
+SMALL = (1_000, 1_000, 50_000)
+PLENTY = 64 << 30
+
+
+def test_work_is_that_worked_out_by_hand() -> None:
+    size = (4_000, 100, 10_000)
+    scored = 4 * 10_000 * 100 + 60 * 4_000 * 100
+    assert ease_gflop(size) == pytest.approx((0.5 * 100**3 + scored) / 1e9)
+    # a choice makes the lists of 2,000 of the users
+    assert ease_gflop(size, of_choice=True) == pytest.approx((0.5 * 100**3 + scored / 2) / 1e9)
+    numbers = [5, 10, 20, 50, 99]
+    lists = 180 * 10_000 * sum(numbers) + 60 * 4_000 * 100 * 5
+    similarities = 400 * 100**2 + 500 * 10_000**2 / 4_000
+    assert item_knn_choice_gflop(size) == pytest.approx(4 * (similarities + lists / 2) / 1e9)
+
+
+def test_small_data_have_all_references_with_a_choice() -> None:
+    plan = plan_references(SMALL, 0.0, PLENTY)
+    work = item_knn_choice_gflop(SMALL) + len(PENALTIES) * ease_gflop(SMALL, of_choice=True) + ease_gflop(SMALL)
+    assert plan == ReferencePlan({}, {}, 16 * 1_000**2, pytest.approx(work))
+
+
+def test_ease_is_left_out_where_memory_is_too_small() -> None:
+    """12 bytes for each pair of items, of three quarters of what is free."""
+    items = 4_096  # 12 * 4096² bytes are 192 MiB
+    size = (1_000, items, 50_000)
+    assert plan_references(size, 0.0, 256 << 20).left_out == {}
+    too_small = plan_references(size, 0.0, (256 << 20) - 1)
+    assert too_small.left_out == {
+        "ease": "4,096 items need 192 MiB of memory, and 192 MiB can be used (75% of what is free)"
+    }
+    assert too_small.ease_bytes == 0
+
+
+def test_ease_is_left_out_where_its_work_is_ten_times_that_of_the_fits() -> None:
+    size = (1_000, 20_000, 50_000)
+    work = ease_gflop(size)
+    assert plan_references(size, work / 10 * 1.01, PLENTY).left_out == {}
+    (reason,) = plan_references(size, work / 10 * 0.99, PLENTY).left_out.values()
+    assert reason.startswith("with 20,000 items its work is estimated at 4,005 GFLOP, more than 10 times that of all")
+
+
+def test_settings_are_not_chosen_where_that_takes_more_work_than_the_fits() -> None:
+    size = (6_000, 3_500, 500_000)
+    of_ease, of_knn = len(PENALTIES) * ease_gflop(size, of_choice=True), item_knn_choice_gflop(size)
+    assert 100 < of_ease < of_knn
+    assert plan_references(size, of_knn, PLENTY).not_chosen == {}
+    between = plan_references(size, of_ease, PLENTY)
+    assert list(between.not_chosen) == ["item-knn"]
+    neither = plan_references(size, 0.0, PLENTY)
+    assert list(neither.not_chosen) == ["item-knn", "ease"]
+    assert neither.not_chosen["ease"] == (
+        f"a choice is estimated at {of_ease:.0f} GFLOP, more than all fits together (100 GFLOP)"
+    )
+    assert (between.ease_bytes, neither.ease_bytes) == (16 * 3_500**2, 12 * 3_500**2)
+    assert neither.reference_gflop == pytest.approx(ease_gflop(size))
+
+
+def test_settings_are_not_chosen_where_memory_holds_one_fit_only() -> None:
+    items = 1_024  # a fit takes 12 MiB and a choice 16
+    plan = plan_references((1_000, items, 50_000), 1e6, 20 << 20)
+    assert plan.not_chosen == {
+        "item-knn": "a choice needs 23 MiB of memory, and 15 MiB can be used",
+        "ease": "a choice needs 16 MiB of memory, and 15 MiB can be used",
+    }
+    assert plan.ease_bytes == 12 * items**2
+
+
+def test_32_million_interactions_have_no_choice_and_no_ease() -> None:
+    """The experiment of `tests/benchmarks/estimated.py --large` on a machine with 24 GiB."""
+    plan = plan_references((200_000, 85_000, 32_000_000), 7_000.0, 24 << 30)
+    assert list(plan.left_out) == ["ease"]
+    assert list(plan.not_chosen) == ["item-knn"]
+    assert plan.reference_gflop == 0
+
+
+def test_the_plan_of_an_experiment_knows_its_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "free_memory", lambda: PLENTY)
+    size = (6_000, 3_500, 500_000)
+    long = {"k2": {"factors": 64, "iterations": 100}}
+    assert references_of(small_experiment(), size).not_chosen
+    assert references_of(small_experiment(long), size).not_chosen == {}
+
+
+def test_time_is_that_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "cores", lambda: 2)
+    monkeypatch.setattr(cost, "seconds", lambda *_: 0.25)  # of 0.5 * 500³ operations
+    lists_only = ReferencePlan({"ease": "too large"}, {"item-knn": "too large"}, 0, 0.0)
+    assert references_seconds(lists_only, 4.0) == pytest.approx(3 / 2 * 4)
+    with_ease = ReferencePlan({}, {}, 0, 2 * 0.0625)
+    assert references_seconds(with_ease, 4.0) == pytest.approx(4 / 2 * 4 + 2 * 0.25)
+
+
+def test_ease_takes_about_as_long_as_estimated() -> None:
+    """Within a factor of four: other tests run at the same time, and each time may be twice what it is alone."""
+    size = users, items, interactions = 1_000, 2_000, 20_000
+    indices = np.random.default_rng(0).integers(0, items, interactions)
+    matrix = csr_array((np.ones(interactions, np.float32), indices, np.arange(0, interactions + 1, 20)), shape=size[:2])
+    estimated, measured = [], []
+    for _ in range(3):
+        estimated.append(references_seconds(ReferencePlan({}, {}, 0, ease_gflop(size)), 0.0))
+        start = time.perf_counter()
+        ease(matrix, matrix, penalty=250.0)(0, users)
+        measured.append(time.perf_counter() - start)
+    assert min(measured) / 4 < max(estimated)
+    assert min(estimated) < 4 * max(measured)
+
+
+def test_memory_of_a_choice_is_that_of_its_nearest_items() -> None:
+    """Ids and similarities of 500 items each, at most twice: 12 bytes an entry."""
+    assert item_knn.bytes_of_choice(501) == 2 * 12 * 501 * 500
