@@ -90,6 +90,19 @@ class FilesSplit(Section):
     repeated lines once, with the rating of the last. Their numbers are logged."""
 
 
+class FoldsSplit(Section):
+    """Divide the data into folds at random, and hold out each of them in turn (k-fold cross-validation)."""
+
+    strategy: Literal["folds"]
+    by: Literal["interactions", "users"] = "interactions"
+    """What is divided. interactions: every interaction is held out once. users: every user is held out once as a whole,
+    and a part of what the user has is visible when recommendations are made."""
+    folds: Annotated[int, Field(ge=2, le=1000)] = 5
+    """Number of folds, and of splits."""
+    visible: Fraction | None = None
+    """For `by: users`: fraction of a held-out user's interactions that is visible (default 0.8)."""
+
+
 SPLITS: dict[str, type[Section]] = {
     "random": RandomSplit,
     "random_user": RandomUserSplit,
@@ -97,8 +110,11 @@ SPLITS: dict[str, type[Section]] = {
     "time": TimeSplit,
     "strong": StrongSplit,
     "files": FilesSplit,
+    "folds": FoldsSplit,
 }
 """Strategy to the section that holds its settings."""
+REPEATABLE = ("random", "random_user", "strong")
+"""Strategies that draw at random: another seed gives another split."""
 
 
 def _strategy_tag(value: Any) -> str:
@@ -112,13 +128,14 @@ SplitConfig = Annotated[
     | Annotated[LeaveLastSplit, Tag("leave_last")]
     | Annotated[TimeSplit, Tag("time")]
     | Annotated[StrongSplit, Tag("strong")]
-    | Annotated[FilesSplit, Tag("files")],
+    | Annotated[FilesSplit, Tag("files")]
+    | Annotated[FoldsSplit, Tag("folds")],
     Discriminator(_strategy_tag),
 ]
 
 
 class EvaluationConfig(Section):
-    """Accuracy on held-out interactions, measured on separate fits that use only the train part of one split."""
+    """Accuracy on held-out interactions, measured on separate fits that use only the train part of a split."""
 
     split: SplitConfig = RandomSplit()
     """How interactions are held out."""
@@ -126,9 +143,22 @@ class EvaluationConfig(Section):
     """Part of the data that accuracy is measured on. validation: the train part is split again in the same way, so that
     settings can be tuned without using the test part."""
     replicates: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Number of independent seeds for each model."""
+    """Number of independent seeds for each model, on each split."""
     cutoffs: Cutoffs = (10, 20)
     """Lengths of the recommendation lists that the metrics are computed for, in increasing order."""
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Number of splits that are drawn at random, each with its own seed. Every model is fitted on each of them with
+    seeds of its own. For the strategies random, random_user and strong."""
+
+    @property
+    def n_splits(self) -> int:
+        """How many splits there are: the folds, or the repeats."""
+        return self.split.folds if isinstance(self.split, FoldsSplit) else self.repeats
+
+
+ADDED_LATER: dict[str, tuple[Any, ...]] = {"repeats": (1,)}
+"""Keys of `evaluation` that were added after comparisons had been stored, each with the value that means the former
+behaviour."""
 
 
 class Tuned(Section):

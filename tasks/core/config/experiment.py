@@ -9,8 +9,9 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import Depths, Fraction, Iterations, Margin, Name, Section, without_later_keys
-from tasks.core.config.cross_checks import find_disagreements
+from tasks.core.config.checks.cross_checks import find_disagreements
 from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, PreprocessConfig, without_later_settings
+from tasks.core.config.evaluation import ADDED_LATER as EVALUATION_ADDED_LATER
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
 from tasks.core.config.file_models import FactorFiles, ListFiles, ModelConfig, Target, model_kind
 from tasks.core.config.queries import QueriesConfig
@@ -247,6 +248,7 @@ class ExperimentConfig(Section):
             settings["dataset"].pop("path")
         settings["dataset"] = without_later_settings(settings["dataset"])
         if settings["evaluation"]:
+            settings["evaluation"] = without_later_keys(settings["evaluation"], EVALUATION_ADDED_LATER)
             settings["evaluation"]["split"] = without_later_settings(settings["evaluation"]["split"])
         return hashlib.sha256(json.dumps(without_later_keys(settings, _ADDED_LATER)).encode()).hexdigest()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tasks.core.config.cross_checks import find_disagreements
+from tasks.core.config.checks.cross_checks import find_disagreements
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.messages import explain
 from tasks.core.config.sweeps import replace_sweeps

@@ -18,6 +18,17 @@ from tests.core.config.small_config import SMALL, Faults, Load
             "evaluation: {split: {strategy: files, test: a, layout: lists, header: true}}",
             ["header: is for `layout: pairs`"],
         ),
+        (
+            "evaluation: {split: {strategy: leave_last}, repeats: 2}",
+            ["evaluation.repeats: found 2", "`strategy: leave_last`", "the same in every repeat", "random_user"],
+        ),
+        ("evaluation: {split: {strategy: time}, repeats: 2}", ["evaluation.repeats", "holds out the latest"]),
+        ("evaluation: {split: {strategy: files, test: a}, repeats: 3}", ["evaluation.repeats", "published"]),
+        ("evaluation: {split: {strategy: folds}, repeats: 2}", ["evaluation.repeats", "raise `folds`"]),
+        (
+            "evaluation: {split: {strategy: folds, visible: 0.5}}",
+            ["evaluation.split.visible: is for `by: users`"],
+        ),
         ("dataset: {quote: none}", ["dataset.quote: is for `name: file` only"]),
         ("dataset: {name: file, path: a, layout: lists, quote: none}", ["quote: is for `layout: pairs`"]),
         (

@@ -29,6 +29,7 @@ def test_defaults_fill_missing_keys(load: Load) -> None:
         ("seed", str(2**63)),
         ("evaluation.split.test_fraction", "1"),
         ("evaluation.split.test_fraction", "0.0"),
+        ("evaluation.repeats", "0"),
         ("comparison.depths", "[]"),
         ("comparison.depths", "[101]"),
         ("evaluation.cutoffs", "[10, 10]"),
@@ -82,6 +83,13 @@ def test_a_number_replaces_planned_looks(load: Load) -> None:
     assert load(planned, "replicates=3").digest() == load(TWO, "replicates=3").digest()
 
 
+def test_there_is_a_split_for_each_fold_or_repeat(load: Load) -> None:
+    assert load(SMALL).evaluation.n_splits == 1
+    assert load(SMALL, "evaluation.repeats=3").evaluation.n_splits == 3
+    assert load(SMALL, "evaluation.split={strategy: folds}").evaluation.n_splits == 5
+    assert load(SMALL, "evaluation.split={strategy: folds, folds: 4}").evaluation.n_splits == 4
+
+
 class TestDigest:
     @pytest.mark.parametrize(
         "addition",
@@ -91,6 +99,7 @@ class TestDigest:
             "dataset: {name: synthetic-100k}",
             "preprocess: {min_rating: 4.0}",
             "comparison: {baseline: null}",
+            "evaluation: {repeats: 1}",
         ],
     )
     def test_ignores_written_defaults_and_storage(self, load: Load, addition: str) -> None:
@@ -133,6 +142,8 @@ class TestDigest:
             "comparison.depths=[5]",
             "evaluation=null",
             "evaluation.cutoffs=[5]",
+            "evaluation.repeats=2",
+            "evaluation.split={strategy: folds}",
         ],
     )
     def test_changes_with_the_experiment(self, load: Load, override: str) -> None:

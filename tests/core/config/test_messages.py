@@ -8,7 +8,10 @@ from tests.core.config.small_config import SMALL, Faults
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("evaluation: {k: 5}\n", "c.yaml:4: evaluation.k: unknown key; allowed keys: split, part, replicates, cutoffs"),
+        (
+            "evaluation: {k: 5}\n",
+            "c.yaml:4: evaluation.k: unknown key; allowed keys: split, part, replicates, cutoffs, repeats",
+        ),
         (
             "dataset: {name: file, path: r.csv, columns: {usr: 0, rating: null}}\n",
             "c.yaml:4: dataset.columns.usr: unknown key; did you mean 'user'?",
@@ -32,6 +35,11 @@ def test_fault_has_one_line_with_position_key_found_and_expected(text: str, line
         ("evaluation: {split: {strategy: time, test_count: 3}}", ["evaluation.split.test_count: unknown key"]),
         ("evaluation: {split: {strategy: files}}", ["evaluation.split.test: is missing"]),
         ("evaluation: {split: {strategy: files, test: a, columns: {usr: 1}}}", ["split.columns.usr", "'user'"]),
+        (
+            "evaluation: {split: {strategy: folds, folds: 1}}",
+            ["evaluation.split.folds: found 1; expected greater than or equal to 2"],
+        ),
+        ("evaluation: {split: {strategy: folds, by: items}}", ["evaluation.split.by: found 'items'", "'users'"]),
         ("evaluation: {split: 0.2}", ["evaluation.split: found 0.2; expected keys and values"]),
         ("preprocess: {confidence: ratng}", ["confidence: found 'ratng'", "did you mean 'rating'"]),
         ("preprocess: {confidence: {transform: linear}}", ["preprocess.confidence.alpha: is missing"]),

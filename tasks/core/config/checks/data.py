@@ -16,7 +16,7 @@ def check_data(config: Config) -> Disagreements:
     Parameters
     ----------
     config : dict of str to Any
-        See `tasks.core.config.cross_checks.find_disagreements`.
+        See `tasks.core.config.checks.cross_checks.find_disagreements`.
 
     Yields
     ------

@@ -5,16 +5,15 @@ from itertools import pairwise
 
 from tasks.core.config.als import BALANCE_EVERY
 from tasks.core.config.checks.data import check_data
-from tasks.core.config.checks.values import Config as _Config
-from tasks.core.config.checks.values import Disagreements as _Disagreements
-from tasks.core.config.checks.values import value_at as _value_at
+from tasks.core.config.checks.evaluation_checks import check_evaluation
+from tasks.core.config.checks.values import Config, Disagreements, value_at
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.evaluation import REFERENCES
 from tasks.core.config.file_models import model_kind
 from tasks.core.formatting import did_you_mean
 
 
-def find_disagreements(config: _Config) -> _Disagreements:
+def find_disagreements(config: Config) -> Disagreements:
     """Find keys that are valid by themselves but not together.
 
     Parameters
@@ -33,14 +32,14 @@ def find_disagreements(config: _Config) -> _Disagreements:
     yield from _check_increasing(config)
     yield from _check_looks(config)
     yield from check_data(config)
-    yield from _check_split(config)
+    yield from check_evaluation(config)
     yield from _check_tracking(config)
     yield from _check_execution(config)
     yield from _check_file_models(config)
 
 
-def _check_models(config: _Config) -> _Disagreements:
-    models, baseline = config.get("models"), _value_at(config, ("comparison", "baseline"))
+def _check_models(config: Config) -> Disagreements:
+    models, baseline = config.get("models"), value_at(config, ("comparison", "baseline"))
     if not isinstance(models, dict):
         return
     if isinstance(baseline, str) and baseline not in models:
@@ -50,8 +49,8 @@ def _check_models(config: _Config) -> _Disagreements:
         if name in REFERENCES:
             yield ("models", name), "is the name of a reference recommender; choose another name"
         # A check between two balancing steps would compare balanced factors with unbalanced ones.
-        every = _value_at(models, (name, "stop", "every"))
-        balanced = _value_at(models, (name, "acceleration")) == "balanced"
+        every = value_at(models, (name, "stop", "every"))
+        balanced = value_at(models, (name, "acceleration")) == "balanced"
         if balanced and isinstance(every, int) and every % BALANCE_EVERY:
             message = (
                 f"found {every}; expected a multiple of {BALANCE_EVERY}, because the factors are balanced every "
@@ -60,34 +59,34 @@ def _check_models(config: _Config) -> _Disagreements:
             yield ("models", name, "stop", "every"), message
 
 
-def _check_increasing(config: _Config) -> _Disagreements:
+def _check_increasing(config: Config) -> Disagreements:
     for path in (("snapshots",), ("comparison", "depths"), ("evaluation", "cutoffs"), ("replicates", "looks")):
-        node = _value_at(config, path)
+        node = value_at(config, path)
         numbers = node if isinstance(node, list | tuple) and all(isinstance(number, int) for number in node) else ()
         if any(b <= a for a, b in pairwise(numbers)):
             yield path, f"found {list(numbers)}; expected increasing numbers without repeats"
 
 
-def _check_looks(config: _Config) -> _Disagreements:
+def _check_looks(config: Config) -> Disagreements:
     models = config.get("models")
     if isinstance(config.get("replicates"), dict) and isinstance(models, dict) and len(models) == 1:
         message = "planned looks compare models, and there is only one; add a model, or set replicates to a number"
         yield ("replicates",), message
 
 
-def _check_file_models(config: _Config) -> _Disagreements:
+def _check_file_models(config: Config) -> Disagreements:
     models = config.get("models")
     kinds = {model_kind(settings) for settings in models.values()} if isinstance(models, dict) else {"als"}
-    without_data = _value_at(config, ("dataset", "name")) == NO_DATA_SET or ("dataset" not in config)
+    without_data = value_at(config, ("dataset", "name")) == NO_DATA_SET or ("dataset" not in config)
     if kinds == {"als"}:
-        if _value_at(config, ("dataset", "name")) == NO_DATA_SET:
+        if value_at(config, ("dataset", "name")) == NO_DATA_SET:
             yield ("dataset", "name"), "`none` is for experiments whose models are all read from files"
         if config.get("intersect"):
             yield ("intersect",), "is for models that are read from files"
         return
     if "als" in kinds and config.get("intersect"):
         yield ("intersect",), "the models that are trained have all users and items; expected false beside them"
-    if "als" in kinds and _value_at(config, ("dataset", "name")) == NO_DATA_SET:
+    if "als" in kinds and value_at(config, ("dataset", "name")) == NO_DATA_SET:
         yield ("dataset", "name"), "`none` is for experiments whose models are all read from files, and one is trained"
     if "lists" in kinds and config.get("of") is None:
         message = "is missing: say what the files list: users (nearest users of users), items, or recommendations"
@@ -95,14 +94,14 @@ def _check_file_models(config: _Config) -> _Disagreements:
     if "factors" in kinds and without_data and config.get("of") == "recommendations":
         message = "recommendations from factors leave out the items that a user has, so they need the interactions"
         yield ("dataset",), message
-    if "lists" in kinds and _value_at(config, ("neighbours", "similarity")) == "scores":
+    if "lists" in kinds and value_at(config, ("neighbours", "similarity")) == "scores":
         yield ("neighbours", "similarity"), "files of lists do not have the scores; expected factors"
     for path in (("resample",), ("replicates", "looks"), ("neighbours", "sample")):
-        if _value_at(config, path) is not None:
+        if value_at(config, path) is not None:
             yield path, "is for experiments whose models are all trained, and some are read from files"
     of = config.get("of")
     if isinstance(config.get("evaluation"), dict):
-        if _value_at(config, ("evaluation", "split", "strategy")) != "files":
+        if value_at(config, ("evaluation", "split", "strategy")) != "files":
             message = (
                 "a model that is read from files is measured on a published test part; expected `strategy: files`, or "
                 "`evaluation: null`"
@@ -113,30 +112,18 @@ def _check_file_models(config: _Config) -> _Disagreements:
         elif "lists" in kinds and of in ("users", "items"):
             yield ("evaluation",), f"lists of {of} have no accuracy; expected `of: recommendations`, or null"
     for section, target in (("users", "users"), ("items", "items"), ("recommend_for", "recommendations")):
-        if of not in (None, target) and _value_at(config, ("queries", section)):
+        if of not in (None, target) and value_at(config, ("queries", section)):
             yield ("queries", section), f"found queries, but only the lists of {of} are compared (`of`)"
 
 
-def _check_split(config: _Config) -> _Disagreements:
-    split = _value_at(config, ("evaluation", "split"))
-    if not isinstance(split, dict):
-        return
-    strategy = split.get("strategy")
-    if strategy == "random_user" and split.get("test_fraction") is not None and split.get("test_count") is not None:
-        yield ("evaluation", "split"), "has both test_fraction and test_count; expected one of them"
-    if strategy == "files" and _value_at(config, ("evaluation", "part")) == "validation":
-        message = "`strategy: files` has no validation part; to tune, use `strategy: random` on the train file"
-        yield ("evaluation", "part"), message
-
-
-def _check_tracking(config: _Config) -> _Disagreements:
-    uri = _value_at(config, ("tracking", "uri"))
+def _check_tracking(config: Config) -> Disagreements:
+    uri = value_at(config, ("tracking", "uri"))
     if isinstance(uri, str) and re.search(r"://[^/@]*:.*@", uri):
         message = "contains a password, but configs are printed and logged; set MLFLOW_TRACKING_URI instead"
         yield ("tracking", "uri"), message
 
 
-def _check_execution(config: _Config) -> _Disagreements:
+def _check_execution(config: Config) -> Disagreements:
     execution = config.get("execution")
     if not isinstance(execution, dict):
         return
