@@ -261,9 +261,10 @@ def _check_unchanged(
     for run in runs:
         if run.role == EVALUATION and data.splits:
             split = client.get_run(run.run_id).data.tags.get("latentlab.split_sha256")
-            if split not in (None, data.splits[0].sha256):
+            expected = data.splits[run.repeat].sha256
+            if split not in (None, expected):
                 raise DataError(
                     f"{run.model}: its held-out split is not the one that the config of {first.argument} gives now "
-                    f"({split[:12]}, {data.splits[0].sha256[:12]}): the test file or the timestamps have changed; put "
+                    f"({split[:12]}, {expected[:12]}): the test file or the timestamps have changed; put "
                     "the old data back, or run its config again"
                 )

@@ -82,7 +82,7 @@ def experiment(
         data = preprocess(config, download(config.dataset))
     config = resolve_queries(config, data)
     check_queries(config, data)
-    runs = planned_runs(config, data.sha256, data.splits[0].sha256 if data.splits else None)
+    runs = planned_runs(config, data.sha256, [split.sha256 for split in data.splits])
     check_resample(config, data, runs)
     planned = stages(config, runs)
     comparison = Comparison.of(client, uri, config, data)

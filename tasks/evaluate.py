@@ -190,7 +190,7 @@ def _write_accuracy(
     """Write the accuracy of each user on the held-out interactions; return its means, and the counts of the split."""
     assert config.evaluation is not None, "evaluation runs come from a config with evaluation"
     assert data.splits, "and with a split"
-    split = data.splits[0].load()
+    split = data.splits[run.repeat].load()
     evaluation = evaluate_factors(factors, split, run.settings, config.evaluation.cutoffs, on_progress)
     return write_evaluation(folder, evaluation, split)
 

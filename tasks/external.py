@@ -15,14 +15,14 @@ from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.prepared import PreparedData, store_interactions
-from tasks.core.data.splits.store import with_split
+from tasks.core.data.splits.store import with_splits
 from tasks.core.external.alignment import align_factors, align_lists
 from tasks.core.external.list_files import RawLists
 from tasks.core.external.runs import FileRun, file_runs, longest_common_depth, read_run, read_runs
 from tasks.core.external.sources import RunSource, find_run
 from tasks.core.files import StoredFile
 from tasks.core.models.factors import Factors
-from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities, split_seed
+from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities, split_seeds
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.evaluation import evaluate, evaluate_lists
 from tasks.core.ranking.lists import Lists
@@ -89,13 +89,13 @@ def read_files(config: ExperimentConfig, data: PreparedData | None = None) -> Ex
     prepared = store_interactions(read.shared.interactions, read.shared.listed)
     prepared = replace(prepared, ratings=data.ratings if data else None)
     if config.evaluation:
-        prepared = with_split(
+        prepared = with_splits(
             prepared,
             config.evaluation,
             dataset=config.dataset,
             settings=config.preprocess,
             ratings=StoredFile("", prepared.sha256),
-            seed=split_seed(config),
+            seeds=split_seeds(config),
         )
     runs, longest = file_runs(config, read, prepared), longest_common_depth(read)
     if longest is not None and longest < config.comparison.depths[-1]:

@@ -9,10 +9,10 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData, prepare
 from tasks.core.data.raw_ids import resolve_raw_ids
 from tasks.core.data.resample import check_fraction, lost
-from tasks.core.data.splits.store import with_split
+from tasks.core.data.splits.store import with_splits
 from tasks.core.errors import ConfigError
 from tasks.core.files import StoredFile
-from tasks.core.planning.runs import PlannedRun, split_seed
+from tasks.core.planning.runs import PlannedRun, split_seeds
 from tasks.reporting.accuracy import held_out_text
 
 log = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ def preprocess(config: ExperimentConfig, ratings: StoredFile) -> PreparedData:
         log.info("%s: %s", config.dataset.name, data.ratings.text(config.preprocess))
     if config.evaluation is None:
         return data
-    data = with_split(
+    data = with_splits(
         data,
         config.evaluation,
         dataset=config.dataset,
         settings=config.preprocess,
         ratings=ratings,
-        seed=split_seed(config),
+        seeds=split_seeds(config),
     )
     if data.splits and data.splits[0].published:
         log.info("test file: %s", data.splits[0].published.text(config.preprocess))

@@ -102,7 +102,7 @@ def train(
 
         request = FitRequest(
             identity=run.identity,
-            data=data.splits[0].train if data.splits and run.is_evaluation else data.file,
+            data=data.splits[run.repeat].train if data.splits and run.is_evaluation else data.file,
             settings=run.settings,
             seed=run.seed,
             snapshots=config.snapshots,

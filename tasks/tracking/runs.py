@@ -126,7 +126,8 @@ def nested_tags(parent: ParentRun, run: "PlannedRun | FileRun", data: PreparedDa
         **parent.tags,
     }
     if data.splits and run.role == EVALUATION:
-        tags["latentlab.split_sha256"] = data.splits[0].sha256
+        tags["latentlab.split_sha256"] = data.splits[run.repeat].sha256
+        tags["latentlab.repeat"] = str(run.repeat)
     return tags
 
 
@@ -163,6 +164,7 @@ def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: 
             "seed": run.seed,
             "model": run.model,
             "replicate": run.replicate,
+            "repeat": run.repeat,
         },
         description=f"ALS, k={settings.factors}, {settings.iterations} iterations, seed {run.seed}{left_out}.",
     )
@@ -346,6 +348,7 @@ def run_ref(run: "Run") -> RunRef:
         int(tags.get("latentlab.replicate", 0)),
         tags.get("latentlab.role", ""),
         tags.get("latentlab.identity", ""),
+        int(tags.get("latentlab.repeat", 0)),
     )
 
 

@@ -9,10 +9,10 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData, prepare
-from tasks.core.data.splits.store import with_split
+from tasks.core.data.splits.store import with_splits
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import StoredFile
-from tasks.core.planning.runs import planned_runs, split_seed
+from tasks.core.planning.runs import planned_runs, split_seeds
 from tasks.preprocess import check_queries, check_resample, preprocess, resolve_queries
 from tests.core.data.prepared_example import write_ratings
 
@@ -45,13 +45,13 @@ def test_with_evaluation_the_split_is_drawn_with_the_seed_of_the_experiment(tmp_
     ratings = locate(config.dataset)
     data = preprocess.fn(config, ratings)
     assert config.evaluation is not None
-    assert data == with_split(
+    assert data == with_splits(
         prepare(config.dataset, config.preprocess, ratings),
         config.evaluation,
         dataset=config.dataset,
         settings=config.preprocess,
         ratings=ratings,
-        seed=split_seed(config),
+        seeds=split_seeds(config),
     )
     assert preprocess.fn(reseeded, ratings).splits != data.splits
 

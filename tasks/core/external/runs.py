@@ -44,6 +44,8 @@ class FileRun:
         Of their content.
     content : str
         What is in them, such as `942 lists of 100 entries`.
+    repeat : int
+        Which of the splits the accuracy is of. There is one: a published test part is not drawn again.
     """
 
     model: str
@@ -53,6 +55,7 @@ class FileRun:
     files: str
     sha256: str
     content: str
+    repeat: int = 0
 
     @property
     def label(self) -> str:

@@ -91,7 +91,7 @@ def fits_until(look: Look, config: ExperimentConfig) -> int:
     int
         Those for the evaluation included.
     """
-    evaluations = config.evaluation.replicates if config.evaluation else 0
+    evaluations = config.evaluation.replicates * config.evaluation.n_splits if config.evaluation else 0
     return len(config.models) * (look.replicates + evaluations)
 
 

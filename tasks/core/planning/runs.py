@@ -1,10 +1,11 @@
 """The fits of an experiment, and the identity of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
 
 from tasks.core.config.als import AlsConfig
+from tasks.core.config.evaluation import FoldsSplit
 from tasks.core.config.experiment import ExperimentConfig, ResampleConfig
 from tasks.core.data import resample
 from tasks.core.files import combined_sha256
@@ -37,6 +38,8 @@ class PlannedRun:
         sha256 over everything that decides the result: fits of equal identity give equal factors.
     resample : ResampleConfig or None
         What the fit leaves out of the interactions; None for nothing.
+    repeat : int
+        For the evaluation: which of the splits the fit is for, from 0.
     """
 
     model: str
@@ -46,6 +49,7 @@ class PlannedRun:
     seed: int
     identity: str
     resample: ResampleConfig | None = None
+    repeat: int = 0
 
     @property
     def is_evaluation(self) -> bool:
@@ -54,8 +58,12 @@ class PlannedRun:
 
     @property
     def label(self) -> str:
-        """The name that people see, such as `k500 #3` or `k500 #3 held-out`."""
-        return run_label(self.model, self.replicate) + (" held-out" if self.is_evaluation else "")
+        """The name that people see, such as `k500 #3` or `k500 #3 held-out`; with several, `k500 #3 held-out, split 2`.
+
+        The first split has no number: a fit on it is also one of an experiment that has no other split.
+        """
+        held_out = f" held-out{f', split {self.repeat}' if self.repeat else ''}" if self.is_evaluation else ""
+        return run_label(self.model, self.replicate) + held_out
 
     def fitted_interactions(self, n_interactions: int) -> int:
         """Return how many of the interactions the fit has, without those that it leaves out."""
@@ -82,6 +90,8 @@ class RunRef:
     replicate : int
     role, identity : str
         See `PlannedRun`.
+    repeat : int
+        See `PlannedRun`.
     """
 
     run_id: str
@@ -89,11 +99,19 @@ class RunRef:
     replicate: int
     role: str
     identity: str
+    repeat: int = 0
 
 
-def split_seed(config: ExperimentConfig) -> int:
-    """Return the seed of the held-out split, which is the same for all models."""
-    return run_seed(config.seed, "", 0, "split")
+def split_seeds(config: ExperimentConfig) -> list[int]:
+    """Return the seed of each held-out split, which is the same for all models.
+
+    Folds are parts of one division of the data, and have its seed in common.
+    """
+    evaluation = config.evaluation
+    if evaluation is None:
+        return []
+    folds = isinstance(evaluation.split, FoldsSplit)
+    return [run_seed(config.seed, "", 0 if folds else repeat, "split") for repeat in range(evaluation.n_splits)]
 
 
 def listed_entities(
@@ -170,7 +188,9 @@ def fit_identity(
     return combined_sha256(data_sha256, split_sha256, settings.identity(), seed, als.ALGORITHM, measured, *left_out)
 
 
-def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str | None = None) -> list[PlannedRun]:
+def planned_runs(
+    config: ExperimentConfig, data_sha256: str, splits_sha256: Sequence[str] | None = None
+) -> list[PlannedRun]:
     """Return all fits of an experiment; with planned looks, those up to the last look.
 
     Parameters
@@ -179,26 +199,29 @@ def planned_runs(config: ExperimentConfig, data_sha256: str, split_sha256: str |
         The experiment.
     data_sha256 : str
         Digest of the interactions.
-    split_sha256 : str, optional
-        Digest of the held-out split, for a config with evaluation.
+    splits_sha256 : sequence of str, optional
+        Digest of each held-out split, for a config with evaluation.
 
     Returns
     -------
     list of PlannedRun
         The fits for the lists, then those for the evaluation; in each, the models in the config's order.
     """
-    kinds: list[tuple[str, int, dict[str, Any], ResampleConfig | None]] = [
-        (MODEL, config.most_replicates, {}, config.resample)
-    ]
+    runs = []
+    for model, settings in config.trained.items():
+        for replicate in range(config.most_replicates):
+            seed = run_seed(config.seed, model, replicate, MODEL)
+            identity = fit_identity(data_sha256, settings, seed, resampling=config.resample)
+            runs.append(PlannedRun(model, replicate, MODEL, settings, seed, identity, config.resample))
     if evaluation := config.evaluation:
         measured = evaluation.cutoffs, metrics.ALGORITHM
-        of_split: dict[str, Any] = {"split_sha256": split_sha256, "measured": measured}
-        kinds.append((EVALUATION, evaluation.replicates, of_split, None))
-    runs = []
-    for role, replicates, of_split, resampling in kinds:
-        for model, settings in config.trained.items():
-            for replicate in range(replicates):
-                seed = run_seed(config.seed, model, replicate, role)
-                identity = fit_identity(data_sha256, settings, seed, **of_split, resampling=resampling)
-                runs.append(PlannedRun(model, replicate, role, settings, seed, identity, resampling))
+        splits: Sequence[str | None] = splits_sha256 or [None] * evaluation.n_splits
+        for (model, settings), (repeat, split_sha256), replicate in product(
+            config.trained.items(), enumerate(splits), range(evaluation.replicates)
+        ):
+            # fits on the first split keep the seeds that they had when there was no other
+            role = EVALUATION if repeat == 0 else f"{EVALUATION} on split {repeat}"
+            seed = run_seed(config.seed, model, replicate, role)
+            identity = fit_identity(data_sha256, settings, seed, split_sha256=split_sha256, measured=measured)
+            runs.append(PlannedRun(model, replicate, EVALUATION, settings, seed, identity, repeat=repeat))
     return runs

@@ -11,7 +11,7 @@ from tasks.core.config.evaluation import EvaluationConfig
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData, prepare
 from tasks.core.data.splits.held_out import HeldOut
-from tasks.core.data.splits.store import with_split
+from tasks.core.data.splits.store import with_splits
 
 
 def write_ratings(folder: Path) -> Path:
@@ -33,15 +33,21 @@ def prepare_file(path: Path, **settings: Any) -> PreparedData:
 
 def hold_out_file(path: Path, columns: dict[str, str] | None = None, *, seed: int = 1, **evaluation: Any) -> HeldOut:
     """Prepare a ratings file and hold a part of it out, with the given settings of `evaluation`."""
+    return splits_of_file(path, columns, seeds=[seed], **evaluation)[0]
+
+
+def splits_of_file(
+    path: Path, columns: dict[str, str] | None = None, *, seeds: list[int], **evaluation: Any
+) -> tuple[HeldOut, ...]:
+    """Prepare a ratings file and make a split with each seed, with the given settings of `evaluation`."""
     dataset = DatasetConfig.model_validate({"name": "file", "path": str(path), "columns": columns})
     settings, ratings = PreprocessConfig(), locate(dataset)
-    data = with_split(
+    data = with_splits(
         prepare(dataset, settings, ratings),
         EvaluationConfig.model_validate(evaluation),
         dataset=dataset,
         settings=settings,
         ratings=ratings,
-        seed=seed,
+        seeds=seeds,
     )
-    assert data.splits
-    return data.splits[0]
+    return data.splits

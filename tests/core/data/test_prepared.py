@@ -16,7 +16,7 @@ from tasks.core.data.splits.held_out import SPLITS, PublishedTest
 from tasks.core.data.splits.strong import hold_out_strongly
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, combined_sha256, put
-from tests.core.data.prepared_example import hold_out_file, prepare_file, write_ratings
+from tests.core.data.prepared_example import hold_out_file, prepare_file, splits_of_file, write_ratings
 
 LAST: dict[str, Any] = {"split": {"strategy": "leave_last"}}
 
@@ -105,6 +105,20 @@ def test_a_split_is_made_once(ratings: Path, home: Path) -> None:
     assert hold_out_file(ratings) == first
     assert modification_times(home / SPLITS) == before
     assert len(before) == 2
+
+
+def test_repeats_are_splits_with_seeds_of_their_own_and_keep_the_first(ratings: Path) -> None:
+    splits = splits_of_file(ratings, seeds=[1, 2, 3], repeats=3)
+    assert splits[0] == hold_out_file(ratings, seed=1)
+    assert len({split.sha256 for split in splits}) == len({split.test.sha256 for split in splits}) == 3
+
+
+def test_folds_are_splits_of_one_division(ratings: Path) -> None:
+    data = prepare_file(ratings).load()
+    splits = splits_of_file(ratings, seeds=[1] * 3, split={"strategy": "folds", "folds": 3})
+    assert len({split.sha256 for split in splits}) == 3
+    assert (sum(split.load().test for split in splits) != data.matrix).nnz == 0
+    assert splits_of_file(ratings, seeds=[1] * 3, split={"strategy": "folds", "folds": 3}) == splits
 
 
 def test_another_column_of_timestamps_gives_another_split(ratings: Path) -> None:

@@ -8,7 +8,7 @@ from tasks.core.planning.capacity import fits_at_a_time, run_bytes
 from tasks.core.planning.runs import planned_runs
 from tests.core.planning.small_experiment import small_experiment
 
-RUN = planned_runs(small_experiment(), "data", "split")[0]
+RUN = planned_runs(small_experiment(), "data", ["split"])[0]
 SIZE = (10, 10, 2**16)
 
 
@@ -36,6 +36,6 @@ def test_cores_fits_and_memory_limit_the_fits_at_a_time(
 def test_a_fit_that_leaves_out_interactions_holds_the_complete_matrix_too() -> None:
     """A matrix takes 8 bytes an interaction; a fit has one and its transpose."""
     config = small_experiment(resample={"strategy": "drop_interactions", "fraction": 0.25})
-    resampled, *_, held_out = planned_runs(config, "data", "split")
+    resampled, *_, held_out = planned_runs(config, "data", ["split"])
     assert run_bytes(RUN, SIZE) == run_bytes(held_out, SIZE) == fit_bytes(*SIZE, RUN.settings)
     assert run_bytes(resampled, SIZE) - run_bytes(RUN, SIZE) == 8 * 2**16 - 2 * 8 * 2**14

@@ -26,7 +26,7 @@ def test_every_shipped_config_is_pinned_and_every_pinned_config_is_shipped() -> 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_digest_identities_and_seeds_are_as_pinned(name: str) -> None:
     config = load_config(ROOT / name)
-    runs = planned_runs(config, "data", "split")
+    runs = planned_runs(config, "data", ["split"])
     assert PINNED[name] == {
         "config": config.digest(),
         "runs": len(runs),

@@ -20,12 +20,12 @@ def two_models(replicates: Any, **changes: Any) -> ExperimentConfig:
 
 def labels(config: ExperimentConfig) -> list[list[str]]:
     """The fits that each stage adds."""
-    return [[run.label for run in stage.added] for stage in stages(config, planned_runs(config, "data", "split"))]
+    return [[run.label for run in stage.added] for stage in stages(config, planned_runs(config, "data", ["split"]))]
 
 
 def test_a_fixed_number_of_replicates_is_one_stage_without_a_look() -> None:
     config = two_models(2)
-    runs = planned_runs(config, "data", "split")
+    runs = planned_runs(config, "data", ["split"])
     (stage,) = stages(config, runs)
     assert (planned_looks(config), stage.look, stage.runs, stage.added) == ([], None, runs, runs)
 

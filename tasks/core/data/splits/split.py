@@ -35,6 +35,12 @@ class Split:
         """What is known of each user when recommendations are made, and is never recommended: train and visible."""
         return self.train if self.visible is None else self.train + self.visible
 
+    @property
+    def held_out_ratio(self) -> float:
+        """Interactions that are held out, those that are visible included, divided by those to train on."""
+        held_out = self.test.nnz + (0 if self.visible is None else self.visible.nnz)
+        return held_out / self.train.nnz if self.train.nnz else float("inf")
+
     def counts(self) -> dict[str, int]:
         """Return the sizes of the parts, and the numbers of users and items without interactions to train on.
 

@@ -1,7 +1,7 @@
 """The held-out splits of a config, made or found again in the store under the digest of what they are made from."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, reading_settings
-from tasks.core.config.evaluation import EvaluationConfig, FilesSplit, StrongSplit
+from tasks.core.config.evaluation import EvaluationConfig, FilesSplit, FoldsSplit, StrongSplit
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import Summary, save_matrix
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData
 from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.data.splits.folds import hold_out_fold
 from tasks.core.data.splits.held_out import SPLITS, HeldOut, PublishedTest
 from tasks.core.data.splits.order import check_order
 from tasks.core.data.splits.published import published_test, split_of_files
@@ -28,27 +29,27 @@ from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
 T = TypeVar("T")
 
 
-def with_split(
+def with_splits(
     data: PreparedData,
     evaluation: EvaluationConfig,
     *,
     dataset: DatasetConfig,
     settings: PreprocessConfig,
     ratings: StoredFile,
-    seed: int,
+    seeds: Sequence[int],
 ) -> PreparedData:
-    """Return the data with their held-out split, made now or by an earlier run from the same bytes.
+    """Return the data with their held-out splits, made now or by an earlier run from the same bytes.
 
     Parameters
     ----------
     data : PreparedData
-        Interactions, and their split.
+        Interactions.
     evaluation : EvaluationConfig
         Split and part.
     dataset, settings, ratings
         As for `prepare`: the ratings hold the timestamps, and the rules on ratings apply to a published test file too.
-    seed : int
-        Of the split.
+    seeds : sequence of int
+        Of each split; folds have one in common.
 
     Returns
     -------
@@ -57,9 +58,28 @@ def with_split(
     Raises
     ------
     DataError
-        See `tasks.core.data.splits.strategies.hold_out`, `tasks.core.data.splits.strong.hold_out_strongly` and
+        See `tasks.core.data.splits.strategies.hold_out`, `tasks.core.data.splits.folds.hold_out_fold`,
+        `tasks.core.data.splits.strong.hold_out_strongly` and
         `tasks.core.data.splits.published.split_of_files`.
     """
+    splits = tuple(
+        _held_out(data, evaluation, dataset=dataset, settings=settings, ratings=ratings, seed=seed, number=number)
+        for number, seed in enumerate(seeds)
+    )
+    return replace(data, splits=splits)
+
+
+def _held_out(
+    data: PreparedData,
+    evaluation: EvaluationConfig,
+    *,
+    dataset: DatasetConfig,
+    settings: PreprocessConfig,
+    ratings: StoredFile,
+    seed: int,
+    number: int,
+) -> HeldOut:
+    """Return the split of a number, which only the key of a fold depends on: other splits differ by their seeds."""
     config = evaluation.split
     published = test_file = None
     if isinstance(config, FilesSplit):
@@ -69,6 +89,7 @@ def with_split(
     key = combined_sha256(
         *(data.sha256, ratings.sha256, reading_settings(dataset), settings.identity(), test_file and test_file.sha256),
         *(reading_settings(config), evaluation.part, seed, ALGORITHM),
+        *([number] if isinstance(config, FoldsSplit) else []),
     )
     train, test, visible = (recall(SPLITS, f"{key}-{part}") for part in ("train", "test", "visible"))
     known = _load_published(test, data.summary) if test else None
@@ -90,6 +111,8 @@ def with_split(
                 arrays["left_out"] = np.array([split.in_train, filtered.repeated])
         elif isinstance(config, StrongSplit):
             split = hold_out_strongly(data.load().matrix, config, seed=seed, validation=validation)
+        elif isinstance(config, FoldsSplit):
+            split = hold_out_fold(data.load().matrix, config, number, seed=seed, validation=validation)
         else:
             assert not isinstance(config, FilesSplit)
             interactions = data.load(times=True)
@@ -106,7 +129,7 @@ def with_split(
         known = _load_published(test, data.summary)
     # earlier versions matched ids as text only: what they evaluated under `key` is another split
     sha256 = combined_sha256(key, "ids matched as numbers") if known and known.by_numbers else key
-    return replace(data, splits=(HeldOut(train, test, sha256, known, visible),))
+    return HeldOut(train, test, sha256, known, visible)
 
 
 def _load_published(test: StoredFile, train: Summary) -> PublishedTest | None:
