@@ -20,14 +20,14 @@ from tasks.core.config.file_models import ListFiles
 from tasks.core.data.prepared import PreparedData
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.sequential import Look
-from tasks.core.planning.runs import EVALUATION, MODEL, RunRef, listed_entities
+from tasks.core.planning.runs import MODEL, RunRef, listed_entities
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import SIMILARITIES
 from tasks.core.types import Ids
 from tasks.external import External
 from tasks.held_out import HeldOutAccuracy, held_out_accuracy
 from tasks.recovery.working_directory import CompletedFit
-from tasks.reporting.accuracy import tuning_note
+from tasks.reporting.accuracy import metrics_by_model, tuning_note
 from tasks.reporting.convergence import Convergence, summarize_fits
 from tasks.reporting.report import draw, render
 from tasks.reporting.result import Result
@@ -135,10 +135,7 @@ def _compare(
     del interactions, reader, others  # what follows needs memory of its own
     accuracy = HeldOutAccuracy()
     if config.evaluation and data.splits:
-        accuracy = held_out_accuracy(config, config.evaluation, data, data.splits[0], runs, files, metrics)
-    metrics_by_model: dict[tuple[str, bool], list[dict[str, float]]] = {}
-    for run in runs:
-        metrics_by_model.setdefault((run.model, run.role == EVALUATION), []).append(metrics[run.run_id])
+        accuracy = held_out_accuracy(config, config.evaluation, data, runs, files, metrics)
     result = Result(
         experiment=config.name,
         parent_id=parent.run_id,
@@ -167,7 +164,7 @@ def _compare(
         tuning=tuning_note(config.tuned, config.evaluation) if are_trained else "",
         sweep=sweep(
             models,
-            metrics_by_model,
+            metrics_by_model(metrics, runs),
             next(matrix for matrix in compared.matrices if matrix.target == "users"),
             tested_metrics(config.evaluation.cutoffs if config.evaluation else ())[0],
         )

@@ -14,12 +14,12 @@ from tasks.core.comparison.accuracy_tests import (
 from tasks.core.config.evaluation import POPULARITY, EvaluationConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
-from tasks.core.data.splits.held_out import HeldOut
 from tasks.core.errors import DataError
-from tasks.core.planning.runs import EVALUATION, RunRef, split_seed
+from tasks.core.inference.means.resampled import SplitValues
+from tasks.core.planning.runs import EVALUATION, RunRef, split_seeds
 from tasks.core.ranking.reference_choice import ReferenceSettings
-from tasks.core.types import Values
-from tasks.reference_accuracy import evaluate_references
+from tasks.core.types import Counts, Values
+from tasks.reference_accuracy import ReferenceAccuracy, evaluate_references
 from tasks.reporting.accuracy import Accuracy, mean_accuracy
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.lists import read_accuracy
@@ -43,7 +43,6 @@ def held_out_accuracy(
     config: ExperimentConfig,
     evaluation: EvaluationConfig,
     data: PreparedData,
-    held_out: HeldOut,
     runs: Sequence[RunRef],
     files: Mapping[str, RunFiles],
     metrics: Mapping[str, Mapping[str, float]],
@@ -57,9 +56,7 @@ def held_out_accuracy(
     evaluation : EvaluationConfig
         Its section `evaluation`.
     data : PreparedData
-        The interactions that were split.
-    held_out : HeldOut
-        The split.
+        The interactions, and their splits.
     runs : sequence of RunRef
         All runs of the models.
     files : mapping of str to RunFiles
@@ -78,44 +75,79 @@ def held_out_accuracy(
     DataError
         If the models were evaluated on different users.
     """
-    split = held_out.load()
-    references = evaluate_references(config, evaluation, data, split, split_seed(config))
+    references: list[ReferenceAccuracy] = []  # on each split
+    counts, ratios = [], []
+    for held_out, seed in zip(data.splits, split_seeds(config), strict=True):
+        split = held_out.load()
+        counts.append(split.counts() | (held_out.published.counts() if held_out.published else {}))
+        ratios.append(split.held_out_ratio)
+        references.append(evaluate_references(config, evaluation, data, split, seed))
     tested = tested_metrics(evaluation.cutoffs)
-    values = _values_by_user(runs, files, tested)
-    per_user = {name: reference.per_user for name, reference in references.evaluations.items()}
-    beside_references = compare_with_references(values, per_user, metric=tested[0])
+    ratio = float(np.mean(ratios))
+    values = _values_by_user(runs, files, tested, held_out_ratio=ratio)
+    beside_references = compare_with_references(
+        values, _references_by_user(references, tested[0], ratio), metric=tested[0]
+    )
+    settings = [of_one for of_split in references for of_one in of_split.settings]
     return HeldOutAccuracy(
         accuracy=mean_accuracy(metrics, runs),
         accuracy_tests=compare_with_baseline(values, config.baseline),
-        held_out=split.counts() | (held_out.published.counts() if held_out.published else {}),
-        reference_accuracy=[
-            Accuracy(name, metric, value, None, 1)
-            for name, reference in references.evaluations.items()
-            for metric, value in sorted(reference.means().items())
-        ],
-        left_out=references.left_out,
+        held_out=counts[0],
+        reference_accuracy=_reference_accuracy(references),
+        left_out=references[0].left_out,
         beside_popularity=[test for test in beside_references if test.a == POPULARITY],
         beside_references=beside_references,
-        reference_settings=references.settings,
+        reference_settings=[of_one for at, of_one in enumerate(settings) if of_one not in settings[:at]],
     )
 
 
+def _reference_accuracy(references: Sequence[ReferenceAccuracy]) -> list[Accuracy]:
+    """Return the metrics of each reference recommender, from its evaluation on each split."""
+    means = {
+        name: [of_split.evaluations[name].means() for of_split in references] for name in references[0].evaluations
+    }
+    return [
+        Accuracy.of(name, metric, [[of_split[metric]] for of_split in of_splits if metric in of_split])
+        for name, of_splits in means.items()
+        for metric in sorted(of_splits[0])
+    ]
+
+
+def _references_by_user(
+    references: Sequence[ReferenceAccuracy], metric: str, held_out_ratio: float
+) -> dict[str, dict[str, SplitValues]]:
+    """Return reference recommender -> the metric -> its values on each split."""
+    by_user = {}
+    for name in references[0].evaluations:
+        evaluations = [of_split.evaluations[name] for of_split in references]
+        users = tuple(evaluation.users for evaluation in evaluations)
+        values = tuple(evaluation.per_user[metric] for evaluation in evaluations)
+        by_user[name] = {metric: SplitValues(values, users, held_out_ratio)}
+    return by_user
+
+
 def _values_by_user(
-    runs: Sequence[RunRef], files: Mapping[str, RunFiles], metrics: Sequence[str]
-) -> dict[str, dict[str, Values]]:
-    """Return model -> metric -> (S, T) values of its S evaluation runs and the T users with test items."""
-    frames: dict[str, list[dict[str, Values]]] = {}
-    users = None
+    runs: Sequence[RunRef], files: Mapping[str, RunFiles], metrics: Sequence[str], *, held_out_ratio: float
+) -> dict[str, dict[str, SplitValues]]:
+    """Return model -> metric -> values of its evaluation runs and the users with test items, on each split."""
+    users: dict[int, Counts] = {}  # of each split
+    columns: dict[str, dict[int, list[dict[str, Values]]]] = {}  # of each model's runs on each split
     for run in runs:
         if run.role == EVALUATION:
             frame = read_accuracy(files[run.run_id], metrics)
             index = frame["index"].to_numpy()
-            users = index if users is None else users
-            if not np.array_equal(index, users):
+            if not np.array_equal(index, users.setdefault(run.repeat, index)):
                 raise DataError(f"{run.model}: evaluated on other users than the first model; run its config again")
-            columns = {metric: frame[metric].to_numpy(np.float64) for metric in metrics}
-            frames.setdefault(run.model, []).append(columns)
+            of_run = {metric: frame[metric].to_numpy(np.float64) for metric in metrics}
+            columns.setdefault(run.model, {}).setdefault(run.repeat, []).append(of_run)
     return {
-        model: {metric: np.stack([columns[metric] for columns in replicates]) for metric in metrics}
-        for model, replicates in frames.items()
+        model: {
+            metric: SplitValues(
+                tuple(np.stack([of_run[metric] for of_run in replicates]) for replicates in of_model.values()),
+                tuple(users[repeat] for repeat in of_model),
+                held_out_ratio,
+            )
+            for metric in metrics
+        }
+        for model, of_model in columns.items()
     }

@@ -18,10 +18,14 @@ class Accuracy:
     ----------
     model, metric : str
     mean : float
-        Over the replicates.
+        Over the replicates, and over the splits.
     sd : float or None
-        Standard deviation over the replicates; None for a single one.
+        Standard deviation over the replicates of a split, pooled over the splits; None for a single replicate.
     replicates : int
+        On each split.
+    sd_splits : float or None
+        Standard deviation over the splits of the mean over the replicates; None for a single split.
+    splits : int
     """
 
     model: str
@@ -29,10 +33,41 @@ class Accuracy:
     mean: float
     sd: float | None
     replicates: int
+    sd_splits: float | None = None
+    splits: int = 1
+
+    @classmethod
+    def of(cls, model: str, metric: str, values: Sequence[Sequence[float]]) -> "Accuracy":
+        """Return the accuracy of a model.
+
+        Parameters
+        ----------
+        model : str
+            Its name.
+        metric : str
+            Name of the metric.
+        values : sequence of sequence of float
+            For each split, the values of its replicates.
+
+        Returns
+        -------
+        Accuracy
+        """
+        means = [float(np.mean(replicates)) for replicates in values]
+        variances = [float(np.var(replicates, ddof=1)) for replicates in values if len(replicates) > 1]
+        return cls(
+            model=model,
+            metric=metric,
+            mean=float(np.mean(means)),
+            sd=float(np.sqrt(np.mean(variances))) if variances else None,
+            replicates=len(values[0]),
+            sd_splits=float(np.std(means, ddof=1)) if len(means) > 1 else None,
+            splits=len(means),
+        )
 
 
 def mean_accuracy(metrics: Mapping[str, Mapping[str, float]], runs: Sequence[RunRef]) -> list[Accuracy]:
-    """Return the held-out metrics of each model over its replicates.
+    """Return the held-out metrics of each model over its replicates and the splits.
 
     Parameters
     ----------
@@ -46,22 +81,42 @@ def mean_accuracy(metrics: Mapping[str, Mapping[str, float]], runs: Sequence[Run
     list of Accuracy
         Models and metrics in the order of the runs and of their metrics.
     """
-    values: dict[tuple[str, str], list[float]] = {}
+    values: dict[tuple[str, str], dict[int, list[float]]] = {}
     for run in runs:
         if run.role == EVALUATION:
             for metric, value in metrics[run.run_id].items():
                 if _is_accuracy(metric):
-                    values.setdefault((run.model, metric), []).append(value)
-    return [
-        Accuracy(
-            model=model,
-            metric=metric,
-            mean=float(np.mean(replicates)),
-            sd=float(np.std(replicates, ddof=1)) if len(replicates) > 1 else None,
-            replicates=len(replicates),
-        )
-        for (model, metric), replicates in values.items()
-    ]
+                    values.setdefault((run.model, metric), {}).setdefault(run.repeat, []).append(value)
+    return [Accuracy.of(*key, list(by_split.values())) for key, by_split in values.items()]
+
+
+def metrics_by_model(
+    metrics: Mapping[str, Mapping[str, float]], runs: Sequence[RunRef]
+) -> dict[tuple[str, bool], list[dict[str, float]]]:
+    """Return the metrics of each model's runs, those of the evaluation as means over the splits.
+
+    Parameters
+    ----------
+    metrics : mapping of str to mapping of str to float
+        Run id -> final metrics.
+    runs : sequence of RunRef
+        The runs of a comparison.
+
+    Returns
+    -------
+    dict of (str, bool) to list of dict
+        (model, evaluation) -> the metrics of each replicate, in the order of the runs.
+    """
+    values: dict[tuple[str, bool], dict[int, dict[str, list[float]]]] = {}
+    for run in runs:
+        replicates = values.setdefault((run.model, run.role == EVALUATION), {})
+        of_replicate = replicates.setdefault(run.replicate, {})
+        for metric, value in metrics[run.run_id].items():
+            of_replicate.setdefault(metric, []).append(value)
+    return {
+        key: [{metric: float(np.mean(splits)) for metric, splits in row.items()} for row in replicates.values()]
+        for key, replicates in values.items()
+    }
 
 
 def tuning_note(tuned: Tuned | None, evaluation: EvaluationConfig | None) -> str:

@@ -19,6 +19,7 @@ from tasks.core.comparison.accuracy_tests import EQUIVALENCE, compare_accuracy
 from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
+from tests.core.comparison.examples import on_one_split
 
 MEAN, BOUND = 0.3, 0.3 * EQUIVALENCE
 USERS_SD = 0.25
@@ -91,7 +92,7 @@ def simulate(design: Design, *, repetitions: int, seed: int = 0) -> Rates:
     differs, equivalent, differs_before, equivalent_before, lengths = [], [], [], [], []
     for _ in range(repetitions):
         of_a, of_b = draw(design, rng)
-        test = compare_accuracy("", "a", "b", of_a, of_b)
+        test = compare_accuracy("", "a", "b", on_one_split(of_a), on_one_split(of_b))
         differs.append(test.p <= LEVEL)
         # B's expected accuracy is moved to either bound, which changes the difference and nothing else
         moved = [

@@ -1,18 +1,15 @@
 """Tests of a difference in held-out accuracy.
 
-A metric of a model is an array (S, T): S seeds on one split, T users with test items. Users and seeds are both random,
-so a difference is tested over both at once.
+A metric of a model is an array (S, T) for each split: S seeds, T users with test items. Users, seeds and, where there
+are several, splits are random, so a difference is tested over all of them at once.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from tasks.core.formatting import p_statement
-from tasks.core.inference.crossed import mean_difference
+from tasks.core.inference.means.resampled import SplitValues, mean_difference_over_splits
 from tasks.core.inference.multiplicity import LEVEL, holm
-from tasks.core.types import Values
 
 TESTED = ("ndcg", "recall", "precision", "map")
 """Metrics whose differences are tested, at one cutoff. Sentences name the first."""
@@ -35,27 +32,29 @@ class AccuracyTest:
     a, b : str
         Names of the models.
     mean_a, mean_b : float
-        Means over seeds and users.
+        Means over seeds and users, and over splits.
     difference : float
         b - a.
     low_95, high_95 : float or None
-        Interval of the difference; None if the difference varies neither over users nor over seeds.
+        Interval of the difference; None if the difference varies neither over users nor over seeds nor over splits.
     p_equivalent : float
         Two one-sided tests against ±2% of a's mean. A small p shows that the models are equally accurate.
     users, seeds : int
-        Number of users, and seeds of the model that has fewer. A recommender without a random seed does not count. With
-        one seed, interval and p are over users only, and hold for these fits.
+        Number of users, and seeds on each split of the model that has fewer. A recommender without a random seed does
+        not count. With one seed on one split, interval and p are over users only, and hold for these fits.
     p_holm : float or None
-        `p_difference` after Holm's adjustment; None with one seed, because no claim about the models is made.
+        `p_difference` after Holm's adjustment; None with one fit, because no claim about the models is made.
     p_users_t, p_users_flip, p_seeds : float or None
         Tests of earlier versions over users, by t and by flips of signs, and over seeds. None in later records.
     p_difference : float or None
         Two-sided p of the difference; None in records of earlier versions.
     p_equivalent_holm : float or None
-        `p_equivalent` after Holm's adjustment; None with one seed and in records of earlier versions.
+        `p_equivalent` after Holm's adjustment; None with one fit and in records of earlier versions.
     standard_error, degrees_of_freedom : float or None
         Of the difference, behind the interval and each p. None if the difference varies neither over users nor over
-        seeds, and in records of earlier versions.
+        seeds nor over splits, and in records of earlier versions.
+    splits : int
+        Number of splits, on each of which the models have seeds of their own.
     """
 
     metric: str
@@ -77,6 +76,12 @@ class AccuracyTest:
     p_equivalent_holm: float | None = None
     standard_error: float | None = None
     degrees_of_freedom: float | None = None
+    splits: int = 1
+
+    @property
+    def is_of_models(self) -> bool:
+        """Whether a claim about the models can be made: one of the models has several fits, with a seed each."""
+        return self.seeds > 1 or self.splits > 1
 
     @property
     def p(self) -> float:
@@ -88,20 +93,24 @@ class AccuracyTest:
     @property
     def sentence(self) -> str:
         """The outcome in words: the claim, if one can be made, and the numbers."""
+        of_splits, over = ("this split", "users and seeds")
+        if self.splits > 1:
+            of_splits, over = f"{self.splits} splits", "users, seeds and splits"
+        metric = f"{self.metric} on {of_splits}"
         numbers = f"{self.a} {self.mean_a:.4f}, {self.b} {self.mean_b:.4f}; difference {self.difference:+.4f}"
         if self.low_95 is None or self.high_95 is None:
-            numbers += " for all users and seeds"
+            numbers += f" for all {over}"
         else:
             numbers += f", 95% interval {self.low_95:+.4f} to {self.high_95:+.4f}"
         p, adjusted = (self.p, "") if self.p_holm is None else (self.p_holm, " after Holm's adjustment")
         if self.p_difference is None:
             return (
-                f"{self.metric} on this split: {numbers}; {p_statement(p)}{adjusted}. An earlier version computed "
+                f"{metric}: {numbers}; {p_statement(p)}{adjusted}. An earlier version computed "
                 "this p and did not test users and seeds at once; run the config again to do so."
             )
-        if self.seeds == 1:
+        if not self.is_of_models:
             return (
-                f"{self.metric} on this split: {numbers}; {p_statement(p)} over users only. This holds for these fits "
+                f"{metric}: {numbers}; {p_statement(p)} over users only. This holds for these fits "
                 "and not for the models: seeds are not tested, because a model has one seed."
             )
         claim = f"no difference in accuracy between {self.a} and {self.b} is shown at the {LEVEL:.0%} level"
@@ -111,7 +120,7 @@ class AccuracyTest:
         elif p <= LEVEL:
             better, worse = (self.b, self.a) if self.difference > 0 else (self.a, self.b)
             claim = f"{better} is significantly more accurate than {worse}"
-        return f"{self.metric} on this split: {claim} ({numbers}; {p_statement(p)} over users and seeds{adjusted})."
+        return f"{metric}: {claim} ({numbers}; {p_statement(p)} over {over}{adjusted})."
 
 
 def usual_cutoff(cutoffs: Sequence[int]) -> int:
@@ -125,42 +134,45 @@ def tested_metrics(cutoffs: Sequence[int]) -> list[str]:
     return [f"{name}_at_{cutoff}" for name in TESTED]
 
 
-def compare_with_baseline(values: Mapping[str, Mapping[str, Values]], baseline: str) -> list[AccuracyTest]:
+def compare_with_baseline(values: Mapping[str, Mapping[str, SplitValues]], baseline: str) -> list[AccuracyTest]:
     """Test every model against the baseline, on every metric.
 
     Parameters
     ----------
-    values : mapping of model to metric to (S, T) float64
-        The same T users in the same order for all models. May be empty.
+    values : mapping of model to metric to SplitValues
+        The same users in the same order for all models. May be empty.
     baseline : str
         Name of the baseline, which becomes `a`.
 
     Returns
     -------
     list of AccuracyTest
-        Adjusted over all metrics and models. Empty if there are fewer than two users.
+        Adjusted over all metrics and models. Empty if a split has fewer than two users.
     """
     return _adjusted(
         [
-            compare_accuracy(metric, baseline, model, values[baseline][metric], array)
+            compare_accuracy(metric, baseline, model, values[baseline][metric], of_model)
             for model, metrics in values.items()
             if model != baseline
-            for metric, array in metrics.items()
-            if array.shape[1] > 1
+            for metric, of_model in metrics.items()
+            if of_model.fewest_users > 1
         ]
     )
 
 
 def compare_with_references(
-    values: Mapping[str, Mapping[str, Values]], references: Mapping[str, Mapping[str, Values]], *, metric: str
+    values: Mapping[str, Mapping[str, SplitValues]],
+    references: Mapping[str, Mapping[str, SplitValues]],
+    *,
+    metric: str,
 ) -> list[AccuracyTest]:
     """Test every model against every reference recommender, on one metric.
 
     Parameters
     ----------
-    values : mapping of model to metric to (S, T) float64
+    values : mapping of model to metric to SplitValues
         May be empty.
-    references : mapping of name to metric to (T,) float64
+    references : mapping of name to metric to SplitValues
         The reference recommenders' values for the same users. May be empty.
     metric : str
         The metric to test.
@@ -168,23 +180,24 @@ def compare_with_references(
     Returns
     -------
     list of AccuracyTest
-        The reference recommender is `a`. Adjusted over references and models. Empty if there are fewer than two users.
+        The reference recommender is `a`. Adjusted over references and models. Empty if a split has fewer
+        than two users.
     """
     return _adjusted(
         [
             compare_accuracy(metric, name, model, of_reference[metric], metrics[metric])
             for name, of_reference in references.items()
             for model, metrics in values.items()
-            if metrics[metric].shape[1] > 1
+            if metrics[metric].fewest_users > 1
         ]
     )
 
 
-def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values) -> AccuracyTest:
+def compare_accuracy(metric: str, a: str, b: str, of_a: SplitValues, of_b: SplitValues) -> AccuracyTest:
     """Test one metric of two models.
 
-    The difference, its interval and the test of equivalence rest on one standard error over users and seeds, with one
-    number of degrees of freedom; see `tasks.core.inference.crossed.mean_difference`.
+    The difference, its interval and the test of equivalence rest on one standard error over users, seeds and splits,
+    with one number of degrees of freedom; see `tasks.core.inference.means.resampled.mean_difference_over_splits`.
 
     Parameters
     ----------
@@ -192,10 +205,10 @@ def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values) ->
         Name of the metric.
     a, b : str
         Names of the models.
-    of_a : (S_A, T) or (T,) float64
-        Values of the metric. One dimension stands for a recommender without a random seed.
-    of_b : (S_B, T) float64
-        For the same users in the same order.
+    of_a : SplitValues
+        Values of the metric.
+    of_b : SplitValues
+        For the same splits, and the same users in the same order. With random seeds.
 
     Returns
     -------
@@ -207,15 +220,16 @@ def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values) ->
     ValueError
         If the numbers of users differ, or are less than two.
     """
-    users = of_b.shape[1]
-    if of_a.shape[-1] != users or users < 2:
-        raise ValueError(
-            f"found {of_a.shape[-1]} and {users} users; expected the same users for both models, at least two"
-        )
-    estimate = mean_difference(of_a, of_b)
-    mean_a = float(of_a.mean())
-    bound = EQUIVALENCE * mean_a
-    rounding = _ROUNDING * float(max(np.abs(of_a).max(), np.abs(of_b).max()))
+    for split_of_a, split_of_b in zip(of_a.values, of_b.values, strict=True):
+        if split_of_a.shape[-1] != split_of_b.shape[1] or split_of_b.shape[1] < 2:
+            raise ValueError(
+                f"found {split_of_a.shape[-1]} and {split_of_b.shape[1]} users; expected the same users for both "
+                "models, at least two"
+            )
+    estimate = mean_difference_over_splits(of_a, of_b)
+    bound = EQUIVALENCE * of_a.mean
+    rounding = _ROUNDING * max(of_a.largest, of_b.largest)
+    users = of_b.n_users
     varies = estimate.standard_error > rounding
     limits = estimate.interval() if varies else None
     if varies:
@@ -229,17 +243,18 @@ def compare_accuracy(metric: str, a: str, b: str, of_a: Values, of_b: Values) ->
         metric=metric,
         a=a,
         b=b,
-        mean_a=mean_a,
-        mean_b=float(of_b.mean()),
+        mean_a=of_a.mean,
+        mean_b=of_b.mean,
         difference=estimate.value,
         low_95=limits.low if limits else None,
         high_95=limits.high if limits else None,
         p_equivalent=p_equivalent,
         users=users,
-        seeds=min(len(values) for values in (of_a, of_b) if values.ndim == 2),
+        seeds=min(model.n_runs for model in (of_a, of_b) if model.n_runs is not None),
         p_difference=p_difference,
         standard_error=estimate.standard_error if varies else None,
         degrees_of_freedom=estimate.degrees_of_freedom if varies else None,
+        splits=len(of_b.values),
     )
 
 
@@ -248,11 +263,11 @@ def _adjusted(tests: Sequence[AccuracyTest]) -> list[AccuracyTest]:
 
     Tests over users only make no claim about the models and are not adjusted.
     """
-    family = [test for test in tests if test.seeds > 1]
+    family = [test for test in tests if test.is_of_models]
     differences = iter(holm([test.p for test in family]).tolist())
     equivalences = iter(holm([test.p_equivalent for test in family]).tolist())
     return [
-        replace(test, p_holm=next(differences), p_equivalent_holm=next(equivalences)) if test.seeds > 1 else test
+        replace(test, p_holm=next(differences), p_equivalent_holm=next(equivalences)) if test.is_of_models else test
         for test in tests
     ]
 

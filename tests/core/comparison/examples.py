@@ -6,8 +6,10 @@ import numpy as np
 
 from tasks.core.comparison.agreement import RunLists
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.inference.means.resampled import SplitValues
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
+from tasks.core.types import Values
 
 
 def lists(*rows: Sequence[int]) -> Lists:
@@ -19,6 +21,11 @@ def lists(*rows: Sequence[int]) -> Lists:
 
 NO_LISTS = lists([-1, -1], [-1, -1])
 """Two empty lists."""
+
+
+def on_one_split(values: Values) -> SplitValues:
+    """Values (S, T) or (T,) of one split."""
+    return SplitValues((values,), (np.arange(values.shape[-1]),), held_out_ratio=0.25)
 
 
 def config_of(models: list[str], **changes: object) -> ExperimentConfig:

@@ -17,10 +17,11 @@ from tasks.core.comparison.accuracy_tests import (
 )
 from tasks.core.inference.multiplicity import holm
 from tests.benchmarks.accuracy_level import Design, simulate
+from tests.core.comparison.examples import on_one_split
 
 
 def compared(of_a: np.ndarray, of_b: np.ndarray) -> AccuracyTest:
-    return compare_accuracy("ndcg_at_10", "a", "b", of_a, of_b)
+    return compare_accuracy("ndcg_at_10", "a", "b", on_one_split(of_a), on_one_split(of_b))
 
 
 @pytest.fixture
@@ -125,7 +126,8 @@ def test_a_difference_that_is_the_same_for_all_users_and_seeds_has_the_p_of_all_
     for sign in (1, -1):
         test = compared(np.full((2, users), 0.5), np.full((2, users), 0.5 + sign * 0.2))
         assert (test.p, test.p_equivalent, test.low_95, test.high_95) == (p, 1, None, None)
-    assert compare_with_baseline({"a": {"m": np.full((2, 2), 0.5)}, "b": {"m": np.full((2, 2), 0.7)}}, "a")
+    values = {model: {"m": on_one_split(np.full((2, 2), mean))} for model, mean in (("a", 0.5), ("b", 0.7))}
+    assert compare_with_baseline(values, "a")
 
 
 def test_a_constant_difference_within_two_percent_is_equivalent_by_signs():
@@ -193,7 +195,8 @@ def test_four_metrics_are_tested_at_the_usual_cutoff():
 
 def values_of(rng, *models, users=30, seeds=3):
     return {
-        model: {metric: rng.uniform(size=(seeds, users)) for metric in ("ndcg_at_10", "map_at_10")} for model in models
+        model: {metric: on_one_split(rng.uniform(size=(seeds, users))) for metric in ("ndcg_at_10", "map_at_10")}
+        for model in models
     }
 
 
@@ -224,7 +227,8 @@ def test_a_model_with_one_seed_is_not_part_of_the_adjustment(rng):
 
 def test_every_model_is_tested_against_every_reference_over_users_and_its_own_seeds(rng):
     values = values_of(rng, "a", "b")
-    references = {name: {"ndcg_at_10": rng.uniform(size=30)} for name in ("popularity", "ease")}
+    of_users = {name: rng.uniform(size=30) for name in ("popularity", "ease")}
+    references = {name: {"ndcg_at_10": on_one_split(values_of)} for name, values_of in of_users.items()}
     tests = compare_with_references(values, references, metric="ndcg_at_10")
     assert [(test.a, test.b, test.seeds) for test in tests] == [
         (reference, model, 3) for reference in ("popularity", "ease") for model in ("a", "b")
@@ -232,9 +236,9 @@ def test_every_model_is_tested_against_every_reference_over_users_and_its_own_se
     assert [test.p_holm for test in tests] == holm([test.p for test in tests]).tolist()
     assert [test.p_equivalent_holm for test in tests] == holm([test.p_equivalent for test in tests]).tolist()
     for test in tests:
-        assert test.mean_a == pytest.approx(references[test.a]["ndcg_at_10"].mean())
-        assert test.difference == pytest.approx(values[test.b]["ndcg_at_10"].mean() - test.mean_a)
-    users_only = compared(references["popularity"]["ndcg_at_10"][None, :], values["a"]["ndcg_at_10"])
+        assert test.mean_a == pytest.approx(of_users[test.a].mean())
+        assert test.difference == pytest.approx(values[test.b]["ndcg_at_10"].mean - test.mean_a)
+    users_only = compared(of_users["popularity"][None, :], values["a"]["ndcg_at_10"].values[0])
     assert tests[0].degrees_of_freedom < users_only.degrees_of_freedom == 29
     assert "over users and seeds" in tests[0].sentence
 
@@ -243,7 +247,8 @@ def test_there_are_no_tests_without_values_or_with_one_user(rng):
     one_user = values_of(rng, "a", "b", users=1)
     for values in ({}, one_user):
         assert compare_with_baseline(values, "a") == []
-        assert compare_with_references(values, {"ease": {"ndcg_at_10": np.ones(1)}}, metric="ndcg_at_10") == []
+        references = {"ease": {"ndcg_at_10": on_one_split(np.ones(1))}}
+        assert compare_with_references(values, references, metric="ndcg_at_10") == []
     assert compare_with_references(values_of(rng, "a"), {}, metric="ndcg_at_10") == []
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.core.inference.crossed import mean_difference
+from tasks.core.inference.means.crossed import mean_difference
 
 
 @pytest.fixture

@@ -1,12 +1,40 @@
 """A difference of two models' means over users and runs at once: a crossed random-effects analysis."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tasks.core.inference.student import Estimate
-from tasks.core.types import Values
+from tasks.core.types import Counts, Values
 
-_UPPER_LIMIT = 0.8
-"""Confidence of the upper limit of a runs component that the degrees of freedom are computed from."""
+UPPER_LIMIT = 0.8
+"""Confidence of the upper limit of a component of few degrees of freedom, from which those of a sum are computed."""
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """What the variance of a difference on one split is computed from, see `mean_difference`.
+
+    Attributes
+    ----------
+    difference : float
+        Of the means, B minus A.
+    differences : (T,) float64
+        Of the means over runs of each user, B minus A.
+    users : float
+        U.
+    runs, residuals : (M,) float64
+        R_m and E_m of the models that have runs. Empty if one of the models has a single run.
+    runs_freedom : (M,) int64
+        Degrees of freedom of R_m.
+    """
+
+    difference: float
+    differences: Values
+    users: float
+    runs: Values
+    residuals: Values
+    runs_freedom: Counts
 
 
 def mean_difference(of_a: Values, of_b: Values) -> Estimate:
@@ -53,25 +81,45 @@ def mean_difference(of_a: Values, of_b: Values) -> Estimate:
     """
     from scipy import stats
 
-    n_users = of_a.shape[-1]
+    squares = mean_squares(of_a, of_b)
+    n_users, users, runs, residuals = len(squares.differences), squares.users, squares.runs, squares.residuals
+    variance = max(users, residuals.sum()) + np.maximum(runs - residuals, 0.0).sum()
+
+    upper_runs = runs * squares.runs_freedom / stats.chi2.ppf(1 - UPPER_LIMIT, squares.runs_freedom)
+    total = users + upper_runs.sum()
+    # Shares are squared instead of variances, whose squares may be too small for a float.
+    shares = np.array([users, *upper_runs]) / total if total else np.array([1.0, *np.zeros(len(runs))])
+    return Estimate(
+        value=squares.difference,
+        standard_error=float(np.sqrt(variance)),
+        degrees_of_freedom=float(1 / (shares**2 / [n_users - 1, *squares.runs_freedom]).sum()),
+    )
+
+
+def mean_squares(of_a: Values, of_b: Values) -> MeanSquares:
+    """Return the mean squares of two models' values on one split.
+
+    Parameters
+    ----------
+    of_a, of_b : (S, T) or (T,) float64
+        As for `mean_difference`.
+
+    Returns
+    -------
+    MeanSquares
+    """
     by_user = [np.atleast_2d(values).mean(axis=0) for values in (of_a, of_b)]  # 2 x (T,)
     by_run = [values for values in (of_a, of_b) if values.ndim == 2]
     if any(len(values) == 1 for values in by_run):
         by_run = []
-    runs_freedom = np.array([len(values) - 1 for values in by_run])
-    users = float((by_user[1] - by_user[0]).var(ddof=1)) / n_users
-    runs = np.array([values.mean(axis=1).var(ddof=1) / len(values) for values in by_run])
-    residuals = np.array([_residual_mean_square(values) / values.size for values in by_run])
-    variance = max(users, residuals.sum()) + np.maximum(runs - residuals, 0.0).sum()
-
-    upper_runs = runs * runs_freedom / stats.chi2.ppf(1 - _UPPER_LIMIT, runs_freedom)
-    total = users + upper_runs.sum()
-    # Shares are squared instead of variances, whose squares may be too small for a float.
-    shares = np.array([users, *upper_runs]) / total if total else np.array([1.0, *np.zeros(len(by_run))])
-    return Estimate(
-        value=float(by_user[1].mean() - by_user[0].mean()),
-        standard_error=float(np.sqrt(variance)),
-        degrees_of_freedom=float(1 / (shares**2 / [n_users - 1, *runs_freedom]).sum()),
+    differences = by_user[1] - by_user[0]
+    return MeanSquares(
+        difference=float(by_user[1].mean() - by_user[0].mean()),
+        differences=differences,
+        users=float(differences.var(ddof=1)) / len(differences),
+        runs=np.array([values.mean(axis=1).var(ddof=1) / len(values) for values in by_run]),
+        residuals=np.array([_residual_mean_square(values) / values.size for values in by_run]),
+        runs_freedom=np.array([len(values) - 1 for values in by_run]),
     )
 
 
