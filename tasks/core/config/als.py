@@ -9,6 +9,11 @@ from tasks.core.config.base import Depth, Section, without_later_keys
 BALANCE_EVERY = 5
 """Iterations between two balancing steps of `acceleration: balanced`."""
 _MAX_FACTORS = 10_000
+NumberOfFactors = Annotated[int, Field(ge=1, le=_MAX_FACTORS)]
+NumberOfIterations = Annotated[int, Field(ge=1, le=1_000_000)]
+Regularization = Annotated[float, Field(ge=0)]
+Alpha = Annotated[float, Field(gt=0, le=1e12)]
+Solver = Literal["cg", "cholesky"]
 _ADDED_LATER = {"acceleration": ("none",), "stop": (None,)}
 """Settings that were added after fits had been stored, each with the value that means the former behaviour."""
 
@@ -36,15 +41,15 @@ class SteadyStop(Section):
 class AlsConfig(Section):
     """One ALS model for implicit feedback (Hu, Koren and Volinsky 2008)."""
 
-    factors: Annotated[int, Field(ge=1, le=_MAX_FACTORS)]
+    factors: NumberOfFactors
     """Number of latent factors, k."""
-    iterations: Annotated[int, Field(ge=1, le=1_000_000)]
+    iterations: NumberOfIterations
     """Number of iterations. Each iteration solves for all users and for all items."""
-    regularization: Annotated[float, Field(ge=0)] = 0.01
+    regularization: Regularization = 0.01
     """Weight of the L2 penalty on the factors."""
-    alpha: Annotated[float, Field(gt=0, le=1e12)] = 1.0
+    alpha: Alpha = 1.0
     """Factor that multiplies every confidence in the matrix."""
-    solver: Literal["cg", "cholesky"] = "cg"
+    solver: Solver = "cg"
     """cg: three conjugate gradient steps for each user and item, starting from the previous factors.
     cholesky: the exact solution."""
     orientation: Literal["user_item", "item_user"] = "user_item"

@@ -11,6 +11,9 @@ REFERENCES = POPULARITY, ITEM_KNN, EASE, RANDOM = ("popularity", "item-knn", "ea
 """Names of the reference recommenders. Their metrics are reported together with those of the models, so no model can
 have one of these names."""
 
+ACCURACY = ("precision", "recall", "recall_capped", "ndcg", "ndcg_all", "map", "map_all", "mrr", "hit_rate")
+"""Names of the accuracy metrics that are computed at each cutoff; `auc` needs no cutoff. Higher is better in all."""
+
 
 class RandomSplit(Section):
     """Hold out interactions at random, all with the same probability."""
@@ -154,6 +157,11 @@ class EvaluationConfig(Section):
     def n_splits(self) -> int:
         """How many splits there are: the folds, or the repeats."""
         return self.split.folds if isinstance(self.split, FoldsSplit) else self.repeats
+
+    @property
+    def accuracy_metrics(self) -> tuple[str, ...]:
+        """Names of the accuracy metrics that are computed, such as `ndcg_at_10`."""
+        return (*(f"{name}_at_{cutoff}" for cutoff in self.cutoffs for name in ACCURACY), "auc")
 
 
 ADDED_LATER: dict[str, tuple[Any, ...]] = {"repeats": (1,)}

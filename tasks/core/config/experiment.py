@@ -15,6 +15,7 @@ from tasks.core.config.evaluation import ADDED_LATER as EVALUATION_ADDED_LATER
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
 from tasks.core.config.file_models import FactorFiles, ListFiles, ModelConfig, Target, model_kind
 from tasks.core.config.queries import QueriesConfig
+from tasks.core.config.search.sections import SearchConfig
 from tasks.core.config.sweeps import expand_models
 
 
@@ -160,6 +161,8 @@ class ExperimentConfig(Section):
     """null: accuracy is not measured."""
     tuned: Tuned | None = None
     """null: no setting was tuned."""
+    search: SearchConfig | None = None
+    """What `latentlab search` searches. Experiments do not use it."""
     execution: ExecutionConfig = ExecutionConfig()
     tracking: TrackingConfig = TrackingConfig()
     _written_queries: QueriesConfig | None = PrivateAttr(default=None)
@@ -236,11 +239,11 @@ class ExperimentConfig(Section):
     def digest(self) -> str:
         """Return the sha256 of what the experiment is, in hex.
 
-        Configs have the same digest if they differ only in `execution`, in `tracking`, or in the path of a local copy
-        of a data set in the catalogue. A run of a config is found again by this digest. Hence the rule: a key that is
-        added later must be left out of the digest while it has the value that means the former behaviour.
+        Configs have the same digest if they differ only in `execution`, in `tracking`, in `search`, or in the path of a
+        local copy of a data set in the catalogue. A run of a config is found again by this digest. Hence the rule: a
+        key that is added later must be left out of the digest while it has the value that means the former behaviour.
         """
-        settings = self.model_dump(mode="json", exclude={"execution", "tracking"})
+        settings = self.model_dump(mode="json", exclude={"execution", "tracking", "search"})
         settings["preprocess"] = self.preprocess.identity()
         if self._written_queries is not None:
             settings["queries"] = self._written_queries.model_dump(mode="json")

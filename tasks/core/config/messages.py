@@ -15,6 +15,7 @@ from tasks.core.config.evaluation import SPLITS
 from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
 from tasks.core.config.file_models import FactorFiles, ListColumns, ListFiles
 from tasks.core.config.queries import QueryById
+from tasks.core.config.search.sections import NumberRange, SearchSpace
 from tasks.core.config.yaml_source import KeyPath, Problem, Source
 from tasks.core.formatting import did_you_mean, shortened
 
@@ -75,6 +76,8 @@ def _key_path(error: ErrorDetails) -> KeyPath:
             path = union + path[len(union) + 1 :]
     if path[:1] == ("models",):
         path = path[:2] + path[3:]  # the tag is the kind of the model
+    if path[:2] == ("search", "models"):  # after a setting: range or choices
+        path = path[:4] + path[5:] if path[3:4] != ("solver",) else path
     if path[:1] == ("queries",):  # the tags of an entry and of its id
         path = path[:3] + path[4:5]
     for columns in (("dataset", "columns"), ("evaluation", "split", "columns")):
@@ -119,6 +122,8 @@ def _valid_keys(loc: Sequence[int | str]) -> list[str]:
         section = Transform
     elif path[:1] == ("replicates",):
         section = PlannedLooks
+    elif path[:2] == ("search", "models") and len(path) > 2:
+        section = NumberRange if path[3:] else SearchSpace  # an IntegerRange has the same keys
     elif path[:1] == ("queries",) and len(path) > 1:
         section = QueryById
     else:

@@ -11,8 +11,8 @@ from typing import Any
 
 from tasks.core.config.yaml_source import Problem, Source
 
-MOST_MODELS = 100
-"""Models that one sweep may stand for."""
+MOST_MODELS = 10_000
+"""Models that the sweeps of a config may stand for. More would fill memory before anything is trained."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,20 @@ def expand_models(models: dict[Any, Any]) -> tuple[dict[Any, Member], list[tuple
             expanded[name] = Member(name, name, settings, {})
             continue
         # A few long lists have millions of combinations, so no more are made than it takes to refuse them.
-        members = list(islice(expand(name, settings), MOST_MODELS + 1))
-        if len(members) > MOST_MODELS:
-            problems.append((name, f"its lists stand for more than {MOST_MODELS} models; expected at most that many"))
-        for member in members[:MOST_MODELS]:
+        room = MOST_MODELS - len(expanded)
+        members = list(islice(expand(name, settings), room + 1))
+        for member in members[:room]:
             if member.name in expanded:
                 message = f"stands for the model {member.name} twice; remove the repeated value, or rename a model"
                 problems.append((name, message))
             expanded[member.name] = member
+        if len(members) > room:
+            message = (
+                f"its lists stand for too many models: a config has at most {MOST_MODELS:,}; shorten the lists, or let "
+                "`latentlab search` choose from ranges (docs/search.md)"
+            )
+            problems.append((name, message))
+            break
     return expanded, problems
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.core.config.experiment import ExperimentConfig
-from tasks.core.config.sweeps import MOST_MODELS, expand
+from tasks.core.config.sweeps import MOST_MODELS, expand, expand_models
 from tests.core.config.small_config import Faults, Load
 
 
@@ -72,9 +72,18 @@ class TestConfig:
             {"name": "s", "models": {"als": {"factors": [4, 8], "iterations": 2}}}
         )
         assert list(validated.models) == ["als-factors4", "als-factors8"]
-        for factors, words in (([4, 4], "twice"), (list(range(1, MOST_MODELS + 2)), "more than")):
+        for factors, words in (([4, 4], "twice"), (list(range(1, MOST_MODELS + 2)), "too many models")):
             with pytest.raises(ValueError, match=f"models.als: .*{words}"):
                 ExperimentConfig.model_validate({"name": "s", "models": {"als": {"factors": factors, "iterations": 2}}})
+
+    def test_a_grid_has_no_ceiling_of_a_hundred_models(self) -> None:
+        settings = {"factors": list(range(1, 31)), "iterations": [1, 2, 3, 4, 5]}
+        assert len(ExperimentConfig.model_validate({"name": "s", "models": {"als": settings}}).models) == 150
+
+    def test_millions_of_combinations_are_refused_without_making_them(self) -> None:
+        long = {"factors": list(range(1, 9001)), "iterations": list(range(1, 9001)), "alpha": list(range(1, 9001))}
+        _, problems = expand_models({"few": {"factors": [1, 2]}, "many": long, "more": long})
+        assert [name for name, _ in problems] == ["many"]
 
     @pytest.mark.parametrize(
         ("models", "message"),
@@ -88,8 +97,8 @@ class TestConfig:
             ("  als: {factors: [], iterations: 2}", "models.als.factors: found []; expected a whole number"),
             ("  als: {factors: [4, 8], iteration: 2}", "unknown key; did you mean 'iterations'"),
             (
-                f"  als: {{factors: {list(range(1, MOST_MODELS + 2))}, iterations: 2}}",
-                f"its lists stand for more than {MOST_MODELS} models",
+                f"  als: {{factors: {list(range(1, 201))}, iterations: {list(range(1, 52))}}}",
+                "its lists stand for too many models: a config has at most 10,000",
             ),
         ],
     )

@@ -10,6 +10,7 @@ from tasks.core.config.checks.values import Config, Disagreements, value_at
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.evaluation import REFERENCES
 from tasks.core.config.file_models import model_kind
+from tasks.core.config.search.checks import check_search
 from tasks.core.formatting import did_you_mean
 
 
@@ -36,6 +37,7 @@ def find_disagreements(config: Config) -> Disagreements:
     yield from _check_tracking(config)
     yield from _check_execution(config)
     yield from _check_file_models(config)
+    yield from check_search(config)
 
 
 def _check_models(config: Config) -> Disagreements:
