@@ -14,7 +14,7 @@ import pytest
 from tests.paths import ROOT
 
 FILES = sorted(path for folder in ("flows", "tasks") for path in (ROOT / folder).rglob("*.py"))
-STEPS = ("download", "preprocess", "train", "evaluate", "upload", "look", "compare", "consensus", "external")
+STEPS = ("download", "preprocess", "train", "evaluate", "upload", "look", "compare", "consensus", "external", "search")
 LAYERS = [
     ["flows.cli", "flows.__main__"],
     ["flows"],
@@ -23,7 +23,7 @@ LAYERS = [
     ["tasks.tracking"],
     ["tasks.reporting"],
     ["tasks.core.external"],
-    ["tasks.core.planning", "tasks.core.training"],
+    ["tasks.core.planning", "tasks.core.training", "tasks.core.search"],
     ["tasks.core.comparison"],
     ["tasks.core.inference"],
     ["tasks.core.ranking"],
@@ -135,7 +135,7 @@ def test_no_two_modules_import_each_other() -> None:
             [
                 *(
                     f"flows/{name}.py"
-                    for name in ("experiment", "compare", "publish", "embedded_server", "environment")
+                    for name in ("experiment", "compare", "search", "publish", "embedded_server", "environment")
                 ),
                 *(f"tasks/{step}.py" for step in STEPS),
             ],
@@ -143,6 +143,7 @@ def test_no_two_modules_import_each_other() -> None:
         ("prefect_dask", ["flows/fits.py"]),
         ("distributed", []),
         ("implicit", [f"tasks/core/models/{name}.py" for name in ("als", "fold_in", "item_knn")]),
+        ("optuna", ["tasks/core/search/"]),
         ("rich", ["flows/cli/"]),
         ("typer", ["flows/cli/"]),
         ("matplotlib", ["tasks/reporting/drawing.py"]),
