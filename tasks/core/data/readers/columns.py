@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.data.timestamps import iso_seconds
 from tasks.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,6 +50,17 @@ class ColumnBuilder:
         """Return all rows, (n,). Nothing can be appended afterwards."""
         self._rows.resize(self._n, refcheck=False)
         return self._rows
+
+
+class TimeColumnBuilder(ColumnBuilder):
+    """A column of dates and times of ISO 8601, as seconds since 1970."""
+
+    def __init__(self) -> None:
+        super().__init__(np.float64)
+
+    def append(self, part: "pd.Series[Any]") -> None:
+        """Append the rows of a categorical column of texts."""
+        self._append(iso_seconds(part.cat.categories)[part.cat.codes.to_numpy()])
 
 
 class IdColumnBuilder(ColumnBuilder):

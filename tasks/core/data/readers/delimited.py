@@ -6,6 +6,7 @@ again, line by line, to find the line.
 """
 
 import csv
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from tasks.core.data.readers.columns import ID_ROLES, checked_frame
 from tasks.core.data.readers.diagnosis import find_fault, is_finite, quoting_fault
 from tasks.core.data.readers.parsers import parse
 from tasks.core.data.readers.text import DelimitedText, first_line
+from tasks.core.data.timestamps import is_iso
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import StoredFile
 from tasks.core.formatting import shown
@@ -78,18 +80,22 @@ def _parse(text: DelimitedText, columns: Columns) -> tuple["pd.DataFrame", str]:
     if text.header is None:
         _check_header(text.name, columns, {role: fields[at] for role, at in positions.items()})
 
+    iso_times = "timestamp" in positions and _has_iso_times(text, positions["timestamp"])
+
     def fault(reason: str) -> DataError:
-        found = find_fault(text, positions, len(fields))
+        found = find_fault(text, positions, len(fields), iso_times=iso_times)
         return found or DataError(f"{text.name}: {shown(reason.strip())}; expected lines of the same form")
 
     skipped = (row, end_line) if text.has_header else (0, 0)
     try:
-        parsed = parse(text, positions, skipped=skipped, n_columns=len(fields))
+        parsed = parse(text, positions, skipped=skipped, n_columns=len(fields), iso_times=iso_times)
     except ValueError as error:  # the parsers' errors, and UnicodeDecodeError
         raise fault(str(error)) from error
     has_long_ids = any("\n" in raw_id or "\r" in raw_id for role in ID_ROLES for raw_id in parsed.rows[role].categories)
-    if (has_long_ids or parsed.is_unusual) and (found := find_fault(text, positions, len(fields))):
-        raise found
+    if has_long_ids or parsed.is_unusual:
+        found = find_fault(text, positions, len(fields), iso_times=iso_times)
+        if found:
+            raise found
     return checked_frame(parsed.rows, fault), parsed.sha256
 
 
@@ -107,6 +113,17 @@ def _first_row(text: DelimitedText) -> tuple[list[str], int, int]:
     raise DataError(f"{text.name}: empty; expected a line for each rating")
 
 
+def _has_iso_times(text: DelimitedText, at: int) -> bool:
+    """Return whether the timestamp of the first rating is a date or time of ISO 8601."""
+    try:
+        with text.rows() as rows:
+            filled = (fields for fields in rows if fields)
+            rating: list[str] = next(islice(filled, int(text.has_header), None), [])
+    except (UnicodeDecodeError, csv.Error):  # reported when the file is parsed
+        return False
+    return at < len(rating) and is_iso(rating[at].strip())
+
+
 def _check_header(name: str, columns: Columns, first_row: dict[str, str]) -> None:
     """Refuse a first row of numbers that would be taken for a header because the config says nothing about it.
 
@@ -121,13 +138,18 @@ def _check_header(name: str, columns: Columns, first_row: dict[str, str]) -> Non
     """
     if any(isinstance(column, str) for column in columns.model_dump().values()):
         return
-    numbers = [role for role, field in first_row.items() if is_finite(field.strip())]
+    numbers = [
+        role
+        for role, field in first_row.items()
+        if is_finite(field.strip()) or (role == "timestamp" and is_iso(field.strip()))
+    ]
     # a rating is no name of a column; an id of digits may be one, unless all of them are
     if len(numbers) == len(first_row) or not set(numbers) <= set(ID_ROLES):
+        field = first_row[numbers[-1]]
+        kind = "number" if is_finite(field.strip()) else "time"
         raise DataError(
-            f"{name}:1: the first line has the number {shown(first_row[numbers[-1]])} for {numbers[-1]}, and it is "
-            "not said whether it is a header; set dataset.header: false to read it as a rating, or true if it names "
-            "the columns"
+            f"{name}:1: the first line has the {kind} {shown(field)} for {numbers[-1]}, and it is not said whether it "
+            "is a header; set dataset.header: false to read it as a rating, or true if it names the columns"
         )
 
 

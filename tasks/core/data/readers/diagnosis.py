@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tasks.core.data.readers.columns import ID_ROLES
 from tasks.core.data.readers.streams import as_file
 from tasks.core.data.readers.text import DelimitedText
+from tasks.core.data.timestamps import ISO_8601, is_iso
 from tasks.core.errors import DataError
 from tasks.core.formatting import shown
 
@@ -16,7 +17,9 @@ _ON_QUOTES = (
 )
 
 
-def find_fault(text: DelimitedText, positions: dict[str, int], n_columns: int) -> DataError | None:
+def find_fault(
+    text: DelimitedText, positions: dict[str, int], n_columns: int, *, iso_times: bool = False
+) -> DataError | None:
     """Return the error for the first line that cannot be read as a rating.
 
     Parameters
@@ -27,6 +30,9 @@ def find_fault(text: DelimitedText, positions: dict[str, int], n_columns: int) -
         See `tasks.core.data.readers.delimited.column_positions`.
     n_columns : int
         Of the first row.
+    iso_times : bool
+        Whether the first timestamp is a date or time of ISO 8601, as all others must be then. Otherwise all are
+        numbers.
 
     Returns
     -------
@@ -38,7 +44,9 @@ def find_fault(text: DelimitedText, positions: dict[str, int], n_columns: int) -
         return DataError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8")
     try:
         for begin, end, fields in _rows(text):
-            if reason := _fault_of(fields, positions, n_columns, text.parsed_separator, begin, end):
+            if reason := _fault_of(
+                fields, positions, n_columns, text.parsed_separator, begin, end, iso_times=iso_times
+            ):
                 return DataError(f"{name}:{begin}: {reason}")
     except DataError as error:
         return error
@@ -72,15 +80,26 @@ def is_finite(text: str) -> bool:
 
 
 def _fault_of(
-    fields: list[str], positions: dict[str, int], n_columns: int, separator: str, begin: int, end: int
+    fields: list[str],
+    positions: dict[str, int],
+    n_columns: int,
+    separator: str,
+    begin: int,
+    end: int,
+    *,
+    iso_times: bool,
 ) -> str:
     for role, at in positions.items():
         if at >= len(fields):
             return f"{len(fields)} columns; {role} is column {at} (from 0)"
         value = fields[at].strip()
-        if role not in ID_ROLES:
+        if role == "timestamp" and iso_times:
+            if not is_iso(value):
+                return f"the timestamp is '{shown(value)}'; expected {ISO_8601}, as in the first row"
+        elif role not in ID_ROLES:
             if not is_finite(value):
-                return f"the {role} is '{shown(value)}'; expected a finite number"
+                otherwise = ", as in the first row" if is_iso(value) else f", or {ISO_8601}, in all rows"
+                return f"the {role} is '{shown(value)}'; expected a finite number" + otherwise * (role == "timestamp")
         elif not value:
             return f"the {role} id is empty; expected a number or a text"
         elif _merges_lines(fields[at], separator):

@@ -7,6 +7,7 @@ import numpy as np
 from tasks.core.config.dataset import Columns
 from tasks.core.data.readers.columns import ID_ROLES, IdColumnBuilder, checked_frame
 from tasks.core.data.readers.delimited import column_positions
+from tasks.core.data.timestamps import is_iso, iso_seconds
 from tasks.core.errors import DataError
 from tasks.core.formatting import shown
 from tasks.core.types import Values
@@ -27,7 +28,8 @@ def read_parquet(file: Any, name: str, columns: Columns) -> "pd.DataFrame":
     name : str
         For messages.
     columns : Columns
-        The columns to read. Dates and times of the timestamps become seconds since 1970, in UTC.
+        The columns to read. Dates and times of the timestamps, and texts of ISO 8601, become seconds since 1970, in
+        UTC.
 
     Returns
     -------
@@ -91,12 +93,29 @@ def _number_column(column: Any, role: str) -> Values:
     kind = column.type
     if role == "timestamp" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         return _seconds(column)
+    if role == "timestamp" and _starts_with_iso(column):
+        return np.concatenate([_iso_seconds(chunk) for chunk in column.chunks])
     if pa.types.is_temporal(kind):
         expected = "numbers, dates or times since 1970" if role == "timestamp" else "numbers"
         raise ValueError(f"found {kind}; expected {expected}")
     if pa.types.is_decimal(kind) or kind in (pa.float16(), pa.float32()):
         return np.concatenate([_shortest_decimals(chunk) for chunk in column.chunks])
     return np.asarray(column.to_pandas().astype("float64").to_numpy())
+
+
+def _starts_with_iso(column: Any) -> bool:
+    """Return whether an Arrow column is one of texts whose first is a date or time of ISO 8601."""
+    import pyarrow as pa
+
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return is_text and is_iso(str(column[0].as_py()).strip())
+
+
+def _iso_seconds(chunk: Any) -> Values:
+    """Return dates and times of ISO 8601 in seconds since 1970, NaN for a missing one. Each text is converted once."""
+    encoded = chunk.dictionary_encode()
+    seconds = np.append(iso_seconds(encoded.dictionary.to_pylist()), np.nan)
+    return np.asarray(seconds[encoded.indices.fill_null(-1).to_numpy()])  # -1 indexes the last
 
 
 def _seconds(column: Any) -> Values:

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from tasks.core.data.readers.arrow_parser import parse_with_arrow
-from tasks.core.data.readers.columns import CHUNK_ROWS, ID_ROLES, ColumnBuilder, IdColumnBuilder, Rows
+from tasks.core.data.readers.columns import (
+    CHUNK_ROWS,
+    ID_ROLES,
+    ColumnBuilder,
+    IdColumnBuilder,
+    Rows,
+    TimeColumnBuilder,
+)
 from tasks.core.data.readers.scan import Scan
 from tasks.core.data.readers.streams import as_file
 from tasks.core.data.readers.text import DelimitedText
@@ -38,7 +45,14 @@ class Parsed:
     is_unusual: bool
 
 
-def parse(text: DelimitedText, positions: dict[str, int], *, skipped: tuple[int, int], n_columns: int) -> Parsed:
+def parse(
+    text: DelimitedText,
+    positions: dict[str, int],
+    *,
+    skipped: tuple[int, int],
+    n_columns: int,
+    iso_times: bool = False,
+) -> Parsed:
     """Return the columns of a text.
 
     Parameters
@@ -51,6 +65,8 @@ def parse(text: DelimitedText, positions: dict[str, int], *, skipped: tuple[int,
         Number of rows and of lines before the first rating. A header may span lines.
     n_columns : int
         Of the first row.
+    iso_times : bool
+        Whether timestamps are dates or times of ISO 8601. Otherwise they are numbers.
 
     Returns
     -------
@@ -65,17 +81,19 @@ def parse(text: DelimitedText, positions: dict[str, int], *, skipped: tuple[int,
     """
     scan = Scan()
     try:
-        rows = parse_with_arrow(text, positions, skipped[1], n_columns, scan)
+        rows = parse_with_arrow(text, positions, skipped[1], n_columns, scan, iso_times=iso_times)
         return Parsed(rows, scan.hasher.hexdigest(), text.has_quotes and scan.has_unusual_quotes)
     except (ValueError, OSError):
         scan = Scan()
-        rows = parse_with_pandas(text, positions, skipped[0], scan)
+        rows = parse_with_pandas(text, positions, skipped[0], scan, iso_times=iso_times)
     n_rows = len(rows["user"]) + text.has_header
     has_other_lengths = scan.separators != n_rows * (n_columns - 1)  # or separators within quotes
     return Parsed(rows, scan.hasher.hexdigest(), has_other_lengths or (text.has_quotes and scan.has_unusual_quotes))
 
 
-def parse_with_pandas(text: DelimitedText, positions: dict[str, int], n_skipped: int, scan: Scan) -> Rows:
+def parse_with_pandas(
+    text: DelimitedText, positions: dict[str, int], n_skipped: int, scan: Scan, *, iso_times: bool = False
+) -> Rows:
     """Return the columns of a text, in chunks, so that memory is that of the columns.
 
     Lines with surplus columns are accepted.
@@ -90,6 +108,8 @@ def parse_with_pandas(text: DelimitedText, positions: dict[str, int], n_skipped:
         Number of rows before the first rating.
     scan : Scan
         Updated.
+    iso_times : bool
+        See `parse`.
 
     Returns
     -------
@@ -105,10 +125,13 @@ def parse_with_pandas(text: DelimitedText, positions: dict[str, int], n_skipped:
     """
     import pandas as pd
 
-    types: dict[Hashable, Any] = {at: "category" if role in ID_ROLES else "float64" for role, at in positions.items()}
+    as_texts = (*ID_ROLES, "timestamp") if iso_times else ID_ROLES
+    types: dict[Hashable, Any] = {at: "category" if role in as_texts else "float64" for role, at in positions.items()}
     # only an empty id is missing: `NA` and `null` are ids like any other
     missing: Any = {at: [""] for role, at in positions.items() if role in ID_ROLES}
     builders = {role: IdColumnBuilder() if role in ID_ROLES else ColumnBuilder(np.float64) for role in positions}
+    if iso_times:
+        builders["timestamp"] = TimeColumnBuilder()
     quoting: Any = csv.QUOTE_MINIMAL if text.has_quotes else csv.QUOTE_NONE
     with (
         text.blocks(scan) as blocks,

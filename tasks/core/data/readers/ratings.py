@@ -23,7 +23,7 @@ from tasks.core.data.readers.streams import decompressed
 from tasks.core.data.readers.text import DelimitedText
 from tasks.core.data.readers.user_lists import read_user_lists
 from tasks.core.data.synthetic import item_titles
-from tasks.core.data.timestamps import with_order
+from tasks.core.data.timestamps import mixed_units, with_order
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile
 from tasks.core.types import RawId
@@ -69,12 +69,13 @@ def read_ratings(config: DatasetConfig, located: StoredFile) -> Ratings:
     ConfigError
         See `tasks.core.data.readers.delimited.column_positions`.
     DataError
-        If the file is empty, is corrupt, lacks a column, has a missing id or a number that is not finite, or has
-        changed since it was located. The message names the file and the line or row.
+        If the file is empty, is corrupt, lacks a column, has a missing id, a number that is not finite or timestamps
+        of several units, or has changed since it was located. The message names the file and the line or row.
     """
     path = Path(located.path)
     if config.name == "file":
         frame = _read_own_file(path, config, located)
+        _refuse_mixed_units(frame, path.name)
         return Ratings(with_order(frame, by_user=config.layout in LISTS) if config.order else frame, {})
     entry = catalogue_entry(config.name)
     member = entry.ratings
@@ -82,7 +83,13 @@ def read_ratings(config: DatasetConfig, located: StoredFile) -> Ratings:
     frame = read_delimited(text, member.columns, located)
     if len(frame) != entry.rows:
         raise DataError(f"{text.name}: {len(frame):,} ratings but {entry.rows:,} were published; use a complete copy")
+    _refuse_mixed_units(frame, text.name)
     return Ratings(frame, _read_titles(path, entry))
+
+
+def _refuse_mixed_units(frame: "pd.DataFrame", name: str) -> None:
+    if "timestamp" in frame and (problem := mixed_units(frame["timestamp"].to_numpy())):
+        raise DataError(f"{name}: {problem}")
 
 
 def _read_titles(path: Path, entry: CatalogueEntry) -> dict[RawId, str]:

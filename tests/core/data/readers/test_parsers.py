@@ -73,6 +73,18 @@ numbers = st.one_of(
         ]
     ),
 )
+zones = st.sampled_from(["", "Z", "+02:00", "-0530", "+01"])
+decimals = st.sampled_from(["", ".5", ".123456", ".123456789"])
+iso_times = st.one_of(
+    st.dates().map(str),
+    st.tuples(st.datetimes(), st.sampled_from("T "), decimals, zones)
+    .map(lambda parts: f"{parts[0]:%m-%d{parts[1]}%H:%M:%S}{parts[2]}{parts[3]}")
+    .map(lambda rest: f"2004-{rest}"),
+    st.datetimes().map(lambda time: time.isoformat("T", "minutes")),
+    st.sampled_from(
+        [" 2001-02-03", "2001-02-03 ", "20010203", "2001-2-3", "2001-02-30", "5", "", "2001-02-03T24:00", "now"]
+    ),
+)
 line_ends = st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\r\n\r\n", " \n"])
 
 
@@ -92,11 +104,13 @@ def assert_equal(actual: Rows, expected: Rows) -> None:
             assert column.tobytes() == expected[role].tobytes()
 
 
-def assert_arrow_agrees(text: DelimitedText, n_columns: int) -> bool:
+def assert_arrow_agrees(
+    text: DelimitedText, n_columns: int, positions: dict[str, int] = POSITIONS, *, iso_times: bool = False
+) -> bool:
     """Return whether pyarrow read the text. Then pandas must have read the same, unless the rows cannot be trusted."""
     scan = Scan()
     try:
-        actual = parse_with_arrow(text, POSITIONS, 0, n_columns, scan)
+        actual = parse_with_arrow(text, positions, 0, n_columns, scan, iso_times=iso_times)
     except ValueError:  # pandas reads it, or refuses it
         return False
     if text.has_quotes and scan.has_unusual_quotes:  # it is read again line by line, and refused if that is due
@@ -105,7 +119,7 @@ def assert_arrow_agrees(text: DelimitedText, n_columns: int) -> bool:
     if any(not raw_id or "\n" in raw_id or "\r" in raw_id for raw_id in all_ids):  # refused by either
         return False
     expected_scan = Scan()
-    expected = parse_with_pandas(text, POSITIONS, 0, expected_scan)
+    expected = parse_with_pandas(text, positions, 0, expected_scan, iso_times=iso_times)
     assert_equal(actual, expected)
     assert scan.hasher.hexdigest() == expected_scan.hasher.hexdigest()
     return True
@@ -134,6 +148,24 @@ def test_odd_rows_are_equal_if_pyarrow_reads_them(tmp_path: Path, separator: str
         content = byte_order_marks + line_end.join(lines) + (line_end if is_ended else "")
         text = text_of(tmp_path, content.encode(), separator=separator, has_quotes=has_quotes)
         assert_arrow_agrees(text, 3 + bool(trailing))
+
+    check()
+
+
+@pytest.mark.usefixtures("block_sizes")
+@pytest.mark.parametrize("separator", [",", "::"])
+def test_times_are_equal_if_pyarrow_reads_them(tmp_path: Path, separator: str) -> None:
+    """What one parser refuses, the other refuses too."""
+    positions = {"user": 0, "timestamp": 1, "item": 2}
+
+    @often
+    @given(times=st.lists(iso_times, min_size=1, max_size=6), quote=st.sampled_from(["", '"']))
+    def check(times: list[str], quote: str) -> None:
+        content = "".join(f"a{separator}{quote}{time}{quote}{separator}b\n" for time in times)
+        text = text_of(tmp_path, content.encode(), separator=separator)
+        if not assert_arrow_agrees(text, 3, positions, iso_times=True):
+            with pytest.raises(ValueError, match="ISO 8601"):
+                parse_with_pandas(text, positions, 0, Scan(), iso_times=True)
 
     check()
 
