@@ -31,7 +31,7 @@ from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models import als
 from tasks.core.models.factors import Factors
-from tasks.core.planning.runs import MODEL, split_seed
+from tasks.core.planning.runs import MODEL, split_seeds
 from tasks.core.ranking.consensus import consensus
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.metrics import accuracy, find_hits
@@ -129,7 +129,7 @@ def main() -> None:
     matrix = interactions.matrix
     config = load_config(ROOT / "configs" / "ml-100k.yaml")
     assert config.evaluation is not None
-    split = hold_out(interactions, config.evaluation.split, seed=split_seed(config))
+    split = hold_out(interactions, config.evaluation.split, seed=split_seeds(config)[0])
     if arguments.store:
         fits = stored(arguments.store, config)
     else:

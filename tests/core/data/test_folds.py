@@ -1,7 +1,8 @@
-"""Folds of interactions."""
+"""Folds of interactions, and folds of users."""
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from tasks.core.config.evaluation import FoldsSplit
 from tasks.core.data.splits.folds import hold_out_fold
@@ -52,5 +53,48 @@ def test_what_is_held_out_is_a_third_of_what_is_trained_on_with_four_folds() -> 
 
 def test_more_folds_than_interactions_are_refused() -> None:
     few = MATRIX[:1, :10]
-    with pytest.raises(DataError, match=rf"folds: found 40, but there are {few.nnz} interactions .* at most"):
+    with pytest.raises(DataError, match=rf"folds: found 40, but there are {few.nnz} interactions; expected at most"):
         hold_out_fold(few, FoldsSplit(strategy="folds", folds=40), 0, seed=1)
+
+
+USERS = FoldsSplit(strategy="folds", by="users", folds=3, visible=0.5)
+
+
+def test_every_user_who_can_be_held_out_is_so_once_with_a_visible_part() -> None:
+    dense = MATRIX.toarray()
+    dense[0, 1:] = 0
+    dense[0, 0] = 4  # a single interaction cannot be both visible and in the test part
+    matrix = csr_array(dense)
+    splits = [hold_out_fold(matrix, USERS, number, seed=3) for number in range(3)]
+    held_out = [np.flatnonzero(np.diff(split.test.indptr)) for split in splits]
+    assert sorted(np.concatenate(held_out)) == list(range(1, 40))
+    for split, users in zip(splits, held_out, strict=True):
+        assert split.visible is not None
+        assert (split.train + split.visible + split.test != matrix).nnz == 0
+        assert split.train[users].nnz == 0
+        assert (np.diff(split.visible.indptr)[users] > 0).all()
+        assert split.visible.nnz == pytest.approx(split.test.nnz, abs=len(users))
+
+
+def test_four_fifths_of_a_user_are_visible_unless_set() -> None:
+    default = hold_out_fold(MATRIX, FoldsSplit(strategy="folds", by="users"), 0, seed=1)
+    written = hold_out_fold(MATRIX, FoldsSplit(strategy="folds", by="users", visible=0.8), 0, seed=1)
+    assert (default.test != written.test).nnz == 0
+
+
+def test_visible_interactions_count_as_held_out() -> None:
+    ratios = [hold_out_fold(MATRIX, USERS, number, seed=3).held_out_ratio for number in range(3)]
+    assert np.mean(ratios) == pytest.approx(1 / 2, rel=0.05)
+
+
+def test_the_validation_part_of_users_leaves_out_those_of_the_test_part() -> None:
+    test, validation = (hold_out_fold(MATRIX, USERS, 1, seed=3, validation=part) for part in (False, True))
+    held_out, validated = (set(np.flatnonzero(np.diff(split.test.indptr))) for split in (test, validation))
+    assert validated
+    assert validated.isdisjoint(held_out)
+    assert validation.train[sorted(held_out)].nnz == 0
+
+
+def test_more_folds_than_users_are_refused() -> None:
+    with pytest.raises(DataError, match="found 50, but there are 40 users with two interactions or more; expected at"):
+        hold_out_fold(MATRIX, FoldsSplit(strategy="folds", by="users", folds=50), 0, seed=1)

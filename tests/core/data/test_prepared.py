@@ -121,6 +121,13 @@ def test_folds_are_splits_of_one_division(ratings: Path) -> None:
     assert splits_of_file(ratings, seeds=[1] * 3, split={"strategy": "folds", "folds": 3}) == splits
 
 
+def test_what_is_visible_of_the_users_of_a_fold_is_stored(ratings: Path) -> None:
+    users = {"strategy": "folds", "by": "users", "folds": 3}
+    splits = splits_of_file(ratings, seeds=[1] * 3, split=users)
+    assert all(split.load().visible.nnz for split in splits)
+    assert splits_of_file(ratings, seeds=[1] * 3, split=users) == splits
+
+
 def test_another_column_of_timestamps_gives_another_split(ratings: Path) -> None:
     first, second = (hold_out_file(ratings, {"timestamp": name}, **LAST) for name in ("t1", "t2"))
     assert first.sha256 != second.sha256

@@ -7,6 +7,7 @@ import numpy as np
 from tasks.core.config.evaluation import FoldsSplit
 from tasks.core.data.interactions import select
 from tasks.core.data.splits.split import Split
+from tasks.core.data.splits.strong import can_be_held_out, hold_out_users
 from tasks.core.errors import DataError
 from tasks.core.types import Counts
 
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+_VISIBLE = 0.8
+_DIVIDED = {"interactions": "interactions", "users": "users with two interactions or more"}
+
+
 def hold_out_fold(
     matrix: "csr_array", config: FoldsSplit, number: int, *, seed: int, validation: bool = False
 ) -> Split:
     """Split interactions into a train part and a fold, which is held out.
+
+    In folds of users, every user who has two interactions or more is held out once as a whole, and a part of what the
+    user has is visible. Other users are in every train part.
 
     Parameters
     ----------
@@ -39,10 +47,16 @@ def hold_out_fold(
     Raises
     ------
     DataError
-        If there are fewer interactions than folds.
+        If there are fewer interactions, or users who can be held out, than folds.
     """
-    folds = _divide(matrix.nnz, config.folds, "interactions", seed)
-    split = Split(select(matrix, folds != number), select(matrix, folds == number))
+    if config.by == "users":
+        candidates = np.flatnonzero(can_be_held_out(matrix))
+        users = np.zeros(matrix.shape[0], dtype=bool)
+        users[candidates[_divide(len(candidates), config.folds, "users", seed) == number]] = True
+        split = hold_out_users(matrix, users, visible=_VISIBLE if config.visible is None else config.visible, seed=seed)
+    else:
+        folds = _divide(matrix.nnz, config.folds, "interactions", seed)
+        split = Split(select(matrix, folds != number), select(matrix, folds == number))
     return hold_out_fold(split.train, config, number, seed=seed + 1) if validation else split
 
 
@@ -50,8 +64,9 @@ def _divide(n: int, folds: int, kind: str, seed: int) -> Counts:
     """Return the fold of each of n interactions or users, (n,) int64."""
     if n < folds:
         raise DataError(
-            f"evaluation.split.folds: found {folds}, but there are {n} {kind} to divide; expected at most as many folds"
+            f"evaluation.split.folds: found {folds}, but there are {n} {_DIVIDED[kind]}; expected at most as many folds"
         )
     assigned = np.arange(n) % folds
-    np.random.default_rng(seed).shuffle(assigned)
+    # the seed of the visible interactions is the same, and their draws are others
+    np.random.default_rng([seed, 1]).shuffle(assigned)
     return assigned

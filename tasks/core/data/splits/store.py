@@ -93,7 +93,8 @@ def _held_out(
     )
     train, test, visible = (recall(SPLITS, f"{key}-{part}") for part in ("train", "test", "visible"))
     known = _load_published(test, data.summary) if test else None
-    lacks_visible = isinstance(config, StrongSplit) and visible is None
+    by_users = isinstance(config, StrongSplit) or (isinstance(config, FoldsSplit) and config.by == "users")
+    lacks_visible = by_users and visible is None
     # as for interactions, an earlier version stored no counts
     if train is None or test is None or lacks_visible or (published and known is None):
         arrays: dict[str, Any] = {}
