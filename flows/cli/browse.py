@@ -43,6 +43,7 @@ def runs(as_json: Json = False) -> None:
                 "superseded": "latentlab.superseded" in run.data.tags,
                 "run_id": ref.run_id,
                 "parent_id": run.data.tags.get("mlflow.parentRunId"),
+                "repeat": ref.repeat if ref.model else None,
             }
         )
     if as_json:
@@ -54,7 +55,8 @@ def runs(as_json: Json = False) -> None:
         {
             "experiment": row["experiment"],
             "run": {"parent": "parent", "evaluation": "evaluation of "}.get(row["role"], "")
-            + (f"{row['model']}/{row['replicate']}" if row["model"] else ""),
+            + (f"{row['model']}/{row['replicate']}" if row["model"] else "")
+            + (f", split {row['repeat']}" if row["repeat"] else ""),
             "status": "superseded" if row["superseded"] else row["status"],
             "run id": row["run_id"],
         }

@@ -98,7 +98,9 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     say(f"confidence      {_confidence(settings)}")
     most = "at most " if looks else ""  # with planned looks, training may stop before the last
     bound = bound or most
-    say(f"work            {most}{work.fits} fits, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP")
+    on_splits = _on_splits(settings)
+    work_text = f"{most}{work.fits} fits{on_splits}, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP"
+    say(f"work            {work_text}")
     say(f"smallest p      {smallest}")
     for look in looks:
         say(f"{look.title:15} {_look_text(look, fits_until(look, settings))}")
@@ -107,6 +109,15 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     say(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
     if external is None:
         show_plan(planned, settings, config, sets)
+
+
+def _on_splits(config: "ExperimentConfig") -> str:
+    """Return how many of the fits are for the evaluation on several splits; nothing if there is one split."""
+    evaluation = config.evaluation
+    if evaluation is None or evaluation.n_splits == 1:
+        return ""
+    models, seeds, splits = len(config.trained), evaluation.replicates, evaluation.n_splits
+    return f" ({models * seeds * splits} of them held-out: {models} models x {seeds} seeds x {splits} splits)"
 
 
 def _duration(seconds: float) -> str:

@@ -142,13 +142,15 @@ def tuning_note(tuned: Tuned | None, evaluation: EvaluationConfig | None) -> str
     return f"Tuned by {tuned.by}: {', '.join(tuned.settings)}. Not tuned: {', '.join(untuned)}."
 
 
-def held_out_text(counts: Mapping[str, int]) -> str:
+def held_out_text(counts: Mapping[str, int], splits: int = 1) -> str:
     """Return the sizes of a split in words.
 
     Parameters
     ----------
     counts : mapping of str to int
         See `tasks.core.data.splits.split.Split.counts`.
+    splits : int
+        Number of splits, of which this is the first.
 
     Returns
     -------
@@ -164,10 +166,9 @@ def held_out_text(counts: Mapping[str, int]) -> str:
         )
     else:
         held_out = f"{number['test_interactions']} interactions of {number['evaluated_users']} users"
-    return (
-        f"Held out: {held_out}; {number['users_without_train']} users and {number['items_without_train']} items have "
-        "nothing to train on."
-    )
+    where = f" in the first of {splits} splits" if splits > 1 else ""
+    without = f"{number['users_without_train']} users and {number['items_without_train']} items"
+    return f"Held out{where}: {held_out}; {without} have nothing to train on."
 
 
 def _is_accuracy(metric: str) -> bool:

@@ -11,7 +11,7 @@ from tasks.reporting.drawing import A, Drawing, figure, model_style
 
 
 def draw_accuracy(metrics: Mapping[str, Mapping[str, Accuracy]]) -> Drawing:
-    """Draw mean and standard deviation of held-out metrics over the seeds.
+    """Draw mean and standard deviation of held-out metrics over the seeds; with several splits, over the splits.
 
     Parameters
     ----------
@@ -24,14 +24,15 @@ def draw_accuracy(metrics: Mapping[str, Mapping[str, Accuracy]]) -> Drawing:
     """
     models = list(next(iter(metrics.values())))
     rows = np.arange(len(metrics))[::-1]  # the first metric is at the top
-    title = "Held-out accuracy: mean and standard deviation over seeds"
+    splits = max(cell.splits for accuracy in metrics.values() for cell in accuracy.values())
+    title = f"Held-out accuracy: mean and standard deviation over {'seeds' if splits == 1 else f'{splits} splits'}"
     with figure(title, height=1.1 + (0.25 + 0.08 * len(models)) * len(metrics)) as (axes, drawing):
         for position, model in enumerate(models):
             cells = [accuracy[model] for accuracy in metrics.values()]
             axes.errorbar(
                 [cell.mean for cell in cells],
                 rows + 0.4 * (len(models) - 1 - 2 * position) / len(models),  # models side by side in a row
-                xerr=[cell.sd or 0.0 for cell in cells],
+                xerr=[(cell.sd if splits == 1 else cell.sd_splits) or 0.0 for cell in cells],
                 fmt=model_style(position)[1],
                 color=model_style(position)[0],
                 label=model,

@@ -208,7 +208,8 @@ def _accuracy_tables(result: Result) -> dict[int, list[tuple[str, list[str]]]]:
 def _accuracy_text(accuracy: Accuracy | None) -> str:
     if accuracy is None:
         return "-"
-    return f"{accuracy.mean:.4f}" + ("" if accuracy.sd is None else f" ±{accuracy.sd:.4f}")
+    spreads = (accuracy.sd_splits, accuracy.sd)
+    return " ±".join(f"{number:.4f}" for number in (accuracy.mean, *spreads) if number is not None)
 
 
 def _versions() -> str:

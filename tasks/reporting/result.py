@@ -69,7 +69,7 @@ class Result:
     accuracy_tests : list of AccuracyTest
         The baseline (a) against each other model (b). The first is on the metric that sentences quote.
     held_out : dict of str to int
-        Counts of the split, see `tasks.core.data.splits.split.Split.counts`; empty without evaluation.
+        Counts of the first split, see `tasks.core.data.splits.split.Split.counts`; empty without evaluation.
     reference_accuracy : list of Accuracy
         Of the reference recommenders, with their names in place of a model's.
     left_out : dict of str to str
@@ -195,6 +195,11 @@ class Result:
     def accuracy_cells(self) -> dict[tuple[str, str], Accuracy]:
         """(model, metric) -> accuracy: the models in their order, then the reference recommenders."""
         return {(row.model, row.metric): row for row in (*self.accuracy, *self.reference_accuracy)}
+
+    @property
+    def n_splits(self) -> int:
+        """Number of splits that accuracy was measured on; 0 without evaluation."""
+        return max((row.splits for row in self.accuracy), default=0)
 
     @property
     def cutoffs(self) -> list[int]:

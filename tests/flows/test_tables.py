@@ -12,6 +12,7 @@ from flows.cli.printing.tables import columns_table, out
 from tasks.core.comparison.factorial import Factorial, Interaction, SimpleEffect
 from tasks.core.comparison.query_lists import Entry, QueryLists
 from tasks.core.comparison.sweep import Estimated, Point, Sweep
+from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.result import Result
 from tests.tasks.reporting.small_result import small_result
 
@@ -55,6 +56,22 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         return capsys.readouterr().out
 
     return print_all
+
+
+def test_accuracy_on_several_splits_has_both_spreads_and_keeps_its_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = ("ndcg", "recall", "precision", "map")
+    models = [Accuracy("k500", f"{metric}_at_10", 0.25, 0.0125, 3, 0.0375, 5) for metric in metrics]
+    references = [Accuracy("popularity", f"{metric}_at_10", 0.125, None, 1, 0.0625, 5) for metric in metrics]
+    monkeypatch.setattr(out, "_width", 80)
+    show_result(small_result(accuracy=models, reference_accuracy=references))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    at = lines.index("k500" + " 0.2500±.0375" * 4)
+    assert lines[at + 1 : at + 3] == ["±.0125 " * 3 + "±.0125", "popularity" + " 0.1250±.0625" * 4]
+    text = " ".join(lines)
+    assert "mean ± standard deviation over 5 splits; second line: over 3 seeds of one split" in text
+    assert "Held out in the first of 5 splits: 9 interactions" in text
 
 
 @pytest.mark.parametrize("width", [40, 60, 70, 80])

@@ -176,23 +176,34 @@ def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]
         for model in models:
             names = [metric if metric == "auc" else f"{metric}_at_{cutoff}" for metric in _METRICS[kind]]
             table.add_row(model, *(_accuracy(cells.get((model, name)), with_spread=with_spread) for name in names))
-        title = f"{kind} at {cutoff}: mean ± standard deviation over {seeds} seed{'s' * (seeds > 1)} of one split"
-        yield titled(title, table, note)
+        yield titled(f"{kind} at {cutoff}: {_spread_text(seeds, result.n_splits)}", table, note)
         note = ""
 
 
+def _spread_text(seeds: int, splits: int) -> str:
+    """Return what the numbers of a table of accuracy are."""
+    over_seeds = f"over {seeds} seed{'s' * (seeds > 1)} of one split"
+    if splits == 1:
+        return f"mean ± standard deviation {over_seeds}"
+    return f"mean ± standard deviation over {splits} splits" + (f"; second line: {over_seeds}" if seeds > 1 else "")
+
+
 def _accuracy(cell: "Accuracy | None", *, with_spread: bool) -> str:
+    """Return a mean with its standard deviation; with several splits, that over seeds is in a second line."""
     if cell is None:
         return "-"
     mean = f"{cell.mean:.4g}" if cell.mean >= 1 else f"{cell.mean:.4f}"
-    return mean if cell.sd is None or not with_spread else mean + f"±{cell.sd:.4f}".replace("±0.", "±.")
+    if not with_spread:
+        return mean
+    spreads = [f"±{spread:.4f}".replace("±0.", "±.") for spread in (cell.sd_splits, cell.sd) if spread is not None]
+    return mean + "\n".join(spreads)
 
 
 def _split_note(result: "Result") -> str:
     """Return how much was held out, what the split emptied, and which reference recommenders were not run."""
     from tasks.reporting.accuracy import held_out_text
 
-    lines = [held_out_text(result.held_out)]
+    lines = [held_out_text(result.held_out, result.n_splits)]
     lines += [f"{name} was not run: {reason}." for name, reason in result.left_out.items()]
     return "\n".join([*lines, result.tuning])
 

@@ -122,9 +122,10 @@ def _table_of(columns: Sequence[Column], keys: int) -> Table:
 
 
 def _width(column: Column) -> int:
-    """Return the width below which a column would be cut: of its longest cell, or word if lines may be broken."""
+    """Return the width below which a column would be cut: of its longest line, or word if lines may be broken."""
     texts = [str(cell) for cell in (column.header, *column.cells)]
-    return max(cell_len(part) for text in texts for part in ([text] if column.no_wrap else text.split() or [""]))
+    parts = [part for text in texts for part in (text.splitlines() if column.no_wrap else text.split())]
+    return max(map(cell_len, parts), default=0)
 
 
 def columns_table(rows: Sequence[Mapping[str, object]], title: str, *, keys: int = 1) -> Group:

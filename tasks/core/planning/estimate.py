@@ -117,7 +117,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     seconds += sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10  # the comparison of the lists
     if config.evaluation:
         lists_of_one = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
-        seconds += references_seconds(references, lists_of_one)
+        seconds += config.evaluation.n_splits * references_seconds(references, lists_of_one)
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
@@ -236,9 +236,10 @@ def _comparison_bytes(config: ExperimentConfig, users: int, items: int, n_model_
 
 
 def _disk_bytes(config: ExperimentConfig, size: tuple[int, int, int], model_factors: Sequence[int]) -> int:
-    """Return the size of the interactions and their split, and of the factors and lists of the models' runs."""
+    """Return the size of the interactions and their splits, and of the factors and lists of the models' runs."""
     users, items, n_interactions = size
-    matrices = (16 if config.evaluation is None else 24) * n_interactions  # with timestamps
+    n_splits = config.evaluation.n_splits if config.evaluation else 0
+    matrices = (16 + 8 * n_splits) * n_interactions  # with timestamps
     listed_users, listed_items = _listed(config, users, items)
     # the run's lists, and those by factors again in its logged model
     lists = LIST_BYTES * (5 * listed_users + 3 * listed_items)

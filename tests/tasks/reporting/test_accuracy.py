@@ -6,11 +6,11 @@ import pytest
 
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
 from tasks.core.planning.runs import EVALUATION, MODEL, RunRef
-from tasks.reporting.accuracy import Accuracy, held_out_text, mean_accuracy, tuning_note
+from tasks.reporting.accuracy import Accuracy, held_out_text, mean_accuracy, metrics_by_model, tuning_note
 
 
-def run(run_id: str, model: str, replicate: int, role: str = EVALUATION) -> RunRef:
-    return RunRef(run_id, model, replicate, role, f"identity of {run_id}")
+def run(run_id: str, model: str, replicate: int, role: str = EVALUATION, repeat: int = 0) -> RunRef:
+    return RunRef(run_id, model, replicate, role, f"identity of {run_id}", repeat)
 
 
 def test_accuracy_is_the_mean_over_a_models_evaluation_runs() -> None:
@@ -26,6 +26,37 @@ def test_accuracy_is_the_mean_over_a_models_evaluation_runs() -> None:
         Accuracy("a", "ndcg_at_10", 0.25, 0.0, 2),
         Accuracy("b", "auc", 1.0, None, 1),
     ]
+
+
+REPEATED = [run(str(number), "a", number % 2, repeat=number // 2) for number in range(4)]
+OF_REPEATED = {"0": {"auc": 0.4}, "1": {"auc": 0.6}, "2": {"auc": 0.6}, "3": {"auc": 0.7}}
+
+
+def test_the_spread_over_seeds_is_within_splits_and_that_over_splits_is_of_their_means() -> None:
+    """The variances within the splits are .02 and .005, of mean .0125; the means of the splits are .5 and .65."""
+    (accuracy,) = mean_accuracy(OF_REPEATED, REPEATED)
+    assert (accuracy.mean, accuracy.sd) == (pytest.approx(0.575), pytest.approx(0.0125**0.5))
+    assert accuracy.sd_splits == pytest.approx(0.15 / 2**0.5)
+    assert (accuracy.replicates, accuracy.splits) == (2, 2)
+
+
+def test_splits_of_one_seed_have_no_spread_over_seeds() -> None:
+    (accuracy,) = mean_accuracy(OF_REPEATED, [REPEATED[0], REPEATED[2]])
+    assert (accuracy.sd, accuracy.replicates, accuracy.splits) == (None, 1, 2)
+    assert accuracy.sd_splits == pytest.approx(0.2 / 2**0.5)
+
+
+def test_a_sweep_has_the_metrics_of_each_seed_as_means_over_the_splits() -> None:
+    metrics = {**OF_REPEATED, "fit": {"fit_seconds": 2.0}}
+    by_model = metrics_by_model(metrics, [run("fit", "a", 0, MODEL), *REPEATED])
+    assert by_model == {
+        ("a", False): [{"fit_seconds": 2.0}],
+        ("a", True): [{"auc": pytest.approx(0.5)}, {"auc": pytest.approx(0.65)}],
+    }
+
+
+def test_of_several_splits_the_first_is_described() -> None:
+    assert held_out_text(COUNTS, 5) == held_out_text(COUNTS).replace("Held out:", "Held out in the first of 5 splits:")
 
 
 def test_other_metrics_of_a_run_are_no_accuracy() -> None:

@@ -9,6 +9,7 @@ from tasks.core.comparison.query_lists import Entry
 from tasks.core.data.filters import RatingCounts
 from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.sequential import plan_looks
+from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.report import draw, render
 from tests.tasks.reporting.small_result import OWNERS, accuracy_test, small_result
 
@@ -182,6 +183,23 @@ def test_accuracy_has_models_and_reference_recommenders(page: str) -> None:
     assert "<tr><td>a</td><td>0.2500 ±0.1250</td></tr>" in page
     assert "<tr><td>popularity</td><td>0.5000</td></tr>" in page
     assert "ease was not run: too many items." in page
+
+
+def test_accuracy_on_several_splits_has_both_spreads() -> None:
+    accuracy = [Accuracy(name, "ndcg_at_10", 0.25, 0.125, 2, 0.0625, 3) for name in ("a", "b")]
+    result = small_result(
+        accuracy=accuracy,
+        reference_accuracy=[Accuracy("popularity", "ndcg_at_10", 0.5, None, 1, 0.25, 3)],
+        accuracy_tests=[replace(accuracy_test("a", "b", 0.25, 0.5, 0.0001), splits=3)],
+    )
+    drawings = draw(result, OWNERS)
+    page = render(result, drawings, "")
+    assert "<tr><td>a</td><td>0.2500 ±0.0625 ±0.1250</td></tr>" in page
+    assert "<tr><td>popularity</td><td>0.5000 ±0.2500</td></tr>" in page
+    assert "In each cell: the mean over 3 splits" in page
+    assert "Users, seeds and splits are random" in page
+    assert "Held out in the first of 3 splits" in page
+    assert "standard deviation over 3 splits" in page  # the figure's title
 
 
 def test_the_data_are_summarized(page: str) -> None:

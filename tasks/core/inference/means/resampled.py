@@ -148,8 +148,9 @@ def _users_component(
     differences: list[Values], users: tuple[Counts, ...], *, difference: float, n_splits: int
 ) -> tuple[int, float]:
     """Return the number of users T, and U of `mean_difference_over_splits`."""
+    n_users = len(np.unique(np.concatenate(users)))
+    # T times the contributions, whose squares may be too small for a float
     contributions = np.zeros(max(of_split.max() for of_split in users) + 1)
     for of_split, values in zip(users, differences, strict=True):
-        contributions[of_split] += (values - difference) / (n_splits * len(values))
-    n_users = len(np.unique(np.concatenate(users)))
-    return n_users, float(n_users / (n_users - 1) * (contributions**2).sum())
+        contributions[of_split] += n_users / (n_splits * len(values)) * (values - difference)
+    return n_users, float((contributions**2).sum() / (n_users - 1) / n_users)
