@@ -53,15 +53,23 @@ def describe_data(config: ConfigFile, sets: Sets = None, as_json: Json = False) 
     """Prepare a config's data, and print how many users, items and interactions it gives, and what was dropped."""
     settings = load(config, sets)
     log_to_stderr()
+    from tasks.core.data.inspection.confidences import spread_of
+    from tasks.core.data.timestamps import time_span
+
     prepared = prepare_data(settings)
+    interactions = prepared.load(times=settings.dataset.order is None)
+    times = None if interactions.times is None else time_span(interactions.times)
+    confidence = spread_of(interactions.matrix.data)
     if as_json:
         content = {"dataset": settings.dataset.name, "data_sha256": prepared.sha256, **asdict(prepared.summary)}
-        print_json({**content, "ratings": prepared.ratings and asdict(prepared.ratings)})
+        content |= {"ratings": prepared.ratings and asdict(prepared.ratings)}
+        print_json({**content, "times": times and asdict(times), "confidence": asdict(confidence)})
         return
     from flows.cli.printing.tables import out, summary_table
 
     ratings = prepared.ratings.text(settings.preprocess) if prepared.ratings else ""
-    out.print(summary_table(settings.dataset.name, prepared.summary, ratings))
+    notes = [ratings, times.text if times else "", confidence.heavy_tail]
+    out.print(summary_table(settings.dataset.name, prepared.summary, "\n".join(filter(None, notes))))
 
 
 @data.command("init")

@@ -28,7 +28,21 @@ def test_describe_says_how_many_ratings_which_setting_dropped(offline: CommandLi
     write_plays(offline)
     assert "4 ratings read; 2 dropped by preprocess.min_rating 4\n" in offline.call("data", "describe", "c.yaml").stdout
     described = offline.answer("data", "describe", "c.yaml")
+    assert (described["times"], described["confidence"]) == (None, {"low": 9, "median": 32, "high": 55})
     assert described["ratings"] == {"read": 4, "duplicates": 0, "min_rating": 2, "negative": 0, "k_core": 0}
+
+
+def test_describe_says_the_span_of_times_and_what_outweighs_the_rest(offline: CommandLine) -> None:
+    plays = "".join(f"u{u}\tA\t{1 if u else 5000}\t2009-05-04T23:0{u}:00Z\n" for u in range(9))
+    (offline.folder / "p.tsv").write_text(plays)
+    (offline.folder / "c.yaml").write_text(CONFIG.replace("rating: 2}", "rating: 2, timestamp: 3}").replace("4}", "1}"))
+    text = " ".join(offline.call("data", "describe", "c.yaml").stdout.split())
+    assert "timestamps from 2009-05-04 to 2009-05-04 (seconds since 1970)" in text
+    assert "confidences from 1 to 5000, median 1: the largest weighs as much as 5,000 of the median" in text
+    times = offline.answer("data", "describe", "c.yaml")["times"]
+    assert times == {"first": 1241478000, "last": 1241478480, "unit": "seconds"}
+    in_order = ("--set", "dataset.columns.timestamp=null", "--set", "dataset.order=time")
+    assert offline.answer("data", "describe", "c.yaml", *in_order)["times"] is None
 
 
 def test_play_counts_without_a_minimum_are_refused_with_how_to_give_it(offline: CommandLine) -> None:

@@ -130,6 +130,11 @@ def mixed_units(times: Values) -> str:
     return f"the timestamps mix units: {found} since 1970; expected one unit: convert them, or leave the column out"
 
 
+def are_in_one_unit(times: Values) -> bool:
+    """Return whether all numbers are times between 1973 and 2128 in the same unit."""
+    return any(bool(_in_unit(times, unit).all()) for unit in UNITS)
+
+
 def _in_unit(times: Values, unit: str) -> Mask:
     """Mark the times between 1973 and 2128 if they are in this unit."""
     low, high = (bound * UNITS[unit] for bound in _RANGE)

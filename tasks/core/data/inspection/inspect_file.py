@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.core.config.dataset import DatasetConfig
+from tasks.core.config.dataset import LISTS, DatasetConfig
 from tasks.core.data.inspection.roles import KNOWN_NAMES, find_roles
 from tasks.core.data.inspection.sample import read_sample
 from tasks.core.data.inspection.scale import Scale, scale_of
@@ -14,6 +14,7 @@ from tasks.core.data.inspection.table import Table, table_of_parquet, table_of_t
 from tasks.core.data.locate import locate
 from tasks.core.data.readers.formats import recognise
 from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.data.timestamps import TimeSpan, time_span
 from tasks.core.errors import DataError
 from tasks.core.types import OnProgress
 
@@ -32,12 +33,12 @@ class Inspection:
     path : str
         As it was given.
     format : str
-        `parquet`, `pairs` or `lists`, see `tasks.core.data.inspection.table.Table`.
+        `parquet`, `pairs`, `lists` or `counted_lists`, see `tasks.core.data.inspection.table.Table`.
     encoding, separator, header, quoting
         See there.
     columns : dict of str to int or str
         `user`, `item` and, if the file has them, `rating` and `timestamp`: the name of the column, or its position
-        from 0 if there is no header or the name stands twice. Empty for `lists`.
+        from 0 if there is no header or the name stands twice. Empty for lists.
     columns_by_name : bool
         Whether the names of the columns say which are the users and the items.
     other_columns : list of str
@@ -50,6 +51,8 @@ class Inspection:
         Pairs of user and item that occur more than once, and their rows.
     scale : Scale or None
         None if the file has no ratings.
+    times : TimeSpan or None
+        None if the file has no timestamps.
     """
 
     path: str
@@ -68,6 +71,7 @@ class Inspection:
     repeated_pairs: int
     repeated_rows: int
     scale: Scale | None
+    times: TimeSpan | None
 
 
 def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection:
@@ -104,7 +108,7 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
     columns: dict[str, int | str] = {}
     positions: dict[str, int | None] = {}
     by_name = counts = False
-    if table.format != "lists":
+    if table.format not in LISTS:
         roles = find_roles(table, path.name)
         by_name, counts = roles.by_name, roles.counts
         positions = {role: getattr(roles, role) for role in ("user", "item", "rating", "timestamp")}
@@ -142,6 +146,7 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
         repeated_pairs=repeated_pairs,
         repeated_rows=repeated_rows,
         scale=scale,
+        times=time_span(frame["timestamp"].to_numpy()) if "timestamp" in frame else None,
     )
 
 
@@ -167,8 +172,8 @@ def dataset_config(path: Path, table: Table, columns: dict[str, int | str]) -> D
     DatasetConfig
     """
     settings: dict[str, Any] = {"name": "file", "path": str(path)}
-    if table.format == "lists":
-        settings["layout"] = "lists"
+    if table.format in LISTS:
+        settings["layout"] = table.format
     else:
         settings["columns"] = {"rating": None, **columns}
     if table.format == "pairs":

@@ -3,7 +3,10 @@
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from tasks.core.data.inspection.table import Table, are_numbers, plain_name
+from tasks.core.data.timestamps import are_in_one_unit, is_iso
 from tasks.core.errors import DataError
 from tasks.core.formatting import shown
 
@@ -26,10 +29,10 @@ KNOWN_NAMES = {name for names in _NAMES.values() for name in names.split()}
 """Usual names of columns, in lower case without punctuation."""
 _WORDS = re.compile(r"[^A-Za-z0-9:]+|(?<=[a-z])(?=[A-Z])")
 """What stands between the words of a name, as in `Book-Rating` and `reviewScore`."""
-_UNIX_TIMES = ((1e8, 5e9), (1e11, 5e12))
-"""From 1973 to 2128 in seconds, and in milliseconds."""
 _MOST_RATINGS = 100
 """Number of different values in a column without a name that is taken for ratings."""
+_USUAL_COUNT = 10
+"""Largest median of whole numbers that are taken for counts, such as plays, however large some of them are."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +123,14 @@ def _are_row_numbers(table: Table, at: int) -> bool:
 
 def _are_times(texts: list[str]) -> bool:
     if not are_numbers(texts):
-        return False
-    values = [float(text) for text in texts]
-    return any(low <= min(values) and max(values) <= high for low, high in _UNIX_TIMES)
+        return bool(texts) and all(is_iso(text.strip()) for text in texts)
+    return are_in_one_unit(np.array([float(text) for text in texts]))
 
 
 def _are_ratings(texts: list[str]) -> bool:
     if not are_numbers(texts):
         return False
-    values = {float(text) for text in texts}
-    return len(values) <= _MOST_RATINGS and min(values) >= -100 and max(values) <= 1000
+    values = np.array([float(text) for text in texts])
+    low, high = values.min(), values.max()
+    is_scale = len(np.unique(values)) <= _MOST_RATINGS and low >= -100 and high <= 1000
+    return bool(is_scale or (low >= 0 and (values % 1 == 0).all() and np.median(values) <= _USUAL_COUNT))

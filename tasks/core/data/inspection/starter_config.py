@@ -6,7 +6,7 @@ from typing import get_args
 
 import yaml
 
-from tasks.core.config.dataset import PreprocessConfig
+from tasks.core.config.dataset import LISTS, PreprocessConfig
 from tasks.core.data.inspection.inspect_file import Inspection, quotes_can_be_text
 from tasks.core.data.inspection.scale import CONSTANT, COUNTS, STARS, TEN_POINTS, Scale, number
 from tasks.core.formatting import counted, enumerated, escaped, percent, shown
@@ -55,7 +55,7 @@ def starter_config(inspection: Inspection) -> str:
 def open_questions(inspection: Inspection) -> list[str]:
     """Return what the file does not say, one line each."""
     questions = []
-    if inspection.format != "lists" and not inspection.columns_by_name:
+    if inspection.format not in LISTS and not inspection.columns_by_name:
         columns = inspection.columns
         questions.append(
             f"columns: users are taken to be in column {_quoted(columns['user'])} and items in "
@@ -68,8 +68,8 @@ def open_questions(inspection: Inspection) -> list[str]:
         questions.append(f"quotes: they are part of the text, for they do not enclose fields{remedy}")
     if inspection.time_problem:
         questions.append(
-            f"timestamp: the times cannot be read ({shown(inspection.time_problem, 200)}); write them as numbers, such "
-            "as seconds since 1970"
+            f"timestamp: the times cannot be read ({shown(inspection.time_problem, 200)}); write all as "
+            "numbers, such as seconds since 1970, or as ISO 8601"
         )
     if inspection.repeated_pairs:
         questions.append(f"duplicates: {_repeats(inspection)}, which `duplicates: error` refuses")
@@ -94,8 +94,8 @@ def _quoted(value: object) -> str:
 
 def _dataset(inspection: Inspection) -> list[str]:
     lines = ["dataset:", "  name: file", f"  path: {_quoted(inspection.path)}"]
-    if inspection.format == "lists":
-        return [*lines, "  layout: lists                # a user, then the items, in each line"]
+    if inspection.format in LISTS:
+        return [*lines, *_layout(inspection.format)]
     if inspection.format == "pairs":
         separator = str(inspection.separator)
         lines.append(
@@ -110,11 +110,23 @@ def _dataset(inspection: Inspection) -> list[str]:
         if role in columns:
             comment = "   # there are no ratings" if columns[role] is None else ""
             lines.append(f"    {role}: {_quoted(columns[role])}{comment}")
+    if inspection.times:
+        lines.append(f"  # {inspection.times.text}")
     if inspection.other_columns:
         shortened = [shown(name, 30) for name in inspection.other_columns[:_LISTED]]
         more = ", …" if len(inspection.other_columns) > _LISTED else ""
         lines.append(f"  # not used: {', '.join(shortened)}{more}")
     return lines
+
+
+def _layout(layout: str) -> list[str]:
+    first = "a user, then the items" if layout == "lists" else "the number of items, then the items"
+    without_users = ["  # layout: item_lists         # if the first number is an item too: the line is the user"]
+    return [
+        f"  layout: {layout:20} # {first}, in each line",
+        *(without_users if layout == "lists" else []),
+        "  # order: time                # if the items of a line are in the order of time: for leave_last",
+    ]
 
 
 def _preprocess(inspection: Inspection) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.data.inspection.sample import Sample
+from tasks.core.data.timestamps import is_iso
 from tasks.core.errors import DataError
 from tasks.core.formatting import shown
 
@@ -28,15 +29,16 @@ class Table:
     Attributes
     ----------
     format : str
-        `parquet`, `pairs` (a text with a line for each rating) or `lists` (with a line for each user).
+        `parquet`, `pairs` (a text with a line for each rating), or `lists` or `counted_lists` (with a line for each
+        user, see `tasks.core.data.readers.user_lists`).
     encoding : str or None
     separator : str or None
-        None for Parquet and for `lists`, whose ids stand between white space.
+        None for Parquet and for lists, whose ids stand between white space.
     header : bool or None
         Whether the first line names the columns; None if that cannot be known, because all columns are text.
     quoting : str or None
         `none`, `fields` (some fields stand within quotes), or `stray` (quotes are part of the text: if they were taken
-        for quoting, lines would be merged). None for Parquet and for `lists`.
+        for quoting, lines would be merged). None for Parquet and for lists.
     names : list of str
         Of the columns; without a header their positions from 0.
     columns : list of list of str
@@ -101,7 +103,8 @@ def table_of_text(path: Path, sample: Sample, known_names: Iterable[str]) -> Tab
     found = [(width, separator) for separator in _SEPARATORS if (width := _width(lines, separator)) > 1]
     if not found:
         if _are_user_lists(lines):
-            return Table("lists", sample.encoding, None, False, None, [], [])
+            layout = "counted_lists" if _are_counted(lines) else "lists"
+            return Table(layout, sample.encoding, None, False, None, [], [])
         raise DataError(
             f"{path.name}: neither tab nor , ; | :: or space divides its lines into columns; the first line is "
             f"{shown(lines[0])!r}; expected a column of users, one of items, and perhaps ratings and times"
@@ -166,7 +169,7 @@ def _rows_and_quoting(lines: list[str], separator: str) -> tuple[list[list[str]]
 def _has_header(columns: list[list[str]], known_names: set[str]) -> bool | None:
     """Return whether the first row of some columns names them; None if no column has numbers that would say so."""
     first = [column[0] for column in columns]
-    if any(map(are_numbers, ([text] for text in first))):
+    if any(are_numbers([text]) or is_iso(text.strip()) for text in first):
         return False
     if any(plain_name(text) in known_names for text in first):
         return True
@@ -177,3 +180,14 @@ def _are_user_lists(lines: list[str]) -> bool:
     """Return whether lines look like `user item item ...`, with different numbers of ids that are whole numbers."""
     tokens = [line.split() for line in lines]
     return len({len(ids) for ids in tokens}) > 1 and all(text.isdecimal() for ids in tokens for text in ids)
+
+
+def _are_counted(lines: list[str]) -> bool:
+    """Return whether the first number of every line is that of the numbers after it.
+
+    If all first numbers are different, as in `1 5` and `2 5 6`, they may be users whose ids are the numbers of their
+    items by chance.
+    """
+    tokens = [line.split() for line in lines if line.strip()]
+    firsts = [ids[0] for ids in tokens]
+    return len(set(firsts)) < len(firsts) and firsts == [str(len(ids) - 1) for ids in tokens]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -70,6 +71,46 @@ def test_counts_keep_all_and_a_transform_is_proposed(tmp_path: Path) -> None:
     assert open_questions(found) == ["min_rating: which ratings count as liked"]
 
 
+def test_a_scale_of_half_stars_keeps_4_and_more(tmp_path: Path) -> None:
+    """As that of MovieLens 20M: 0.5 to 5 in steps of 0.5."""
+    ratings = 0.5 * (1 + np.arange(200) % 10)
+    frame = pd.DataFrame({"user": np.arange(200) // 10, "item": np.arange(200) % 23, "rating": ratings})
+    text, interactions = built(tmp_path, inspected(tmp_path, frame.to_csv(index=False)))
+    assert "# ratings: 0.5 (20), 1 (20), 1.5 (20)" in text
+    assert "min_rating: 4                # keeps 30% of the ratings" in text
+    assert sorted(set(interactions.matrix.data.tolist())) == [4, 4.5, 5]
+
+
+def test_plays_with_a_heavy_tail_are_counts(tmp_path: Path) -> None:
+    """Of a Pareto distribution, repeated pairs included, without a name that says so."""
+    stream = np.random.default_rng(0)
+    plays = np.ceil(stream.pareto(1.1, 2000)).astype(int)
+    frame = pd.DataFrame({0: stream.integers(0, 50, 2000), 1: stream.integers(0, 300, 2000), 2: plays})
+    found = inspected(tmp_path, frame.to_csv(index=False, header=False, sep="\t"), "plays.tsv")
+    text = starter_config(found)
+    assert found.scale is not None
+    assert (found.scale.kind, found.columns) == ("counts", {"user": 0, "item": 1, "rating": 2})
+    assert "# duplicates: sum" in text
+    assert "# confidence: {transform: log, alpha: 1, epsilon: 1}" in text
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        (["881250949", "893286638"], "# timestamps from 1997-12-04 to 1998-04-22 (seconds since 1970)"),
+        (["881250949000", "893286638000"], "# timestamps from 1997-12-04 to 1998-04-22 (milliseconds since 1970)"),
+        (["1997-12-04", "1998-04-22T23:10:38Z"], "# timestamps from 1997-12-04 to 1998-04-22 (seconds since 1970)"),
+    ],
+)
+def test_the_span_of_the_times_is_said(tmp_path: Path, times: list[str], words: str) -> None:
+    found = inspected(tmp_path, "user,item,date\n" + "".join(f"{at},{at},{time}\n" for at, time in enumerate(times)))
+    text, interactions = built(tmp_path, found)
+    assert words in text
+    assert found.times is not None
+    assert interactions.times is not None
+    assert (found.times.first, found.times.last) == (interactions.times.min(), interactions.times.max())
+
+
 def test_ten_points_keep_all_with_what_thresholds_would_keep(tmp_path: Path) -> None:
     text, _ = built(tmp_path, inspected(tmp_path, "user,item,score\n1,1,10\n1,2,7\n2,1,8\n2,2,1\n"))
     assert "# min_rating: 7   # keeps 75%" in text
@@ -111,6 +152,7 @@ def test_repeats_are_to_be_decided(tmp_path: Path) -> None:
     [
         ("1::10::5::978300760\n1::11::5::978300761\n2::10::4::978300762\n", "ratings.dat"),
         ("1 2 3\n2 3\n", "train.txt"),
+        ("2 2 3\n1 3\n1 2\n", "users.dat"),
         ('user;item\n"a;b";x\nc;"say ""y"""\n', "r.csv"),
         (pd.DataFrame({"uid": ["no", "017"], "sku": ["1e3", "null"], "stars": [4.0, 5.0]}), "r.parquet"),
         ("\ufeffuser,item,user\na,b,c\nc,b,a\n", "twice.csv"),

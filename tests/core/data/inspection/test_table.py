@@ -37,6 +37,8 @@ def test_of_two_separators_that_with_more_columns_is_taken() -> None:
         ("1,2,3\n4,5,6\n", False),
         ("a,b,3\nc,d,4\n", False),
         ("wer,was\na,b\nc,d\n", None),
+        ("a,b,2001-02-03\nc,d,2001-02-04\n", False),
+        ("wer,was,datum\na,b,2001-02-03\nc,d,2001-02-04\n", None),
     ],
 )
 def test_a_header_has_known_names_or_text_above_numbers(text: str, header: bool | None) -> None:
@@ -63,6 +65,19 @@ def test_quotes_enclose_fields_unless_that_merges_lines(text: str, quoting: str)
 def test_lines_of_different_length_are_lists_if_all_ids_are_numbers() -> None:
     table = table_of("0 1 2 3\n1 2\n2 5 6\n")
     assert (table.format, table.separator, table.names) == ("lists", None, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "layout"),
+    [
+        ("2 5 6\n0\n2 6 7\n1 5\n", "counted_lists"),
+        ("1 5\n2 5 6\n3 5 6 7\n", "lists"),
+        ("2 5 6\n2 6 7\n1 5 6\n", "lists"),
+    ],
+)
+def test_lists_are_counted_if_every_first_number_is_that_of_the_others(text: str, layout: str) -> None:
+    """Users in ascending order whose ids are the numbers of their items are no counts."""
+    assert table_of(text + "4 1 2 3 4\n").format == layout
 
 
 @pytest.mark.parametrize("text", ["one\ntwo\n", "a b c\nd e\nf\n", '{"user": 1}\n{"user": 2, "x": 3}\n'])
