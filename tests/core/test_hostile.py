@@ -195,7 +195,10 @@ fields = st.one_of(
     st.floats().map(str),
     st.text(max_size=6),
     st.sampled_from(
-        ["", " ", "nan", "NaN", "inf", "-inf", "1e999", "0", "-1", "007", '"', '"a,b"', "\x00", "5", "4.5"]
+        [
+            *("", " ", "nan", "NaN", "inf", "-inf", "1e999", "0", "-1", "007", '"', '"a,b"', "\x00", "5", "4.5"),
+            *("2001-02-03", "2001-02-03T04:05:06Z", "0001-01-01T00:00+23:59", "9999-12-31T23:59-23:59", "1e9", "1e12"),
+        ]
     ),
 )
 
@@ -211,6 +214,9 @@ def test_any_bytes_are_ratings_or_refused(tmp_path: Path, data: bytes) -> None:
     are_ratings(tmp_path, data)
     are_ratings(tmp_path, b"user,item,rating\n" + data)
     are_ratings(tmp_path, data, "ratings.parquet")
+    for layout in ("lists", "counted_lists", "item_lists"):
+        are_ratings(tmp_path, data, layout=layout, order="time")
+        are_ratings(tmp_path, b"2 1 7\n" + data, layout=layout)
 
 
 @often
@@ -222,6 +228,10 @@ def test_any_rows_are_ratings_or_refused(tmp_path: Path, rows: list[list[str]], 
     data = text.encode("utf-8", "surrogatepass")
     are_ratings(tmp_path, data, separator=separator)
     are_ratings(tmp_path, data, separator=separator, header=False, columns={"user": 0, "item": 1, "rating": 2})
+    for first in ("2001-02-03", "5"):
+        timed = f"a{separator}b{separator}{first}\n".encode() + data
+        columns = {"user": 0, "item": 1, "rating": None, "timestamp": 2}
+        are_ratings(tmp_path, timed, separator=separator, header=False, columns=columns)
 
 
 @pytest.mark.parametrize(
