@@ -1,7 +1,7 @@
 """Held-out accuracy of the reference recommenders on one split."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from threading import Event
@@ -13,10 +13,11 @@ from tasks.core.data.prepared import PreparedData
 from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.times import times_of_part
 from tasks.core.models.reference_recommenders import CANDIDATES, RECOMMENDERS
-from tasks.core.models.threads import cores
-from tasks.core.planning.references import ReferencePlan, references_of
+from tasks.core.models.threads import cores, one_blas_thread
+from tasks.core.planning.references import WORK_OF_THREADS, ReferencePlan, references_of
 from tasks.core.ranking.evaluation import Evaluation, evaluate
 from tasks.core.ranking.reference_choice import ReferenceSettings, choose, usual, validation_part
+from tasks.core.types import OnProgress, Scores
 from tasks.reporting import progress
 
 
@@ -71,12 +72,18 @@ def evaluate_references(
     metric = tested_metrics(evaluation.cutoffs)[0]
 
     def run(name: str) -> tuple[ReferenceSettings | None, Evaluation]:
-        settings = _settings(name, plan, validation, metric) if name in CANDIDATES else None
-        scores = RECOMMENDERS[name](split.train, split.known, seed, **(settings.settings if settings else {}))
+        settings = None
+        if name in CANDIDATES:
+            settings = _settings(name, plan, validation, metric)
+            scores = _fitted(name, split, seed, settings)
+        else:
+            scores = RECOMMENDERS[name](split.train, split.known, seed)
         return settings, evaluate(scores, split, evaluation.cutoffs, _reporting(f"lists of {name}", "lists"))
 
     stop = Event()
-    with progress.stoppable(stop), ThreadPoolExecutor(cores()) as pool:
+    # the other recommenders have the other cores, unless EASE takes much longer than they do
+    blas = one_blas_thread() if plan.reference_gflop < WORK_OF_THREADS else nullcontext()
+    with blas, progress.stoppable(stop), ThreadPoolExecutor(cores()) as pool:
         futures = {name: pool.submit(copy_context().run, run, name) for name in names}
         try:
             results = {name: future.result() for name, future in futures.items()}
@@ -97,7 +104,16 @@ def _settings(name: str, plan: ReferencePlan, validation: Split | None, metric: 
     return choose(name, validation, metric, _reporting(f"settings of {name}", "settings"))
 
 
-def _reporting(label: str, unit: str) -> Callable[[int, int], None]:
+def _fitted(name: str, split: Split, seed: int, settings: ReferenceSettings) -> Scores:
+    # a fit to a large catalogue takes minutes, in one call of LAPACK
+    on_progress = _reporting(f"fit of {name}", "fits")
+    on_progress(0, 1)
+    scores = RECOMMENDERS[name](split.train, split.known, seed, **settings.settings)
+    on_progress(1, 1)
+    return scores
+
+
+def _reporting(label: str, unit: str) -> OnProgress:
     return lambda done, total: progress.step(label, done, total, unit)
 
 

@@ -1,5 +1,6 @@
 """The command `check`: what a config consists of, what it takes here, and what it can show."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tasks.core.formatting import summary_text
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
     from tasks.core.inference.sequential import Look
+    from tasks.core.planning.references import ReferencePlan
 
 _UNRESOLVED = "queries name users or items by their ids, which are looked up when `run` reads the data"
 
@@ -107,6 +109,9 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     say(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}")
     say(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
     say(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
+    if settings.evaluation:
+        for line in _references(work.references):
+            say(f"references      {line}")
     if external is None:
         show_plan(planned, settings, config, sets)
 
@@ -118,6 +123,22 @@ def _on_splits(config: "ExperimentConfig") -> str:
         return ""
     models, seeds, splits = len(config.trained), evaluation.replicates, evaluation.n_splits
     return f" ({models * seeds * splits} of them held-out: {models} models x {seeds} seeds x {splits} splits)"
+
+
+def _references(plan: "ReferencePlan") -> Iterator[str]:
+    """Yield what is known of each reference recommender before it is computed: memory, choice of settings, absence."""
+    from tasks.core.config.evaluation import EASE
+    from tasks.core.models.reference_recommenders import RECOMMENDERS, USUAL
+
+    for name in RECOMMENDERS:
+        if name in plan.left_out:
+            yield f"{name} will not be run: {plan.left_out[name]}"
+        elif name in USUAL:
+            memory = f"about {plan.ease_bytes / 2**20:,.0f} MiB, " if name == EASE else ""
+            reason = plan.not_chosen.get(name)
+            yield f"{name}: {memory}" + (f"the usual settings: {reason}" if reason else "settings chosen by validation")
+        else:
+            yield name
 
 
 def _duration(seconds: float) -> str:

@@ -106,6 +106,10 @@ def metrics_of(result: Result) -> dict[str, float]:
     metrics |= {
         f"accuracy/{row.metric}.{row.model}": row.mean for row in (*result.accuracy, *result.reference_accuracy)
     }
+    for of_reference in result.reference_settings:
+        metrics |= {
+            f"reference/{setting}.{of_reference.reference}": value for setting, value in of_reference.settings.items()
+        }
     for described in result.other_similarity:
         metrics |= described.metrics
     metrics |= {f"data_noise/{row.metric}": row.of_data for row in result.data_noise}
@@ -154,6 +158,8 @@ def _tables(result: Result) -> "dict[str, pd.DataFrame]":
     if result.accuracy:
         accuracy = (*result.accuracy, *result.reference_accuracy)
         tables["accuracy.json"] = pd.DataFrame([asdict(row) for row in accuracy])
+    if result.beside_references:
+        tables["beside_references.json"] = pd.DataFrame([asdict(test) for test in result.beside_references])
     if result.files:
         tables["files.json"] = pd.DataFrame([asdict(run) for run in result.files])
     if result.sweep:

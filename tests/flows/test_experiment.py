@@ -238,6 +238,7 @@ def test_the_progress_of_everything_planned_reaches_its_end(config: ExperimentCo
     assert len(planned) == 12
     assert all(done == total for done, total, _ in reported.values())
     references = {f"lists of {name}" for name in ("popularity", "item-knn", "ease", "random")}
+    references |= {f"{part} of {name}" for part in ("settings", "fit") for name in ("item-knn", "ease")}
     assert reported.keys() == planned.keys() | references
     assert reported["train k8 #0"][1:] == (config.models["k8"].iterations, "iterations")
 

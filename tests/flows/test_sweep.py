@@ -78,7 +78,32 @@ def test_reference_recommenders_are_evaluated_on_the_same_split(result: Result) 
     assert names == {"popularity", "item-knn", "ease", "random"}
     means = {(row["model"], row["metric"]): row["mean"] for row in result["reference_accuracy"]}
     assert means["ease", "auc"] > means["random", "auc"]
-    assert {test["b"] for test in result["beside_popularity"]} == set(result["models"])
+
+
+def test_every_model_is_tested_against_every_reference(result: Result) -> None:
+    tests = result["beside_references"]
+    references = {row["model"] for row in result["reference_accuracy"]}
+    assert {(test["a"], test["b"]) for test in tests} == {(a, b) for a in references for b in result["models"]}
+    means = {row["model"]: row["mean"] for row in result["reference_accuracy"] if row["metric"] == "ndcg_at_3"}
+    for test in tests:
+        assert test["metric"] == "ndcg_at_3"
+        assert test["mean_a"] == pytest.approx(means[test["a"]])
+        assert test["mean_b"] == pytest.approx(mean(result, test["b"], "ndcg_at_3"))
+    smallest = min(test["p_difference"] for test in tests)
+    assert min(test["p_holm"] for test in tests) == pytest.approx(min(len(tests) * smallest, 1))
+    assert result["beside_popularity"] == [test for test in tests if test["a"] == "popularity"]
+
+
+def test_the_settings_of_references_are_chosen_and_logged(result: Result, client: MlflowClient) -> None:
+    """On the rating before the last of each user, with its time: the strategy is leave_last."""
+    knn, ease = result["reference_settings"]
+    assert (knn["reference"], set(knn["settings"])) == ("item-knn", {"neighbours", "shrinkage"})
+    assert (ease["reference"], set(ease["settings"])) == ("ease", {"penalty"})
+    assert knn["metric"] == ease["metric"] == "ndcg_at_3"
+    logged = client.get_run(result["parent_id"]).data.metrics
+    assert logged["reference/penalty.ease"] == ease["settings"]["penalty"]
+    assert logged["reference/neighbours.item-knn"] == knn["settings"]["neighbours"]
+    assert logged["reference/shrinkage.item-knn"] == knn["settings"]["shrinkage"]
 
 
 def test_differences_in_accuracy_are_adjusted_together(result: Result) -> None:
@@ -123,6 +148,7 @@ def test_the_tables_fit_into_eighty_columns(commands: CommandLine) -> None:
     assert done.returncode == 0, done.stderr
     assert "Along factors" in done.stdout
     assert "Held out: 40 interactions of 40 users" in done.stdout
+    assert "Models beside the reference recommenders: ndcg_at_3" in done.stdout
     assert "The lists at 5" in done.stdout
     assert "…" not in done.stdout.partition("Held-out accuracy")[2]
     assert max(map(len, done.stdout.splitlines())) <= 80

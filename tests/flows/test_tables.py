@@ -80,3 +80,21 @@ def test_no_number_of_any_table_is_cut(printed: Print, width: int) -> None:
     assert "…" not in narrow
     assert max(map(len, narrow.splitlines())) <= width
     assert Counter(NUMBER.findall(printed(300))) - Counter(NUMBER.findall(narrow)) == Counter()
+
+
+def test_models_beside_references_are_those_of_a_comparison_and_of_a_sweep_the_baseline(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], result: Result
+) -> None:
+    def printed_rows(**arguments: bool) -> list[list[str]]:
+        show_result(result, **arguments)
+        table = capsys.readouterr().out.partition("Models beside the reference recommenders: ndcg_at_10")[2]
+        return [line.split() for line in table.splitlines() if line.startswith(("popularity", "ease"))]
+
+    monkeypatch.setattr(out, "_width", 80)
+    assert printed_rows()[0] == ["popularity", "0.5000", "a", "-0.2500", "-1.0000", "+1.0000", "0.002"]
+    assert [(row[0], row[2]) for row in printed_rows()] == [
+        *(("popularity", "a"), ("popularity", "b"), ("ease", "a"), ("ease", "b"))
+    ]
+    result = replace(result, models={name: {} for name in "abcd"}, comparison=[])
+    assert [(row[0], row[2]) for row in printed_rows()] == [("popularity", "a"), ("ease", "a")]
+    assert len(printed_rows(every_depth=True)) == 4

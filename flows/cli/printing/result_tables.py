@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.table import Table
 
+from flows.cli.printing.reference_table import reference_table
 from flows.cli.printing.tables import STYLE, out, plain, query_table, summary_table, titled
 from tasks.core.comparison.accuracy_tests import usual_cutoff
 from tasks.core.config.dataset import NO_DATA_SET
@@ -63,6 +64,8 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     if result.accuracy:
         for table in _accuracy_tables(result, every_metric=every_depth):
             out.print(table)
+    if result.beside_references:
+        out.print(reference_table(result, every_model=every_depth))
     if result.files:
         out.print(_files_table(result))
     title = "Compared" if result.dataset == NO_DATA_SET else result.dataset
@@ -200,11 +203,12 @@ def _accuracy(cell: "Accuracy | None", *, with_spread: bool) -> str:
 
 
 def _split_note(result: "Result") -> str:
-    """Return how much was held out, what the split emptied, and which reference recommenders were not run."""
+    """Return how much was held out, what the split emptied, and settings and absence of reference recommenders."""
     from tasks.reporting.accuracy import held_out_text
 
     lines = [held_out_text(result.held_out, result.n_splits)]
     lines += [f"{name} was not run: {reason}." for name, reason in result.left_out.items()]
+    lines += [f"{settings.text}." for settings in result.reference_settings]
     return "\n".join([*lines, result.tuning])
 
 

@@ -21,6 +21,9 @@ SHRINKAGES = (0.0, 10.0, 100.0, 1000.0)
 USUAL = {"neighbours": 20.0, "shrinkage": 0.0}
 """The settings that are used without a choice: those of implicit's CosineRecommender."""
 
+_DENSE_SHARE = 0.1
+"""Similarities are a dense matrix if more than this share of them is above 0."""
+
 
 @dataclass(frozen=True)
 class NearestItems:
@@ -101,15 +104,52 @@ def with_each_setting(train: "csr_array", known: "csr_array") -> Iterator[tuple[
 
 
 def numbers_of_neighbours(items: int) -> list[int]:
-    """Return the numbers to choose from: `NEIGHBOURS` below the number of other items, and then all other items."""
+    """Return the numbers of neighbours to choose from.
+
+    Parameters
+    ----------
+    items : int
+        Number of items.
+
+    Returns
+    -------
+    list of int
+        `NEIGHBOURS` below the number of other items, and then all other items.
+    """
     others = max(items - 1, 1)
     fewer = [n for n in NEIGHBOURS if n < others]
     return fewer if len(fewer) == len(NEIGHBOURS) else [*fewer, others]
 
 
 def bytes_of_choice(items: int) -> int:
-    """Return the memory of `with_each_setting` beside its blocks: ids and similarities, and as much as a matrix."""
-    return 24 * items * numbers_of_neighbours(items)[-1]
+    """Return the memory of `with_each_setting` beside its blocks: the nearest items, and these as a matrix.
+
+    Parameters
+    ----------
+    items : int
+        Number of items.
+
+    Returns
+    -------
+    int
+    """
+    nearest = 12 * items * numbers_of_neighbours(items)[-1]
+    return 2 * nearest + (8 * items**2 if is_dense(numbers_of_neighbours(items)[-1], items) else 0)
+
+
+def is_dense(neighbours: int, items: int) -> bool:
+    """Return whether the similarities of so many neighbours of each item are computed with as a dense matrix.
+
+    Parameters
+    ----------
+    neighbours, items : int
+        Numbers of nearest items of each item, and of items.
+
+    Returns
+    -------
+    bool
+    """
+    return neighbours > _DENSE_SHARE * items
 
 
 def nearest_items(train: "csr_array", n: int, shrinkages: Sequence[float]) -> Iterator[NearestItems]:
@@ -167,11 +207,20 @@ def _cosines(train: "csr_array", n: int) -> "csr_matrix":
 
 
 def _scores(known: "csr_array", similarity: "csr_matrix") -> Scores:
-    memory = ScoreMemory(known.shape[1])
+    items = known.shape[1]
+    memory = ScoreMemory(items)
+    # Where so many pairs of items have a similarity, the product with a dense matrix takes less time. Its sums are the
+    # same ones in the same order.
+    factor = similarity.toarray() if similarity.nnz > _DENSE_SHARE * items**2 else similarity
 
     def scores(start: int, stop: int) -> Floats:
-        # rounded before the zeros are added: most scores are 0
-        block: Floats = (known[start:stop] @ similarity).astype(np.float32).toarray(out=memory.rows(stop - start))
+        block: Floats
+        product = known[start:stop] @ factor
+        if isinstance(product, np.ndarray):
+            block = product.astype(np.float32)
+        else:
+            # rounded before the zeros are added: most scores are 0
+            block = product.astype(np.float32).toarray(out=memory.rows(stop - start))
         block[block <= 0] = -np.inf
         return block
 

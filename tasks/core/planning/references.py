@@ -13,7 +13,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.models import cost, ease, item_knn
 from tasks.core.models.cost import gflop
 from tasks.core.models.reference_recommenders import RECOMMENDERS, n_candidates
-from tasks.core.models.threads import cores
+from tasks.core.models.threads import cores, one_blas_thread
 from tasks.core.planning.capacity import free_memory
 from tasks.core.planning.runs import planned_runs
 from tasks.core.ranking.reference_choice import MOST_USERS
@@ -24,10 +24,13 @@ LEAST_WORK = 100.0
 """Fits of less work count as so much, which takes seconds."""
 MOST_OF_MEMORY = 0.75
 """Most of the free memory that EASE may take."""
+WORK_OF_THREADS = 500.0
+"""Reference recommenders of less work run with one BLAS thread each. Several threads wait for each other, which takes
+much longer where something else has the cores too."""
 _FACTORIZED = 0.5
 """For each I³: factorization and inverse of the Gram matrix."""
 _WEIGHTED = 4.0
-"""For each interaction and item: scores by EASE."""
+"""For each interaction and item: scores by a dense matrix, as in EASE."""
 _RANKED = 60.0
 """For each score: its rank."""
 _COMPARED = 400.0
@@ -35,7 +38,7 @@ _COMPARED = 400.0
 _CO_OCCURRING = 500.0
 """For each pair of interactions of one user, as if all users had the same number: products of items."""
 _SUMMED = 180.0
-"""For each interaction and neighbour: scores by item-kNN."""
+"""For each interaction and neighbour: scores by a sparse matrix of similarities."""
 _MEASURED_ITEMS = 500
 """Items of the matrix that is factorized to measure the time of such work."""
 
@@ -158,11 +161,10 @@ def references_seconds(plan: ReferencePlan, lists_seconds: float) -> float:
     float
     """
     n_references = len(RECOMMENDERS) - len(plan.left_out)
-    gram = np.zeros((_MEASURED_ITEMS, _MEASURED_ITEMS))
-    factorization = cost.seconds(ease.weights, gram, 1.0)
-    return n_references / min(cores(), n_references) * lists_seconds + plan.reference_gflop * factorization / (
-        _FACTORIZED * _MEASURED_ITEMS**3 / 1e9
-    )
+    with one_blas_thread():
+        factorization = cost.seconds(ease.weights, np.zeros((_MEASURED_ITEMS, _MEASURED_ITEMS)), 1.0)
+    work = plan.reference_gflop * factorization / (_FACTORIZED * _MEASURED_ITEMS**3 / 1e9)
+    return (n_references * lists_seconds + work) / min(cores(), n_references)
 
 
 def ease_gflop(size: tuple[int, int, int], *, of_choice: bool = False) -> float:
@@ -201,7 +203,8 @@ def item_knn_choice_gflop(size: tuple[int, int, int]) -> float:
     numbers = item_knn.numbers_of_neighbours(items)
     share = min(MOST_USERS / users, 1.0)
     similarities = _COMPARED * items**2 + _CO_OCCURRING * interactions**2 / users
-    lists = _SUMMED * interactions * sum(numbers) + _RANKED * users * items * len(numbers)
+    summed = sum(_WEIGHTED * items if item_knn.is_dense(n, items) else _SUMMED * n for n in numbers)
+    lists = interactions * summed + _RANKED * users * items * len(numbers)
     return len(item_knn.SHRINKAGES) * (similarities + share * lists) / 1e9
 
 

@@ -46,6 +46,18 @@ def test_scores_are_those_of_the_definition(neighbours: int, shrinkage: float) -
     np.testing.assert_allclose(scores, naive(dense, neighbours, shrinkage), rtol=1e-5)
 
 
+def test_scores_by_a_dense_matrix_are_those_by_a_sparse_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit: the sums are the same ones in the same order."""
+    train = csr_array(confidences())
+    (nearest,) = nearest_items(train, 5, [10.0])
+    results = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(item_knn_module, "_DENSE_SHARE", share)
+        assert item_knn_module.is_dense(5, ITEMS) == (share == 0)
+        results.append(item_knn_module._scores(train, nearest.matrix(5))(0, USERS).copy())
+    assert (results[0] == results[1]).all()
+
+
 def test_shrinkage_by_hand() -> None:
     """|x_1| = 5 and |x_2| = 5, x_1·x_2 = 12: .48 as a cosine, 12 / 35 with shrinkage 10."""
     train = csr_array(np.array([[3, 4], [4, 0], [0, 3]], dtype=np.float32))

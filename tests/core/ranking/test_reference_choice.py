@@ -104,12 +104,8 @@ def test_an_end_of_what_was_tried_is_said(chosen: dict[str, float], tried: list[
     ("neighbours", "shrinkage", "items", "note"),
     [
         (5.0, 0.0, 3_000, "the smallest number of neighbours that was tried"),
-        (
-            1000.0,
-            1000.0,
-            3_000,
-            "the largest number of neighbours that was tried, the largest shrinkage that was tried",
-        ),
+        (20.0, 1000.0, 3_000, "the largest shrinkage that was tried"),
+        (1000.0, 10.0, 3_000, "the largest number of neighbours that was tried"),
         (1000.0, 10.0, 1_001, ""),  # all other items
         (20.0, 0.0, 3_000, ""),  # no shrinkage at all
     ],

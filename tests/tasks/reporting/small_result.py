@@ -12,6 +12,7 @@ from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.data.interactions import Summary
 from tasks.core.planning.runs import MODEL, RunRef
+from tasks.core.ranking.reference_choice import ReferenceSettings
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
 from tasks.reporting.result import Result
@@ -111,6 +112,12 @@ def small_result(**changes: Any) -> Result:
         tuning="No setting was tuned.",
         sweep=None,
         convergence=[convergence("a"), convergence("b")],
+        beside_references=[
+            accuracy_test(reference, model, 0.5, mean, 0.001)
+            for reference in ("popularity", "ease")
+            for model, mean in (("a", 0.25), ("b", 0.75))
+        ],
+        reference_settings=[ReferenceSettings("ease", {"penalty": 500.0}, "ndcg_at_10", "")],
         runs=[RunRef(f"run {i}", model, i % 2, MODEL, f"identity {i}") for i, model in enumerate(OWNERS)],
     )
     return replace(result, **changes)

@@ -202,6 +202,20 @@ def test_accuracy_on_several_splits_has_both_spreads() -> None:
     assert "standard deviation over 3 splits" in page  # the figure's title
 
 
+def test_every_model_is_shown_beside_every_reference(page: str) -> None:
+    table = page.partition('id="references"')[2]
+    assert cells(table, '<td class="text">ease</td>') == [
+        *("0.5000", "a", "0.2500", "-0.2500", "-1.0000 to +1.0000", "0.001", "0.002")
+    ]
+    assert table.partition("</table>")[0].count("<tr>") == 1 + 2 * 2
+    assert "ease (penalty 500; chosen by ndcg_at_10 on a validation part)." in page
+
+
+def test_a_result_of_an_earlier_version_has_no_table_of_references() -> None:
+    result = small_result(beside_references=[], reference_settings=[])
+    assert 'id="references"' not in render(result, draw(result, OWNERS), "")
+
+
 def test_the_data_are_summarized(page: str) -> None:
     assert "<tr><td>interactions</td><td>1,234</td></tr>" in page
     assert "<tr><td>mean per user</td><td>411.333333</td></tr>" in page

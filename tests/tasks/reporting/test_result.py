@@ -105,6 +105,13 @@ def test_a_result_stored_before_there_were_planned_looks_is_readable() -> None:
     assert Result.from_json(json.dumps(stored)) == small_result()
 
 
+def test_a_result_stored_before_references_had_settings_is_readable() -> None:
+    stored = json.loads(small_result().to_json())
+    del stored["beside_references"], stored["reference_settings"]
+    assert Result.from_json(json.dumps(stored)) == small_result(beside_references=[], reference_settings=[])
+    assert Result.from_json(small_result().to_json()) == small_result()
+
+
 def test_models_below_popularity_are_a_warning() -> None:
     tests = [
         accuracy_test("popularity", "a", 0.5, 0.25, 0.01),
