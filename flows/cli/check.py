@@ -110,7 +110,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     say(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
     say(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
     if settings.evaluation:
-        for line in _references(work.references):
+        for line in reference_lines(work.references):
             say(f"references      {line}")
     if external is None:
         show_plan(planned, settings, config, sets)
@@ -125,8 +125,19 @@ def _on_splits(config: "ExperimentConfig") -> str:
     return f" ({models * seeds * splits} of them held-out: {models} models x {seeds} seeds x {splits} splits)"
 
 
-def _references(plan: "ReferencePlan") -> Iterator[str]:
-    """Yield what is known of each reference recommender before it is computed: memory, choice of settings, absence."""
+def reference_lines(plan: "ReferencePlan") -> Iterator[str]:
+    """Yield what is known of each reference recommender before it is computed.
+
+    Parameters
+    ----------
+    plan : ReferencePlan
+        Which of them are computed.
+
+    Yields
+    ------
+    str
+        Name, memory, whether settings are chosen, or why it will not be run.
+    """
     from tasks.core.config.evaluation import EASE
     from tasks.core.models.reference_recommenders import RECOMMENDERS, USUAL
 
@@ -136,7 +147,9 @@ def _references(plan: "ReferencePlan") -> Iterator[str]:
         elif name in USUAL:
             memory = f"about {plan.ease_bytes / 2**20:,.0f} MiB, " if name == EASE else ""
             reason = plan.not_chosen.get(name)
-            yield f"{name}: {memory}" + (f"the usual settings: {reason}" if reason else "settings chosen by validation")
+            yield f"{name}: {memory}" + (
+                f"the usual settings: {reason}" if reason else "settings are chosen on a validation part"
+            )
         else:
             yield name
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from flows.cli.check import reference_lines
+from tasks.core.planning.references import ReferencePlan
 from tests.command_line import CommandLine, answer_of
 from tests.paths import ROOT
 
@@ -19,6 +21,30 @@ def test_work_and_smallest_p_are_printed_as_text(offline: CommandLine) -> None:
     text = offline.call("check", CONFIG).stdout
     assert "22,725 iterations" in text
     assert "smallest p      4.3e-05 after Holm over 4 tests, with 10 replicates\n" in text
+
+
+def test_reference_recommenders_are_printed_with_memory_and_choice(offline: CommandLine) -> None:
+    """16 bytes for each of 1,682² pairs of items."""
+    text = offline.call("check", CONFIG).stdout
+    assert [line for line in text.splitlines() if line.startswith("references")] == [
+        "references      popularity",
+        "references      item-knn: settings are chosen on a validation part",
+        "references      ease: about 43 MiB, settings are chosen on a validation part",
+        "references      random",
+    ]
+    assert "references" not in offline.call("check", CONFIG, "--set", "evaluation=null").stdout
+    planned = offline.answer("check", CONFIG)["references"]
+    assert (planned["left_out"], planned["not_chosen"], planned["ease_bytes"]) == ({}, {}, 16 * 1682**2)
+
+
+def test_a_reference_that_will_not_be_run_is_printed_with_its_reason() -> None:
+    plan = ReferencePlan({"ease": "too large"}, {"item-knn": "too much work"}, 0, 0.0)
+    assert list(reference_lines(plan)) == [
+        "popularity",
+        "item-knn: the usual settings: too much work",
+        "ease will not be run: too large",
+        "random",
+    ]
 
 
 def test_too_few_replicates_for_significance_are_reported_with_the_number_that_suffices(offline: CommandLine) -> None:

@@ -49,6 +49,8 @@ def test_the_parts_of_a_published_split_are_counted_and_evaluated(commands: Comm
         "items_without_train": 1,
     }
     means = {row["metric"]: row["mean"] for row in result["accuracy"]}
+    # a fifth of the train part of each user is held out again for the choice
+    assert [row["metric"] for row in result["reference_settings"]] == ["ndcg_at_20"] * 2
     # each user is recommended every item of the train part that is not theirs: user 0 gets item 1 and not item 13,
     # which nobody has, user 1 gets item 2, and user 99 without interactions gets nothing
     assert means["recall_at_20"] == pytest.approx((1 / 2 + 1 + 0) / 3)

@@ -1,0 +1,100 @@
+"""Reference recommenders on one split: what is chosen, on which validation part, and what is left out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks import reference_accuracy
+from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.data.locate import locate
+from tasks.core.data.prepared import PreparedData
+from tasks.core.data.splits.split import Split
+from tasks.core.data.splits.strategies import hold_out
+from tasks.core.models.reference_recommenders import RECOMMENDERS, USUAL
+from tasks.core.planning.references import ReferencePlan
+from tasks.core.planning.runs import split_seed
+from tasks.core.ranking.evaluation import evaluate
+from tasks.core.ranking.reference_choice import choose
+from tasks.preprocess import preprocess
+from tasks.reference_accuracy import ReferenceAccuracy, evaluate_references
+from tests.core.data.prepared_example import write_ratings
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATENTLAB_HOME", str(tmp_path / "home"))
+
+
+def prepared(folder: Path, **evaluation: Any) -> tuple[ExperimentConfig, PreparedData, Split]:
+    columns = {"user": "user", "item": "item", "rating": "rating", "timestamp": "t1"}
+    config = ExperimentConfig.model_validate(
+        {
+            "name": "small",
+            "dataset": {"name": "file", "path": str(write_ratings(folder)), "columns": columns},
+            "preprocess": {"min_rating": 4},
+            "models": {"k2": {"factors": 2, "iterations": 2}},
+            "evaluation": {"cutoffs": [5], **evaluation},
+        }
+    )
+    data = preprocess.fn(config, locate(config.dataset))
+    return config, data, data.splits[0].load()
+
+
+def evaluated(config: ExperimentConfig, data: PreparedData, split: Split) -> ReferenceAccuracy:
+    assert config.evaluation is not None
+    return evaluate_references(config, config.evaluation, data, split, split_seed(config))
+
+
+@pytest.mark.parametrize("strategy", ["random", "random_user", "leave_last", "time"])
+def test_settings_are_chosen_on_the_part_that_part_validation_measures_on(tmp_path: Path, strategy: str) -> None:
+    config, data, split = prepared(tmp_path, split={"strategy": strategy})
+    assert config.evaluation is not None
+    validation = hold_out(data.load(times=True), config.evaluation.split, seed=split_seed(config), validation=True)
+    found = evaluated(config, data, split)
+    assert found.left_out == {}
+    assert found.settings == [choose(name, validation, "ndcg_at_5") for name in ("item-knn", "ease")]
+
+
+def test_the_chosen_settings_are_those_that_are_evaluated_on_the_test_part(tmp_path: Path) -> None:
+    config, data, split = prepared(tmp_path)
+    found = evaluated(config, data, split)
+    assert list(found.evaluations) == list(RECOMMENDERS)
+    assert any(settings.settings != USUAL[settings.reference] for settings in found.settings)
+    for settings in found.settings:
+        scores = RECOMMENDERS[settings.reference](split.train, split.known, 0, **settings.settings)
+        expected = evaluate(scores, split, (5,)).per_user["ndcg_at_5"]
+        np.testing.assert_array_equal(found.evaluations[settings.reference].per_user["ndcg_at_5"], expected)
+
+
+def test_on_the_validation_part_settings_are_chosen_on_a_part_of_its_own_train_part(tmp_path: Path) -> None:
+    """The part that accuracy is measured on chooses nothing."""
+    config, data, split = prepared(tmp_path, part="validation")
+    assert config.evaluation is not None
+    whole = data.load()
+    train = type(whole)(split.train, whole.user_ids, whole.item_ids, None)
+    further = hold_out(train, config.evaluation.split, seed=split_seed(config) + 2)
+    assert evaluated(config, data, split).settings == [
+        choose(name, further, "ndcg_at_5") for name in ("item-knn", "ease")
+    ]
+
+
+def test_what_the_plan_leaves_out_is_left_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, data, split = prepared(tmp_path)
+    plan = ReferencePlan({"ease": "too large"}, {"item-knn": "too much work"}, 0, 0.0)
+    monkeypatch.setattr(reference_accuracy, "references_of", lambda config, size: plan)
+    found = evaluated(config, data, split)
+    assert list(found.evaluations) == ["popularity", "item-knn", "random"]
+    assert found.left_out == {"ease": "too large"}
+    (knn,) = found.settings
+    assert (knn.settings, knn.metric, knn.note) == (USUAL["item-knn"], None, "too much work")
+
+
+def test_the_plan_is_made_for_the_size_of_the_train_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, data, split = prepared(tmp_path)
+    sizes: list[tuple[int, ...]] = []
+    plan = ReferencePlan({}, {}, 0, 0.0)
+    monkeypatch.setattr(reference_accuracy, "references_of", lambda config, size: sizes.append(size) or plan)
+    evaluated(config, data, split)
+    assert sizes == [(*split.train.shape, split.train.nnz)]
