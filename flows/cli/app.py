@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from flows import environment
-from flows.cli import browse, check, data, maintain, run
+from flows.cli import browse, check, data, maintain, run, search
 from flows.cli.failures import ReportingGroup, reported
 from flows.cli.streams import prepare_streams
 from tasks.core.errors import LatentlabError, OrchestrationError
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (run.commands, check.commands, browse.commands, data.commands, maintain.commands):
+for commands in (run.commands, check.commands, search.commands, browse.commands, data.commands, maintain.commands):
     app.add_typer(commands)
 
 

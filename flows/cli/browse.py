@@ -22,6 +22,7 @@ commands = typer.Typer()
 @commands.command()
 def runs(as_json: Json = False) -> None:
     """List experiments, their comparisons, and every model's runs with their status."""
+    from tasks.core.search.plan import TRIAL
     from tasks.tracking.experiments import all_experiments
     from tasks.tracking.runs import is_complete, run_ref
     from tasks.tracking.search import our_runs
@@ -32,6 +33,8 @@ def runs(as_json: Json = False) -> None:
     rows = []
     for run in listed:
         ref = run_ref(run)
+        if ref.role == TRIAL:  # there are many, and the search stands for them
+            continue
         rows.append(
             {
                 "experiment": experiments[run.info.experiment_id],
@@ -54,7 +57,7 @@ def runs(as_json: Json = False) -> None:
     table = [
         {
             "experiment": row["experiment"],
-            "run": {"parent": "parent", "evaluation": "evaluation of "}.get(row["role"], "")
+            "run": {"parent": "parent", "search": "search", "evaluation": "evaluation of "}.get(row["role"], "")
             + (f"{row['model']}/{row['replicate']}" if row["model"] else "")
             + (f", split {row['repeat']}" if row["repeat"] else ""),
             "status": "superseded" if row["superseded"] else row["status"],

@@ -101,3 +101,39 @@ def log_to_stderr() -> None:
     handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
     for name in ("tasks", "flows"):
         logging.getLogger(name).addHandler(handler)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise a ConfigError if the file that `--write` names exists."""
+    from tasks.core.errors import ConfigError
+
+    if path.exists() or path.is_symlink():
+        raise ConfigError(f"--write: {path} exists, and is not overwritten; name a new file")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write the file that `--write` names.
+
+    Parameters
+    ----------
+    path : Path
+        A file that does not exist.
+    text : str
+        Its content.
+
+    Raises
+    ------
+    ConfigError
+        If it exists.
+    DataError
+        If it cannot be written.
+    """
+    from tasks.core.errors import DataError
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        refuse_existing(path)
+    except OSError as error:
+        raise DataError(f"--write: {path} cannot be written: {error.strerror or error}") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.common import ConfigFile, Json, Sets, load, log_to_stderr, print_json
+from flows.cli.common import ConfigFile, Json, Sets, load, log_to_stderr, print_json, refuse_existing, write_new
 from flows.cli.streams import say
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def init_data(
     from tasks.reporting import progress
 
     if write is not None:
-        _refuse_existing(write)
+        refuse_existing(write)
     with progress_bars(hidden=as_json):
         label = f"look at {file.name}"
         inspection = inspect_file(file, on_step=lambda done, total: progress.step(label, done, total, "steps"))
     config, questions = starter_config(inspection), open_questions(inspection)
     if write is not None:
-        _write_new(write, config)
+        write_new(write, config)
     if as_json:
         print_json({**asdict(inspection), "to_decide": questions, "config": config})
     elif write is None:
@@ -101,25 +101,6 @@ def init_data(
     else:
         say("\n".join([f"{write} written", *(f"to decide: {question}" for question in questions)]))
         say(f"check it with: {shlex.join(['latentlab', 'check', str(write)])}")
-
-
-def _refuse_existing(path: Path) -> None:
-    from tasks.core.errors import ConfigError
-
-    if path.exists() or path.is_symlink():
-        raise ConfigError(f"--write: {path} exists, and is not overwritten; name a new file")
-
-
-def _write_new(path: Path, text: str) -> None:
-    from tasks.core.errors import DataError
-
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        _refuse_existing(path)
-    except OSError as error:
-        raise DataError(f"--write: {path} cannot be written: {error.strerror or error}") from error
 
 
 def prepare_data(config: "ExperimentConfig") -> "PreparedData":

@@ -1,7 +1,7 @@
 """The parent run of a comparison: opened, kept alive, and ended together with the runs nested in it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -91,20 +91,37 @@ def parent_run(comparison: Comparison, tags: dict[str, str]) -> Iterator[ParentR
     ParentRun
     """
     client = open_store(comparison.uri)
-    experiment_id, flow_run_id = comparison.experiment_id, tags["prefect.flow_run_id"]
+    experiment_id = comparison.experiment_id
     earlier = [run.info.run_id for run in complete_parents(client, experiment_id, comparison.identity)]
-    try:
+    with closing_open_runs(comparison.uri, experiment_id, tags):
         run_id = _start(client, comparison, tags)
         with heartbeat(client, run_id):
             yield ParentRun(comparison.uri, experiment_id, run_id, tags)
             finish_run(client, run_id, earlier)
+
+
+@contextmanager
+def closing_open_runs(uri: str, experiment_id: str, tags: Mapping[str, str]) -> Iterator[None]:
+    """Close every open run of a flow run if the block fails: as FAILED, or as KILLED on cancellation.
+
+    Parameters
+    ----------
+    uri : str
+        Of the store.
+    experiment_id : str
+        Id of the MLflow experiment.
+    tags : mapping of str to str
+        Tags of all runs of the flow run; `prefect.flow_run_id` among them.
+    """
+    try:
+        yield
     except BaseException as error:
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         try:
             close_open_runs(
-                open_store(comparison.uri),
+                open_store(uri),
                 experiment_id,
-                flow_run_id,
+                tags["prefect.flow_run_id"],
                 status=status,
                 reason=f"{type(error).__name__}: {error}",
             )

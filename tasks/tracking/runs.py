@@ -29,6 +29,7 @@ ENDED = {"FINISHED", "FAILED", "KILLED"}
 """Statuses of runs that are not open."""
 _HEARTBEAT, _PROCESS = "latentlab.heartbeat", "latentlab.process"
 _GENERATION = "latentlab.generation"
+_REASON = "latentlab.reason"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ def start_run(
         "mlflow.source.type": "LOCAL",
         "mlflow.note.content": description,
         "latentlab.version": package_version("latentlab"),
-        _HEARTBEAT: f"{time.time():.0f}",
-        _PROCESS: json.dumps(this_process()),
+        **_owner(),
     }
     run = client.create_run(experiment_id, run_name=name, tags={**common, **tags})
     run_id = str(run.info.run_id)
@@ -98,6 +98,24 @@ def start_run(
         parameters = [Param(key, str(value)) for key, value in params.items()]
         client.log_batch(run_id, params=parameters, synchronous=True)
     return run_id
+
+
+def reopen_run(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    """Make an ended run RUNNING again, as a run of this process.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    run_id : str
+        Id of the run.
+    tags : mapping of str to str
+        Name -> new value.
+    """
+    set_tags(client, run_id, {**tags, **_owner()})
+    if _REASON in client.get_run(run_id).data.tags:
+        client.delete_tag(run_id, _REASON)
+    client.update_run(run_id, status="RUNNING")
 
 
 def nested_tags(parent: ParentRun, run: "PlannedRun | FileRun", data: PreparedData) -> dict[str, str]:
@@ -234,7 +252,7 @@ def end_run(client: "MlflowClient", run_id: str, status: str, reason: str = "") 
         Why, for people.
     """
     if reason:
-        set_tags(client, run_id, {"latentlab.reason": without_logins(reason)[:500]})
+        set_tags(client, run_id, {_REASON: without_logins(reason)[:500]})
     client.set_terminated(run_id, status)
 
 
@@ -350,6 +368,11 @@ def run_ref(run: "Run") -> RunRef:
         tags.get("latentlab.identity", ""),
         int(tags.get("latentlab.repeat", 0)),
     )
+
+
+def _owner() -> dict[str, str]:
+    """Return the tags that say which process holds a run."""
+    return {_HEARTBEAT: f"{time.time():.0f}", _PROCESS: json.dumps(this_process())}
 
 
 def _user() -> str:

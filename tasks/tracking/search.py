@@ -183,8 +183,41 @@ def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":
     -------
     list of Run
     """
-    condition = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
-    return [run, *_search(client, [str(run.info.experiment_id)], condition)]
+    return [run, *runs_within(client, str(run.info.experiment_id), run.info.run_id)]
+
+
+def runs_within(client: "MlflowClient", experiment_id: str, run_id: str) -> "Iterator[Run]":
+    """Yield the runs nested in a run.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    experiment_id, run_id : str
+        Of the run.
+
+    Yields
+    ------
+    Run
+    """
+    return _search(client, [experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
+
+
+def runs_of_role(client: "MlflowClient", experiment_id: str, role: str, identity: str) -> "Iterator[Run]":
+    """Yield the runs of a role and an identity, whatever their status, the latest first.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    experiment_id, role, identity : str
+        Of the runs.
+
+    Yields
+    ------
+    Run
+    """
+    return _search(client, [experiment_id], f"tags.`latentlab.role` = '{role}'{_and_identity(identity)}")
 
 
 def close_open_runs(client: "MlflowClient", experiment_id: str, flow_run_id: str, *, status: str, reason: str) -> None:
