@@ -26,7 +26,7 @@ from tasks.core.ranking.similarity import make_lists
 from tasks.core.types import OnProgress
 from tasks.reporting import progress
 from tasks.tracking.artifacts import write_table
-from tasks.tracking.lists import ACCURACY, KINDS, SUFFIXES, artifact, write_sample
+from tasks.tracking.lists import ACCURACY, KINDS, MEDIAN_CONFIDENCE, SUFFIXES, artifact, write_sample
 from tasks.train import OpenFit
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def evaluate(config: ExperimentConfig, data: PreparedData, run: PlannedRun, open
             entities = listed_entities(config, *interactions.matrix.shape)
             write_model_lists(folder, factors, interactions, config, entities, on_progress)
             results = {f"summary_{key}": float(value) for key, value in asdict(data.summary).items()}
+            results[MEDIAN_CONFIDENCE] = float(np.median(interactions.matrix.data))
     fit = replace(fit, files=listing(folder), results=results)
     fit.save()
     return replace(open_fit, fit=fit)

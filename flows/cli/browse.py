@@ -134,7 +134,15 @@ def similar(
 @commands.command()
 def recommend(
     run: RunName,
-    user: Annotated[str, typer.Option("--user", help=_USER_HELP)],
+    user: Annotated[str | None, typer.Option("--user", help=_USER_HELP)] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            "--items",
+            metavar="ITEM,ITEM,...",
+            help="For somebody who is not among the users: the items that this user has, as for similar --item.",
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("-n", help="How many items.")] = 10,
     raw: Annotated[bool, typer.Option("--raw", help="It is the data set's own id.")] = False,
     consensus: Annotated[
@@ -142,8 +150,20 @@ def recommend(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List recommendations for a user, of each model side by side."""
-    _print_lists(run, "recommendations", user, n=n, raw=raw, consensus=consensus, as_json=as_json)
+    """List recommendations for a user, or for somebody who has some items, of each model side by side."""
+    if (user is None) == (items is None):
+        raise typer.BadParameter("give either --user or --items")
+    if user is not None:
+        _print_lists(run, "recommendations", user, n=n, raw=raw, consensus=consensus, as_json=as_json)
+        return
+    from flows.cli.look_up.new_user import recommend_for_items
+    from flows.cli.printing.tables import new_user_table, out
+    from tasks.tracking.search import find_run
+
+    client = open_default_store()
+    texts = [text.strip() for text in str(items).split(",") if text.strip()]
+    lists = recommend_for_items(client, find_run(client, run), texts, n=n, raw=raw, consensus=consensus)
+    print_json(asdict(lists)) if as_json else out.print(new_user_table(lists, consensus=consensus))
 
 
 @commands.command()
@@ -180,7 +200,7 @@ def _tables(client: "MlflowClient", run: "Run") -> dict[str, list[dict[str, Any]
 def _print_lists(
     run: str, target: str, entity: str, *, n: int, raw: bool, consensus: bool, as_json: bool, by: str | None = None
 ) -> None:
-    from flows.cli.look_up import look_up
+    from flows.cli.look_up.entity_lists import look_up
     from flows.cli.printing.tables import out, query_table
     from tasks.tracking.search import find_run
 

@@ -29,6 +29,9 @@ KINDS = (*product(("users", "items"), SIMILARITIES), ("recommendations", FACTORS
 SUFFIXES = {FACTORS: "", SCORES: "_by_scores"}
 """Similarity -> the end of the names of artifacts with neighbours by it."""
 ACCURACY = "accuracy.parquet"
+MEDIAN_CONFIDENCE = "median_confidence"
+"""Metric of a fit: the median of the stored confidences that it was trained on. A user who has items, of whom nothing
+more is known, is folded in with it."""
 SAMPLE = "sample.parquet"
 """Artifact that says whose lists a fit has. A fit that has the lists of all users and items has no such file."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flows.cli.look_up import find_index
+from flows.cli.look_up.find_index import find_index
 from tasks.core.comparison.query_lists import Names
 from tasks.core.errors import ConfigError
 from tests.command_line import CommandLine

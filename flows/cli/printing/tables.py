@@ -14,6 +14,7 @@ from rich.text import Text
 from tasks.core.formatting import SUMMARY_LABELS, by_similarity, decimals, escaped, shown, summary_value
 
 if TYPE_CHECKING:
+    from flows.cli.look_up.new_user import NewUserLists
     from tasks.core.comparison.query_lists import Entry, QueryLists
     from tasks.core.data.interactions import Summary
 
@@ -198,17 +199,41 @@ def query_table(query: "QueryLists", *, consensus: bool = False) -> Group:
     names = f"{shown(query.title)}, id {raw_id}" if query.title else f"id {raw_id}"
     kind = {"users": "Users like user", "items": "Items like item", "recommendations": "Recommendations for user"}
     by = by_similarity(query.target, query.similarity)
-    what = f"first {query.n}, and the share of seeds listing each"
+    title = f"{kind[query.target]} {query.index} ({names}){by}"
+    return _titled_lists(title, query.models, query.n, consensus=consensus)
+
+
+def new_user_table(lists: "NewUserLists", *, consensus: bool = False) -> Group:
+    """Return the recommendations for somebody who has some items, as `query_table` does.
+
+    Parameters
+    ----------
+    lists : NewUserLists
+        The lists of each model.
+    consensus : bool
+        See `query_table`.
+
+    Returns
+    -------
+    Group
+    """
+    items = "; ".join(shown(item.title) if item.title else f"id {shown(str(item.raw_id))}" for item in lists.items)
+    confidence = f"each with confidence {lists.confidence:g}, the median of the data"
+    title = f"Recommendations for a user who has {items} ({confidence})"
+    return _titled_lists(title, lists.models, lists.n, consensus=consensus)
+
+
+def _titled_lists(title: str, lists: "dict[str, list[Entry]]", n: int, *, consensus: bool) -> Group:
+    what = f"first {n}, and the share of seeds listing each"
     if consensus:
-        what = f"consensus of all seeds, and the share of seeds listing each among their first {query.n}"
-    title = f"{kind[query.target]} {query.index} ({names}){by}: {what}"
-    models = list(query.models.items())
+        what = f"consensus of all seeds, and the share of seeds listing each among their first {n}"
+    models = list(lists.items())
     models_a_row = max(out.width // 40, 1)
     parts = [
-        _side_by_side(dict(models[start : start + models_a_row]), query.n, with_ranks=consensus)
+        _side_by_side(dict(models[start : start + models_a_row]), n, with_ranks=consensus)
         for start in range(0, len(models), models_a_row)
     ]
-    return Group(plain(title, "bold"), *parts, "")
+    return Group(plain(f"{title}: {what}", "bold"), *parts, "")
 
 
 def _side_by_side(models: "dict[str, list[Entry]]", n: int, *, with_ranks: bool) -> Table:

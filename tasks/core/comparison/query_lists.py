@@ -56,6 +56,23 @@ class Names:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A user or an item.
+
+    Attributes
+    ----------
+    index : int
+    raw_id : int or str
+    title : str
+        Empty for users, and for items without a title.
+    """
+
+    index: int
+    raw_id: RawId
+    title: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """An entry of a query's list.
 
@@ -174,9 +191,37 @@ def query_lists(
     """
     raw_id, title = names.of(index, item=target == "items")
     row = index if position is None else position
-    merged = _consensus if by_consensus else _merged
-    models = {model: merged(replicates, row, n, names, item=target != "users") for model, replicates in lists.items()}
+    models = merge(lists, row, n, names, item=target != "users", by_consensus=by_consensus)
     return QueryLists(name, target, index, raw_id, title, n, models, similarity)
+
+
+def merge(
+    lists: Mapping[str, Sequence[Lists]], row: int, n: int, names: Names, *, item: bool, by_consensus: bool
+) -> dict[str, list[Entry]]:
+    """Merge one list of each replicate of every model.
+
+    Parameters
+    ----------
+    lists : mapping of model to sequence of Lists
+        One element for each replicate.
+    row : int
+        Of the list among them.
+    n : int
+        Entries of each replicate's list that count.
+    names : Names
+        Raw ids and titles.
+    item : bool
+        Whether items are listed, else users.
+    by_consensus : bool
+        See `query_lists`.
+
+    Returns
+    -------
+    dict of model to list of Entry
+        In the order of `query_lists`.
+    """
+    merged = _consensus if by_consensus else _merged
+    return {model: merged(replicates, row, n, names, item=item) for model, replicates in lists.items()}
 
 
 def _merged(replicates: Sequence[Lists], row: int, n: int, names: Names, *, item: bool) -> list[Entry]:

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.config.als import AlsConfig
 from tasks.core.models.factors import Factors
+from tasks.core.models.fold_in import fold_in
 from tasks.core.models.score_blocks import ProductBlocks
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.top_n import top_n
@@ -47,6 +49,39 @@ def recommend(
     if rows is not None:
         factors, liked = Factors(factors.users[rows], factors.items), liked[rows]
     return top_n(exclude(preferences(factors), liked), len(factors.users), len(factors.items), n, on_progress)
+
+
+def recommend_to_new_user(item_factors: Floats, owned: Ids, settings: AlsConfig, *, confidence: float, n: int) -> Lists:
+    """Return the n items with the highest score for a user whom the model was not trained on.
+
+    Parameters
+    ----------
+    item_factors : (I, k) float32
+        Of a trained model.
+    owned : (m,) int32
+        Items of the user, all different. They are folded in, and not recommended.
+    settings : AlsConfig
+        Settings of the model.
+    confidence : float
+        Stored confidence of each of these items; it is multiplied by alpha.
+    n : int
+        Greatest length of the list.
+
+    Returns
+    -------
+    Lists
+        One list.
+
+    Raises
+    ------
+    TrainingError
+        See `fold_in`.
+    """
+    from scipy.sparse import csr_array
+
+    values = np.full(len(owned), confidence, dtype=np.float32)
+    liked = csr_array((values, np.sort(owned), np.array([0, len(owned)])), shape=(1, len(item_factors)))
+    return recommend(Factors(fold_in(liked, item_factors, settings), item_factors), liked, n=n)
 
 
 def preferences(factors: Factors) -> Scores:
