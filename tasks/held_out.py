@@ -77,11 +77,11 @@ def held_out_accuracy(
     """
     references: list[ReferenceAccuracy] = []  # on each split
     counts, ratios = [], []
-    for held_out, seed in zip(data.splits, split_seeds(config), strict=True):
+    for number, (held_out, seed) in enumerate(zip(data.splits, split_seeds(config), strict=True)):
         split = held_out.load()
         counts.append(split.counts() | (held_out.published.counts() if held_out.published else {}))
         ratios.append(split.held_out_ratio)
-        references.append(evaluate_references(config, evaluation, data, split, seed))
+        references.append(evaluate_references(config, evaluation, data, split, seed, number))
     tested = tested_metrics(evaluation.cutoffs)
     ratio = float(np.mean(ratios))
     values = _values_by_user(runs, files, tested, held_out_ratio=ratio)

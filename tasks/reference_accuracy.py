@@ -41,7 +41,7 @@ class ReferenceAccuracy:
 
 
 def evaluate_references(
-    config: ExperimentConfig, evaluation: EvaluationConfig, data: PreparedData, split: Split, seed: int
+    config: ExperimentConfig, evaluation: EvaluationConfig, data: PreparedData, split: Split, seed: int, number: int = 0
 ) -> ReferenceAccuracy:
     """Choose the settings of the reference recommenders on a validation part, and evaluate them on the test part.
 
@@ -57,6 +57,8 @@ def evaluate_references(
         The split. Without a train part, as for lists that others made, there is nothing to learn from.
     seed : int
         Of the split.
+    number : int
+        Of the split, where the data are divided into folds.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def evaluate_references(
     names = [name for name in RECOMMENDERS if name not in plan.left_out]
     validation = None
     if any(name in CANDIDATES and name not in plan.not_chosen for name in names):
-        validation = _validation_part(evaluation, data, split, seed)
+        validation = _validation_part(evaluation, data, split, seed, number)
     metric = tested_metrics(evaluation.cutoffs)[0]
 
     def run(name: str) -> tuple[ReferenceSettings | None, Evaluation]:
@@ -117,9 +119,11 @@ def _reporting(label: str, unit: str) -> OnProgress:
     return lambda done, total: progress.step(label, done, total, unit)
 
 
-def _validation_part(evaluation: EvaluationConfig, data: PreparedData, split: Split, seed: int) -> Split | None:
+def _validation_part(
+    evaluation: EvaluationConfig, data: PreparedData, split: Split, seed: int, number: int
+) -> Split | None:
     """Split the train part again: for the test part into what `part: validation` measures on, with the same seed."""
     needs_times = isinstance(evaluation.split, LeaveLastSplit | TimeSplit)
     interactions = data.load(times=needs_times)
     train = replace(interactions, matrix=split.train, times=times_of_part(interactions, split.train))
-    return validation_part(train, evaluation.split, seed + (1 if evaluation.part == "test" else 2))
+    return validation_part(train, evaluation.split, seed + (1 if evaluation.part == "test" else 2), number)

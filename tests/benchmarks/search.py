@@ -21,9 +21,9 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import load_config
 from tasks.core.data.prepared import prepare
 from tasks.core.data.splits.split import Split
-from tasks.core.data.splits.store import with_split
+from tasks.core.data.splits.store import with_splits
 from tasks.core.models.seeds import run_seed
-from tasks.core.planning.runs import planned_runs, split_seed
+from tasks.core.planning.runs import planned_runs, split_seeds
 from tasks.core.search.fits import accuracy_along_iterations
 from tasks.core.search.plan import ModelSearch, on_validation_part, planned_searches
 from tasks.core.search.study import Trial, finished_trials, open_study, run_trial
@@ -89,8 +89,8 @@ def compare(model: str, search: ModelSearch, grid_config: ExperimentConfig, spli
 
     value, settings, grid_seconds = grid(grid_config, model, split, metric)
     print(
-        f"{model}: the grid found {value:.4f} (regularization {settings.regularization:g}, alpha {settings.alpha:g}) in "
-        f"{grid_seconds:.1f} s; {again(settings):.4f} with {FRESH_SEEDS} fresh seeds",
+        f"{model}: the grid found {value:.4f} (regularization {settings.regularization:g}, alpha {settings.alpha:g}) "
+        f"in {grid_seconds:.1f} s; {again(settings):.4f} with {FRESH_SEEDS} fresh seeds",
         flush=True,
     )
     shares, halves, ends = [], [], []
@@ -106,8 +106,8 @@ def compare(model: str, search: ModelSearch, grid_config: ExperimentConfig, spli
         print(
             f"  search {number}: reached it after {shares[-1]:.2f} of the grid's time; after half of it "
             f"{after_half.value:.4f} (fresh {halves[-1]:.4f}) {after_half.settings}; after {len(trials)} trials in "
-            f"{all_seconds / grid_seconds:.2f} of it {after_all.value:.4f} (fresh {ends[-1]:.4f}) {after_all.settings}; "
-            f"{states.count('pruned')} pruned, {states.count('failed')} failed",
+            f"{all_seconds / grid_seconds:.2f} of it {after_all.value:.4f} (fresh {ends[-1]:.4f}) {after_all.settings}"
+            f"; {states.count('pruned')} pruned, {states.count('failed')} failed",
             flush=True,
         )
     print(
@@ -130,13 +130,13 @@ def main() -> None:
     assert config.evaluation is not None
     with tempfile.TemporaryDirectory() as home, mock.patch.dict("os.environ", LATENTLAB_HOME=str(Path(home))):
         ratings = fetch_dataset(config.dataset)
-        data = with_split(
+        data = with_splits(
             prepare(config.dataset, config.preprocess, ratings),
             config.evaluation,
             dataset=config.dataset,
             settings=config.preprocess,
             ratings=ratings,
-            seed=split_seed(config),
+            seeds=split_seeds(config),
         )
         split = data.splits[0].load()
         for search in planned_searches(config, data):

@@ -14,7 +14,7 @@ from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models.reference_recommenders import RECOMMENDERS, USUAL
 from tasks.core.planning.references import ReferencePlan
-from tasks.core.planning.runs import split_seed
+from tasks.core.planning.runs import split_seeds
 from tasks.core.ranking.evaluation import evaluate
 from tasks.core.ranking.reference_choice import choose
 from tasks.preprocess import preprocess
@@ -44,14 +44,14 @@ def prepared(folder: Path, **evaluation: Any) -> tuple[ExperimentConfig, Prepare
 
 def evaluated(config: ExperimentConfig, data: PreparedData, split: Split) -> ReferenceAccuracy:
     assert config.evaluation is not None
-    return evaluate_references(config, config.evaluation, data, split, split_seed(config))
+    return evaluate_references(config, config.evaluation, data, split, split_seeds(config)[0])
 
 
 @pytest.mark.parametrize("strategy", ["random", "random_user", "leave_last", "time"])
 def test_settings_are_chosen_on_the_part_that_part_validation_measures_on(tmp_path: Path, strategy: str) -> None:
     config, data, split = prepared(tmp_path, split={"strategy": strategy})
     assert config.evaluation is not None
-    validation = hold_out(data.load(times=True), config.evaluation.split, seed=split_seed(config), validation=True)
+    validation = hold_out(data.load(times=True), config.evaluation.split, seed=split_seeds(config)[0], validation=True)
     found = evaluated(config, data, split)
     assert found.left_out == {}
     assert found.settings == [choose(name, validation, "ndcg_at_5") for name in ("item-knn", "ease")]
@@ -74,7 +74,7 @@ def test_on_the_validation_part_settings_are_chosen_on_a_part_of_its_own_train_p
     assert config.evaluation is not None
     whole = data.load()
     train = type(whole)(split.train, whole.user_ids, whole.item_ids, None)
-    further = hold_out(train, config.evaluation.split, seed=split_seed(config) + 2)
+    further = hold_out(train, config.evaluation.split, seed=split_seeds(config)[0] + 2)
     assert evaluated(config, data, split).settings == [
         choose(name, further, "ndcg_at_5") for name in ("item-knn", "ease")
     ]

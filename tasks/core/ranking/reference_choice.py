@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.core.config.evaluation import RandomUserSplit, SplitConfig
+from tasks.core.config.evaluation import FilesSplit, RandomUserSplit, SplitConfig
 from tasks.core.data.interactions import Interactions
+from tasks.core.data.splits.draw import draw_split
 from tasks.core.data.splits.split import Split
-from tasks.core.data.splits.strategies import Strategy, hold_out
 from tasks.core.errors import DataError
 from tasks.core.models.reference_recommenders import CANDIDATES, USUAL, n_candidates
 from tasks.core.ranking import metrics
@@ -129,7 +129,7 @@ def _ends(chosen: Mapping[str, float], tried: Sequence[Mapping[str, float]], ite
     return ", ".join(notes)
 
 
-def validation_part(interactions: Interactions, config: SplitConfig, seed: int) -> Split | None:
+def validation_part(interactions: Interactions, config: SplitConfig, seed: int, number: int = 0) -> Split | None:
     """Split the train part of a split again, in the same way.
 
     Parameters
@@ -141,14 +141,16 @@ def validation_part(interactions: Interactions, config: SplitConfig, seed: int) 
         interactions, at random, takes its place.
     seed : int
         Of the random draws.
+    number : int
+        Of the fold that was held out, where the data are divided into folds.
 
     Returns
     -------
     Split or None
         None if one of the parts would be empty.
     """
-    strategy = config if isinstance(config, Strategy) else RandomUserSplit(strategy="random_user")
+    strategy = RandomUserSplit(strategy="random_user") if isinstance(config, FilesSplit) else config
     try:
-        return hold_out(interactions, strategy, seed=seed)
+        return draw_split(interactions, strategy, seed=seed, number=number)
     except DataError:
         return None

@@ -14,7 +14,7 @@ from tasks.core.config.evaluation import EvaluationConfig
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import prepare
 from tasks.core.data.splits.split import Split
-from tasks.core.data.splits.store import with_split
+from tasks.core.data.splits.store import with_splits
 from tasks.core.errors import DataError
 from tests.core.data.helpers import ReadOwn, columns_of
 
@@ -26,13 +26,13 @@ def split_of(path: Path, split: dict[str, Any], preprocess: dict[str, Any] | Non
     """Return the split of a file of one's own by its order."""
     config = DatasetConfig.model_validate({"name": "file", "path": str(path), "order": "time", **dataset})
     rules, located = PreprocessConfig.model_validate(preprocess or {}), locate(config)
-    data = with_split(
+    data = with_splits(
         prepare(config, rules, located),
         EvaluationConfig.model_validate({"split": split}),
         dataset=config,
         settings=rules,
         ratings=located,
-        seed=0,
+        seeds=[0],
     )
     return data.splits[0].load()
 

@@ -10,7 +10,7 @@ import pytest
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData, prepare
-from tasks.core.data.splits.store import with_split
+from tasks.core.data.splits.store import with_splits
 
 Pairs = list[tuple[int, int]]
 
@@ -85,13 +85,13 @@ def prepared(dataset: dict[str, Any], split: dict[str, Any]) -> PreparedData:
     )
     assert config.evaluation is not None
     located = locate(config.dataset)
-    return with_split(
+    return with_splits(
         prepare(config.dataset, config.preprocess, located),
         config.evaluation,
         dataset=config.dataset,
         settings=config.preprocess,
         ratings=located,
-        seed=0,
+        seeds=[0],
     )
 
 

@@ -40,6 +40,7 @@ def test_a_fit_keeps_its_hyperparameters_model_and_replicate(client: MlflowClien
         "seed": "7",
         "model": "k2",
         "replicate": "3",
+        "repeat": "0",
     }
     assert run_ref(run) == RunRef(run.info.run_id, "k2", 3, MODEL, "identity")
 

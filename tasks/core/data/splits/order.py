@@ -4,7 +4,7 @@ import numpy as np
 
 from tasks.core.config.evaluation import LeaveLastSplit, TimeSplit
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.splits.strategies import Strategy
+from tasks.core.data.splits.draw import Drawn
 from tasks.core.errors import DataError
 
 _FEWEST_PAIRS = 30
@@ -12,14 +12,14 @@ _FEWEST_PAIRS = 30
 files."""
 
 
-def check_order(interactions: Interactions, config: Strategy) -> None:
+def check_order(interactions: Interactions, config: Drawn) -> None:
     """Refuse a split by time of a file in which the order of lines is not that of time.
 
     Parameters
     ----------
     interactions : Interactions
         With times that are the order of the file, see `tasks.core.data.timestamps.with_order`.
-    config : Strategy
+    config : Drawn
         Strategies other than `leave_last` and `time` use no times.
 
     Raises

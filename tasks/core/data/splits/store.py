@@ -10,19 +10,25 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, reading_settings
-from tasks.core.config.evaluation import EvaluationConfig, FilesSplit, FoldsSplit, StrongSplit
+from tasks.core.config.evaluation import (
+    EvaluationConfig,
+    FilesSplit,
+    FoldsSplit,
+    LeaveLastSplit,
+    StrongSplit,
+    TimeSplit,
+)
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import Summary, save_matrix
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData
 from tasks.core.data.readers.ratings import read_ratings
-from tasks.core.data.splits.folds import hold_out_fold
+from tasks.core.data.splits.draw import draw_split
 from tasks.core.data.splits.held_out import SPLITS, HeldOut, PublishedTest
 from tasks.core.data.splits.order import check_order
 from tasks.core.data.splits.published import published_test, split_of_files
 from tasks.core.data.splits.split import Split
-from tasks.core.data.splits.strategies import ALGORITHM, hold_out
-from tasks.core.data.splits.strong import hold_out_strongly
+from tasks.core.data.splits.strategies import ALGORITHM
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
 
@@ -58,9 +64,7 @@ def with_splits(
     Raises
     ------
     DataError
-        See `tasks.core.data.splits.strategies.hold_out`, `tasks.core.data.splits.folds.hold_out_fold`,
-        `tasks.core.data.splits.strong.hold_out_strongly` and
-        `tasks.core.data.splits.published.split_of_files`.
+        See `tasks.core.data.splits.draw.draw_split` and `tasks.core.data.splits.published.split_of_files`.
     """
     splits = tuple(
         _held_out(data, evaluation, dataset=dataset, settings=settings, ratings=ratings, seed=seed, number=number)
@@ -110,16 +114,12 @@ def _held_out(
             arrays = {"counts": filtered.counts.array(), "by_numbers": np.array(split.by_numbers)}
             if overlap == "drop":
                 arrays["left_out"] = np.array([split.in_train, filtered.repeated])
-        elif isinstance(config, StrongSplit):
-            split = hold_out_strongly(data.load().matrix, config, seed=seed, validation=validation)
-        elif isinstance(config, FoldsSplit):
-            split = hold_out_fold(data.load().matrix, config, number, seed=seed, validation=validation)
         else:
             assert not isinstance(config, FilesSplit)
-            interactions = data.load(times=True)
+            interactions = data.load(times=isinstance(config, LeaveLastSplit | TimeSplit))
             if dataset.order:
                 check_order(interactions, config)
-            split = hold_out(interactions, config, seed=seed, validation=validation)
+            split = draw_split(interactions, config, seed=seed, number=number, validation=validation)
         train = put(SPLITS, ".npz", partial(save_matrix, split.train))
         test = put(SPLITS, ".npz", partial(save_matrix, split.test, **arrays))
         remember(SPLITS, f"{key}-train", train)
