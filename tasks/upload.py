@@ -1,15 +1,19 @@
 """Step 5: the files of a fit -> MLflow, where its run becomes complete."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
 from tasks.core.errors import TrackingError
+from tasks.core.files import writing
+from tasks.core.models.factors import Factors
 from tasks.core.planning.runs import PlannedRun, RunRef
 from tasks.recovery.working_directory import TrainedFit
 from tasks.tracking import artifacts
-from tasks.tracking.lists import SERVED
-from tasks.tracking.logged_models.fit_model import log_model
+from tasks.tracking.lists import ITEM_FACTORS, MEDIAN_CONFIDENCE, SERVED
+from tasks.tracking.logged_models.fit_model import log_model, write_item_factors
 from tasks.tracking.metrics import log_metrics
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.search import finish_run
@@ -70,7 +74,7 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
     fit.check()
     files = fit.files or []
     log_metrics(client, run_id, fit.results or {})
-    model_files = [] if run.is_evaluation else _log_model(client, run_id, fit)
+    model_files = [] if run.is_evaluation else _log_model(client, run, run_id, fit)
     artifacts.upload(
         client,
         run_id,
@@ -82,8 +86,15 @@ def upload(run: PlannedRun, open_fit: OpenFit, parent: ParentRun, replaces: str 
     return finish_run(client, run_id, [replaces] if replaces is not None else [])
 
 
-def _log_model(client: "MlflowClient", run_id: str, fit: TrainedFit) -> list[dict[str, object]]:
-    """Log the lists, by factors, as a model that MLflow loads; return manifest entries of its files."""
+def _log_model(client: "MlflowClient", run: PlannedRun, run_id: str, fit: TrainedFit) -> list[dict[str, object]]:
+    """Log the lists, by factors, and the item factors as a model that MLflow loads; return entries of its files."""
     written = {entry["path"] for entry in fit.files or []}
-    lists = {name: fit.directory.artifacts / path for name, path in SERVED.items() if path in written}
-    return log_model(client, run_id, fit.directory.model, lists)
+    files = {name: fit.directory.artifacts / path for name, path in SERVED.items() if path in written}
+    with TemporaryDirectory(prefix="latentlab-") as folder:
+        # a fit that an earlier version evaluated lacks the confidence
+        if MEDIAN_CONFIDENCE in (fit.results or {}):
+            files[ITEM_FACTORS] = Path(folder) / f"{ITEM_FACTORS}.npz"
+            items = Factors.load(Path(fit.stored_files()[0].path)).items
+            with writing(Path(folder)):
+                write_item_factors(files[ITEM_FACTORS], items, run.settings, (fit.results or {})[MEDIAN_CONFIDENCE])
+        return log_model(client, run_id, fit.directory.model, files)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli.look_up.new_user import NewUserLists
 from tasks.core.comparison.accuracy_tests import AccuracyTest
 from tasks.core.comparison.agreement import Curve, OtherSimilarity, Row
 from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.factorial import Factorial, Interaction, SimpleEffect
 from tasks.core.comparison.per_user import PerUser
-from tasks.core.comparison.query_lists import Entry, QueryLists
+from tasks.core.comparison.query_lists import Entry, Named, QueryLists
 from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Point, Sweep
@@ -128,6 +129,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `look`", [Look, Levels]),
         ("… `earlier_looks`", [EarlierLook]),
         ("… `other_similarity`", [OtherSimilarity]),
+        ("`recommend --items`", [NewUserLists, Named]),
         ("`check`", [Estimate, Precision]),
     ],
 )

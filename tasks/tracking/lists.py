@@ -68,6 +68,8 @@ SERVED = {
     for path in ("users.parquet", "items.parquet", SAMPLE, *(artifact(target)[0] for target in SIDES))
 }
 """Artifact of a logged model -> artifact of a run. There may be no `SAMPLE`."""
+ITEM_FACTORS = "item_factors"
+"""Artifact of the logged model of a fit, from which new users are folded in."""
 
 
 class ListReader:

@@ -98,6 +98,9 @@ def test_the_registered_model_returns_the_consensus_of_all_seeds(
         assert list(answer["id"]) == list(listed[frame[column]])
         np.testing.assert_array_equal(answer[["row", "rank"]], frame[["index", "rank"]])
         np.testing.assert_allclose(answer[["score", "share"]], frame[["score", "share"]])
+    # its lists are of several fits, and so are their item factors
+    with pytest.raises(MlflowException, match="row 0: found items, and this model is a consensus of lists"):
+        model.predict(pd.DataFrame({"task": ["recommend"], "items": [[names["items"][0]]]}))
 
 
 def test_the_model_is_logged_with_the_comparison(registered: FinishedExperiment) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.store import open_store
@@ -84,6 +86,25 @@ def test_every_file_is_what_was_written(latentlab: Command) -> None:
     verified = latentlab("verify")
     assert verified["problems"] == []
     assert verified["runs"] == 8
+
+
+def test_a_logged_model_answers_with_its_own_code_and_signature(latentlab: Command, workdir: Path) -> None:
+    """It has `task`, `id` and `n`; what new models take besides is not asked of it."""
+    folder = next((workdir / "mlartifacts" / "former" / "models").glob("*/artifacts"))
+    user = json.loads((folder / "input_example.json").read_text(encoding="utf-8"))["data"][0][1]
+    model = mlflow.pyfunc.load_model(str(folder))
+    lists = model.predict(pd.DataFrame({"task": ["recommend"], "id": [user], "n": [4]}))
+    assert lists["rank"].tolist() == [1, 2, 3, 4]
+    with pytest.raises(MlflowException, match="missing inputs"):
+        model.predict(pd.DataFrame({"task": ["recommend"], "items": [["1"]]}))
+
+
+def test_a_user_is_not_folded_in_against_a_fit_that_does_not_know_its_confidences(
+    latentlab: Command, workdir: Path, api_url: str
+) -> None:
+    message = command_line(workdir, api_url).failure(2, "recommend", "former", "--items", "1")
+    assert "is of an earlier version" in message
+    assert "train it again with --fresh" in message
 
 
 def test_runs_are_read_by_every_command(latentlab: Command, workdir: Path) -> None:

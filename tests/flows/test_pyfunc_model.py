@@ -18,6 +18,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
+from flows.cli.look_up.new_user import recommend_for_items
 from tasks.tracking.artifacts import MANIFEST, RunFiles
 from tasks.tracking.search import find_run
 from tasks.tracking.verify import verify_runs
@@ -102,6 +103,64 @@ def test_a_request_that_cannot_be_answered_is_refused(
         model.predict(requested(*((task, entity.replace("USER", user_id), n) for task, entity, n in rows)))
 
 
+def new_user(*items: object, **columns: object) -> pd.DataFrame:
+    """Return the input of a user who is not in the data and has some items."""
+    return pd.DataFrame({"task": ["recommend"], "items": [[str(item) for item in items]], **columns})
+
+
+@pytest.fixture
+def item_ids(client: MlflowClient, run: Run) -> list[str]:
+    """The raw ids of all items."""
+    return pd.read_parquet(RunFiles(client, run.info.run_id).read("items.parquet"))["raw_id"].astype(str).tolist()
+
+
+def test_a_new_user_gets_what_the_command_recommends(
+    client: MlflowClient, run: Run, model: PyFuncModel, item_ids: list[str]
+) -> None:
+    owned = [item_ids[index] for index in (4, 7, 10)]
+    lists = model.predict(new_user(*owned, n=[6]))
+    (entries,) = recommend_for_items(client, run, owned, n=6, raw=True).models.values()
+    assert list(lists["id"]) == [str(entry.raw_id) for entry in entries]
+    assert list(lists["rank"]) == [1, 2, 3, 4, 5, 6]
+    assert list(lists["score"]) == pytest.approx([entry.score for entry in entries], abs=1e-5)
+    assert not set(lists["id"]) & set(owned)
+
+
+def test_new_and_known_users_can_be_rows_of_one_request(model: PyFuncModel, user_id: str, item_ids: list[str]) -> None:
+    rows = [("recommend", user_id, 3, None), ("recommend", None, 4, item_ids[:2])]
+    lists = model.predict(pd.DataFrame(rows, columns=["task", "id", "n", "items"]))
+    assert lists["row"].tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert lists[lists["row"] == 1]["id"].tolist() == model.predict(new_user(*item_ids[:2], n=[4]))["id"].tolist()
+
+
+def test_a_user_who_has_all_items_but_one_is_recommended_that_one(model: PyFuncModel, item_ids: list[str]) -> None:
+    assert model.predict(new_user(*item_ids[:-1]))["id"].tolist() == item_ids[-1:]
+    assert model.predict(new_user(*item_ids)).empty
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"items": [["nothing"]]}, "row 0: found item id 'nothing', which is not among the 30 items"),
+        (
+            {"items": [["ITEM", "ITEM"]]},
+            r"row 0: found items \['[0-9]+', '[0-9]+'\]; expected one id or more, each once",
+        ),
+        ({"items": [[]]}, r"row 0: found items \[\]; expected one id or more"),
+        ({"items": [["ITEM"]], "n": [101]}, "found n 101"),
+        ({"items": [["ITEM"]], "id": ["USER"]}, "row 0: found both id and items; expected an id, or items"),
+        ({"n": [3]}, "row 0: found no id; expected an id, or items"),
+        ({"items": [["ITEM"]], "task": ["similar_items"]}, "found items for task 'similar_items'"),
+    ],
+)
+def test_a_new_user_who_cannot_be_folded_in_is_refused(
+    model: PyFuncModel, user_id: str, item_ids: list[str], columns: dict[str, list[object]], message: str
+) -> None:
+    text = json.dumps({"task": ["recommend"], **columns}).replace("ITEM", item_ids[0]).replace("USER", user_id)
+    with pytest.raises(MlflowException, match=message):
+        model.predict(pd.DataFrame(json.loads(text)))
+
+
 def test_ten_entries_are_returned_by_default(model: PyFuncModel, user_id: str) -> None:
     assert len(model.predict(requested(("recommend", user_id, 5))[["task", "id"]])) == 10
 
@@ -178,12 +237,14 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_the_model_is_served_over_http(address: str, user_id: str) -> None:
-    def post(entity: str) -> requests.Response:
-        content = {"dataframe_records": [{"task": "recommend", "id": entity, "n": 3}]}
+def test_the_model_is_served_over_http(address: str, user_id: str, item_ids: list[str]) -> None:
+    def post(**columns: object) -> requests.Response:
+        content = {"dataframe_records": [{"task": "recommend", "n": 3, **columns}]}
         return requests.post(address, json=content, timeout=30)
 
-    good, bad = post(user_id), post("zz")
+    good, bad, new = post(id=user_id), post(id="zz"), post(items=item_ids[:2])
+    assert new.status_code == 200, new.text
+    assert [row["rank"] for row in new.json()["predictions"]] == [1, 2, 3]
     assert good.status_code == 200, good.text
     assert [row["rank"] for row in good.json()["predictions"]] == [1, 2, 3]
     assert bad.status_code == 400

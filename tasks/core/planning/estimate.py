@@ -243,4 +243,5 @@ def _disk_bytes(config: ExperimentConfig, size: tuple[int, int, int], model_fact
     listed_users, listed_items = _listed(config, users, items)
     # the run's lists, and those by factors again in its logged model
     lists = LIST_BYTES * (5 * listed_users + 3 * listed_items)
-    return matrices + sum(4 * factors * (users + items) + lists for factors in model_factors)
+    # so are its item factors
+    return matrices + sum(4 * factors * (users + 2 * items) + lists for factors in model_factors)

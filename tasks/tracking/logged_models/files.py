@@ -1,4 +1,4 @@
-"""The files of a logged model: code, lists, signature, input example, pinned requirements.
+"""The files of a logged model: code, lists, item factors, signature, input example, pinned requirements.
 
 What the model answers is in `tasks.tracking.logged_models.pyfunc_model`.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.files import writing
 from tasks.tracking import artifacts
+from tasks.tracking.lists import ITEM_FACTORS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +33,7 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
     run_id, model_id : str
         Ids of the logged model and of the run that it belongs to.
     lists : mapping of str to Path
-        Artifact of `tasks.tracking.logged_models.pyfunc_model` -> Parquet file.
+        Artifact of `tasks.tracking.logged_models.pyfunc_model` -> file.
     share : bool
         Whether the lists, and what the model answers, have a column `share`.
 
@@ -45,10 +46,16 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
 
     user, item = (_example(lists, side) for side in ("users", "items"))
     inputs = Schema(
-        [ColSpec(DataType.string, "task"), ColSpec(DataType.string, "id"), ColSpec(DataType.long, "n", required=False)]
+        [
+            ColSpec(DataType.string, "task"),
+            ColSpec(DataType.string, "id", required=False),
+            ColSpec(DataType.long, "n", required=False),
+            ColSpec(Array(DataType.string), "items", required=False),
+        ]
     )
     types = {"row": DataType.long, "rank": DataType.long, "id": DataType.string, "title": DataType.string}
     types |= dict.fromkeys(["score", "share"] if share else ["score"], DataType.double)
@@ -62,8 +69,13 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
             artifacts={name: path.absolute().as_uri() for name, path in lists.items()},  # MLflow expects addresses
             signature=ModelSignature(inputs, outputs),
             input_example=pd.DataFrame(
-                [("recommend", user, 10), ("similar_users", user, 5), ("similar_items", item, 5)],
-                columns=["task", "id", "n"],
+                [
+                    ("recommend", user, 10, None),
+                    ("similar_users", user, 5, None),
+                    ("similar_items", item, 5, None),
+                    *([("recommend", None, 10, [item])] if ITEM_FACTORS in lists else []),
+                ],
+                columns=["task", "id", "n", "items"],
             ),
             # inferring them takes seconds
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIRED],

@@ -1,10 +1,14 @@
-"""The model of a fit: its lists, logged with its run."""
+"""The model of a fit: its lists and item factors, logged with its run."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tasks.core.config.als import AlsConfig
 from tasks.core.files import listing
+from tasks.core.types import Floats
 from tasks.tracking.logged_models.files import output_models, save, send
 
 if TYPE_CHECKING:
@@ -12,6 +16,30 @@ if TYPE_CHECKING:
 
 NAME = "model"
 """Of the logged model in its run: `runs:/RUN_ID/model`."""
+
+
+def write_item_factors(path: Path, items: Floats, settings: AlsConfig, median_confidence: float) -> None:
+    """Write what the model folds new users in with, as npz without pickles.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    items : (I, k) float32
+        Item factors of the fit.
+    settings : AlsConfig
+        Its alpha and regularization are used.
+    median_confidence : float
+        Of the interactions, before alpha: the confidence of each item that a new user has.
+    """
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            item_factors=items,
+            confidence=np.array(settings.alpha * median_confidence),
+            regularization=np.array(settings.regularization),
+        )
 
 
 def log_model(client: "MlflowClient", run_id: str, folder: Path, lists: Mapping[str, Path]) -> list[dict[str, object]]:
@@ -28,7 +56,7 @@ def log_model(client: "MlflowClient", run_id: str, folder: Path, lists: Mapping[
     folder : Path
         Where the model is written first; replaced.
     lists : mapping of str to Path
-        Artifact of `tasks.tracking.logged_models.pyfunc_model` -> Parquet file.
+        Artifact of `tasks.tracking.logged_models.pyfunc_model` -> file.
 
     Returns
     -------
