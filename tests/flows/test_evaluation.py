@@ -100,6 +100,14 @@ def test_what_is_left_out_of_a_test_file_is_counted_and_said(commands: CommandLi
             "test: no rating is at least min_rating 4",
         ),
         ({"evaluation.split": {"strategy": "random", "test_fraction": 1e-9}}, 3, "one part is empty"),
+        (
+            {"evaluation.split": {"strategy": "strong", "users": 1e-9}},
+            3,
+            "users: found 1e-09, which is 0",
+        ),
+        ({"evaluation.split": {"strategy": "strong", "users": 0}}, 2, "evaluation.split.users: found 0"),
+        ({"evaluation.split": {"strategy": "strong", "visible": 1.0}}, 2, "evaluation.split.visible: found 1.0"),
+        ({"evaluation.split": {"strategy": "strong", "test_fraction": 0.2}}, 2, "test_fraction: unknown key"),
         ({"evaluation.split": {"strategy": "leavelast"}}, 2, "did you mean 'leave_last'"),
         ({"evaluation.cutoffs": [0]}, 2, "evaluation.cutoffs.0: found 0"),
         ({"models.popularity": {"factors": 2, "iterations": 2}}, 2, "is the name of a reference"),
@@ -126,3 +134,24 @@ def test_a_cutoff_above_the_number_of_items_ends_with_the_list(commands: Command
     means = {row["metric"]: row["mean"] for row in result["accuracy"]}
     assert means["recall_at_500"] == 1
     assert means["precision_at_500"] == pytest.approx(1 / 500)
+
+
+STRONG = {"strategy": "strong", "users": 0.25, "visible": 0.5}
+
+
+def test_users_who_are_held_out_as_a_whole_are_folded_in_and_evaluated(commands: CommandLine) -> None:
+    """They are not in the train part: without folding in, they would have no hits."""
+    config = {**SWEEP, "models": {"k2": {"factors": 2, "iterations": 5}, "k4": {"factors": 4, "iterations": 5}}}
+    write_dated_ratings(commands.folder, config)
+    result = commands.answer("run", "config.yaml", "--set", f"evaluation.split={json.dumps(STRONG)}")
+    held_out, users = result["held_out"], result["summary"]["users"]
+    assert held_out["held_out_users"] == held_out["evaluated_users"] == round(users / 4)
+    assert held_out["users_without_train"] == held_out["users_too_small"] == 0
+    sizes = [held_out[f"{part}_interactions"] for part in ("train", "visible", "test")]
+    assert sum(sizes) == result["summary"]["interactions"]
+    assert {row["model"] for row in result["accuracy"]} == {"k2", "k4"}
+    hit_rates = [row["mean"] for row in result["accuracy"] if row["metric"].startswith("hit_rate")]
+    assert min(hit_rates) > 0
+    assert "users as a whole" in commands.call("show", "latest").stdout
+    again = commands.answer("run", "config.yaml", "--set", f"evaluation.split={json.dumps(STRONG)}")
+    assert (again["trained"], again["held_out"]) == (0, held_out)
