@@ -24,7 +24,9 @@ from tasks.core.inference.repeated_looks import EarlierLook
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.estimate import Estimate
 from tasks.core.planning.precision import Precision
+from tasks.core.planning.references import ReferencePlan
 from tasks.core.planning.runs import RunRef
+from tasks.core.ranking.reference_choice import ReferenceSettings
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
 from tasks.reporting.result import Result
@@ -119,6 +121,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `references`", [Reference]),
         ("… `per_user`", [PerUser]),
         ("… `accuracy_tests`", [AccuracyTest]),
+        ("… `reference_settings`", [ReferenceSettings]),
         ("… `convergence`", [Convergence]),
         ("… `comparison`", [Row]),
         ("… `curves`", [Curve]),
@@ -130,7 +133,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `earlier_looks`", [EarlierLook]),
         ("… `other_similarity`", [OtherSimilarity]),
         ("`recommend --items`", [NewUserLists, Named]),
-        ("`check`", [Estimate, Precision]),
+        ("`check`", [Estimate, Precision, ReferencePlan]),
     ],
 )
 def test_the_json_of_commands_is_documented(command: str, records: list[type]) -> None:

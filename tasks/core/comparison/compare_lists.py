@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tasks.core.config.experiment import ComparisonConfig, ResampleConfig
     from tasks.core.config.queries import QueriesConfig
 
-ALGORITHM = 3
+ALGORITHM = 4
 """A stored comparison is used again if it was made with this number. It is raised when the same runs would give another
 result."""
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = (5, 10, 20, 50, 100, 200, 500, 1000)
 """Numbers of neighbours to choose from."""
+MOST_WITH_ALL = 2_000
+"""Most items of a catalogue in which all other items are to choose from too."""
 SHRINKAGES = (0.0, 10.0, 100.0, 1000.0)
 """Shrinkages to choose from."""
 USUAL = {"neighbours": 20.0, "shrinkage": 0.0}
@@ -114,11 +116,11 @@ def numbers_of_neighbours(items: int) -> list[int]:
     Returns
     -------
     list of int
-        `NEIGHBOURS` below the number of other items, and then all other items.
+        `NEIGHBOURS` below the number of other items, and in a catalogue that is not large all other items.
     """
     others = max(items - 1, 1)
     fewer = [n for n in NEIGHBOURS if n < others]
-    return fewer if len(fewer) == len(NEIGHBOURS) else [*fewer, others]
+    return fewer if items > MOST_WITH_ALL else [*fewer, others]
 
 
 def bytes_of_choice(items: int) -> int:

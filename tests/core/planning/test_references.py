@@ -81,7 +81,7 @@ def test_settings_are_not_chosen_where_memory_holds_one_fit_only() -> None:
     items = 1_024  # a fit takes 12 MiB and a choice 16
     plan = plan_references((1_000, items, 50_000), 1e6, 20 << 20)
     assert plan.not_chosen == {
-        "item-knn": "a choice needs 31 MiB of memory, and 15 MiB can be used",
+        "item-knn": "a choice needs 32 MiB of memory, and 15 MiB can be used",
         "ease": "a choice needs 16 MiB of memory, and 15 MiB can be used",
     }
     assert plan.ease_bytes == 12 * items**2
