@@ -113,6 +113,20 @@ class TestDigest:
         other = load(two, "comparison.baseline=k3")
         assert other.digests() == [other.digest()]
 
+    @pytest.mark.parametrize(
+        ("key", "default", "other"),
+        [("dataset.order", "null", "time"), ("evaluation.split.overlap", "error", "drop")],
+    )
+    def test_the_default_of_a_key_of_published_files_is_left_out(
+        self, load: Load, key: str, default: str, other: str
+    ) -> None:
+        own = "dataset: {name: file, path: a.csv}\npreprocess: {min_rating: null}\n"
+        config = f"{SMALL}{own}evaluation: {{split: {{strategy: files, test: b.csv}}}}\n"
+        # of the version before these keys
+        assert load(config).digest() == "11b0ed04a1d0f27e513140186fa461a3b06a90ee17e179a24138f559f3791c03"
+        assert load(config, f"{key}={default}").digest() == load(config).digest()
+        assert load(config, f"{key}={other}").digest() != load(config).digest()
+
     @pytest.mark.parametrize("key", ["dataset.quote", "evaluation.split.quote"])
     def test_ignores_the_quoting_that_files_were_read_with_before_it_was_a_setting(self, load: Load, key: str) -> None:
         config = (
