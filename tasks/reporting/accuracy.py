@@ -161,9 +161,10 @@ def held_out_text(counts: Mapping[str, int], splits: int = 1) -> str:
     if "held_out_users" in counts:
         held_out = (
             f"{number['held_out_users']} users as a whole, of whom {number['visible_interactions']} interactions are "
-            f"visible and folded in, and {number['test_interactions']} are measured on; {number['users_too_small']} "
-            "users with a single interaction cannot be held out"
+            f"visible and folded in, and {number['test_interactions']} are measured on"
         )
+        if "users_too_small" in counts:  # not of a published split
+            held_out += f"; {number['users_too_small']} users with a single interaction cannot be held out"
     else:
         held_out = f"{number['test_interactions']} interactions of {number['evaluated_users']} users"
     where = f" in the first of {splits} splits" if splits > 1 else ""

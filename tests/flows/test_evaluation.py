@@ -56,6 +56,37 @@ def test_the_parts_of_a_published_split_are_counted_and_evaluated(commands: Comm
     assert means["recall_at_20"] == pytest.approx((1 / 2 + 1 + 0) / 3)
 
 
+def test_users_of_a_published_visible_part_are_folded_in(commands: CommandLine) -> None:
+    """Each is recommended every item that is not visible, so that the test items are among the first 20."""
+    likes = {user: range(user % 3, 12, 2) for user in range(20)}
+    held_out = range(15, 20)
+    parts = {"train": (range(15), slice(None)), "tr": (held_out, slice(2, None)), "te": (held_out, slice(2))}
+    for name, (users, items) in parts.items():
+        lines = (f"{user} {' '.join(map(str, likes[user][items]))}\n" for user in users)
+        (commands.folder / f"{name}.txt").write_text("".join(lines))
+    split = {"strategy": "files", "visible": "tr.txt", "test": "te.txt", "layout": "lists"}
+    config = {
+        **SWEEP,
+        "name": "folded-in",
+        "dataset": {"name": "file", "path": "train.txt", "layout": "lists"},
+        "models": {"k2": {"factors": 2, "iterations": 3}},
+        "evaluation": {"split": split, "replicates": 1, "cutoffs": [20]},
+    }
+    (commands.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    visible = sum(len(likes[user]) - 2 for user in held_out)
+    checked = commands.call("check", "config.yaml").stdout
+    assert f"not in the train or the visible part; visible file: {visible} ratings read" in checked
+    result = commands.answer("run", "config.yaml")
+    assert {"held_out_users": 5, "visible_interactions": visible, "test_interactions": 10}.items() <= result[
+        "held_out"
+    ].items()
+    means = {row["metric"]: row["mean"] for row in result["accuracy"]}
+    assert means["recall_at_20"] == 1
+    assert means["ndcg_at_20"] > 0.3
+    shown = " ".join(commands.call("show", "latest").stdout.split())
+    assert f"Held out: 5 users as a whole, of whom {visible} interactions are visible and folded in" in shown
+
+
 def test_what_is_left_out_of_a_test_file_is_counted_and_said(commands: CommandLine) -> None:
     """By the check, the run, its metrics and its report."""
     (commands.folder / "train.dat").write_text("".join(f"2 {u % 5} {5 + u % 3}\n" for u in range(20)))

@@ -23,6 +23,7 @@ _READING_ADDED_LATER = {
     "sha256": (None,),
     "order": (None,),
     "overlap": ("error",),
+    "visible": (None,),
 }
 """The same for keys of `dataset` and of `evaluation.split`."""
 
@@ -152,4 +153,7 @@ def without_later_settings(settings: dict[str, Any]) -> dict[str, Any]:
 
 def reading_settings(section: Section) -> dict[str, object]:
     """Return the settings of a data set or of a split that decide how its file is read, wherever it is."""
-    return without_later_settings(section.model_dump(exclude={"path", "url", "sha256", "test"}))
+    settings = section.model_dump(exclude={"path", "url", "sha256", "test"})
+    if isinstance(settings.get("visible"), str):  # a path; with strategy strong it is a fraction
+        del settings["visible"]
+    return without_later_settings(settings)

@@ -71,11 +71,14 @@ class StrongSplit(Section):
 
 
 class FilesSplit(Section):
-    """Use a published split: the data set is the train part, and another file is the test part."""
+    """Use a published split: the data set is the train part, and other files are the test part and the visible part."""
 
     strategy: Literal["files"]
     test: str
     """File of the test part."""
+    visible: str | None = None
+    """File of what is known of users who are held out as a whole, in the form of the test file. The models are trained
+    on the data set, and fold these interactions in. null: no users are held out."""
     layout: Layout | None = None
     """pairs (default): one interaction per line. lists, counted_lists, item_lists: one user per line, see
     `dataset.layout`."""
@@ -88,9 +91,9 @@ class FilesSplit(Section):
     quote: Quote | None = None
     """For `layout: pairs`: what a double quote means, see `dataset.quote`."""
     overlap: Literal["error", "drop"] = "error"
-    """What to do with interactions of the test file that are in the train part too, and with repeated lines of the test
-    file. error: refuse the file. drop: leave such interactions out, because they are never recommended, and count
-    repeated lines once, with the rating of the last. Their numbers are logged."""
+    """What to do with interactions of the test file that are in the train or the visible part too, and with repeated
+    lines of the test file. error: refuse the file. drop: leave such interactions out, because they are never
+    recommended, and count repeated lines once, with the rating of the last. Their numbers are logged."""
 
 
 class FoldsSplit(Section):

@@ -128,6 +128,13 @@ def test_parameters_of_a_flow_are_checked_too() -> None:
     assert ExperimentConfig.model_validate_json(resolved.model_dump_json()) == resolved
 
 
+def test_nobody_is_folded_into_a_model_that_is_read_from_files(faults: Faults) -> None:
+    split = "{strategy: files, test: a.tsv, visible: b.tsv}"
+    text = f"name: x\nof: recommendations\nmodels: {{old: {{lists: a.csv}}}}\nevaluation: {{split: {split}}}\n"
+    (line,) = faults(text)
+    assert line.startswith("c.yaml:4: evaluation.split.visible: is for models that are trained")
+
+
 def test_key_of_own_files_needs_name_file(faults: Faults) -> None:
     (line,) = faults(SMALL + "dataset: {header: true}\n")
     assert line.startswith("c.yaml:4: dataset.header: ")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData, prepare
@@ -132,6 +133,37 @@ def test_overlap_of_a_published_split_is_left_out_in_every_form(
     assert (pairs_of(data, "train"), pairs_of(data, "test")) == (sorted(train), sorted(test))
     assert data.splits[0].published is not None
     assert data.splits[0].published.counts() == {"test_in_train": 10, "test_repeated": len(repeated)}
+
+
+def test_the_files_of_mult_vae_hold_users_out_as_a_whole(tmp_path: Path) -> None:
+    """`train.csv`, `test_tr.csv` and `test_te.csv` of Liang et al. (2018): users of the last two are in no other."""
+    train, test = generated()
+    parts = {
+        "train": [pair for pair in train if pair[0] < 20],
+        "test_tr": [pair for pair in train if pair[0] >= 20],
+        "test_te": [pair for pair in test if pair[0] >= 20],
+    }
+    for name, pairs in parts.items():
+        pd.DataFrame(pairs, columns=["uid", "sid"]).to_csv(tmp_path / f"{name}.csv", index=False)
+    form = {"columns": {"user": "uid", "item": "sid", "rating": None}}
+    split = {"strategy": "files", "visible": str(tmp_path / "test_tr.csv"), "test": str(tmp_path / "test_te.csv")}
+    for _ in range(2):  # made, and found again
+        data = prepared({"path": str(tmp_path / "train.csv"), **form}, {**split, **form})
+        loaded = data.splits[0].load()
+        assert pairs_of(data, "train") == sorted(parts["train"])
+        assert loaded.visible is not None
+        assert (loaded.visible.nnz, loaded.test.nnz) == (len(parts["test_tr"]), len(parts["test_te"]))
+        assert not np.diff(loaded.train.indptr)[20:].any()
+        assert set(loaded.visible.data) == {1}
+        published = data.splits[0].published
+        assert published is not None
+        assert published.text(PreprocessConfig()).endswith(
+            "; 0 users and 0 items of it are not in the train or the visible part; visible file: "
+            f"{len(parts['test_tr'])} ratings read; none dropped"
+        )
+    (tmp_path / "test_tr.csv").write_text("uid,sid\n29,1\n")
+    other = prepared({"path": str(tmp_path / "train.csv"), **form}, {**split, "overlap": "drop", **form})
+    assert other.splits[0].sha256 != data.splits[0].sha256
 
 
 @pytest.mark.parametrize(("write", "form"), FORMS[:2])

@@ -11,6 +11,7 @@ from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.config.evaluation import FilesSplit
 from tasks.core.data.filters import FilteredRatings, RatingCounts
 from tasks.core.data.interactions import Interactions
+from tasks.core.data.preprocessing import build
 from tasks.core.data.splits.held_out import PublishedTest
 from tasks.core.data.splits.published import PublishedRatings, PublishedSplit, published_test, split_of_files
 from tasks.core.errors import DataError
@@ -91,6 +92,67 @@ def test_a_rule_on_duplicates_merges_repeated_lines_before_overlap_does() -> Non
 def test_a_test_file_whose_interactions_are_all_in_the_train_part_is_refused() -> None:
     with pytest.raises(DataError, match=r"2 of its 2 interactions are in the train part too.*from one of the files$"):
         dropped([("a", 30), ("b", 20), ("b", 20)])
+
+
+# Users who are held out as a whole
+
+
+FOLD_IN = FilesSplit(strategy="files", test="test.tsv", visible="visible.tsv")
+
+
+def folded_in(visible: Sequence[Row], test: Sequence[Row], *, overlap: Any = "error") -> PublishedSplit:
+    config = FOLD_IN.model_copy(update={"overlap": overlap})
+    rules = PreprocessConfig(min_rating=None)
+    ratings = published_test(ratings_of(test), rules, overlap=overlap)
+    return split_of_files(TRAIN, ratings, config, build(ratings_of(visible), rules))
+
+
+def test_the_visible_part_is_not_trained_on_and_keeps_its_confidences() -> None:
+    """Users c and d and item 40 are in the visible part only, user e in the test part only."""
+    split = folded_in([("d", 30, 2.5), ("c", 10, 3.0), ("c", 40, 4.0)], [("c", 20), ("d", 10), ("e", 10)])
+    assert split.visible is not None
+    assert split.train.toarray().tolist() == [[5, 0, 4, 0], [0, 3, 0, 0], [0] * 4, [0] * 4, [0] * 4]
+    assert split.visible.toarray().tolist() == [[0] * 4, [0] * 4, [0, 0, 2.5, 0], [3, 0, 0, 4], [0] * 4]
+    assert split.test.toarray().tolist() == [[0] * 4, [0] * 4, [1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
+    counts = split.counts()
+    assert (counts["held_out_users"], counts["visible_interactions"], counts["users_without_train"]) == (2, 3, 1)
+    assert "users_too_small" not in counts
+
+
+def test_test_interactions_of_the_visible_part_are_refused_or_left_out() -> None:
+    visible, test = [("c", 10), ("c", 20)], [("c", 10), ("c", 30), ("a", 10), ("a", 20)]
+    message = "2 of its 4 interactions are in the train or the visible part too, for example user a with item 10"
+    with pytest.raises(DataError, match=message):
+        folded_in(visible, test)
+    split = folded_in(visible, test, overlap="drop")
+    assert split.in_train == 2
+    assert split.test.toarray().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("visible", "test", "message"),
+    [
+        (
+            [("c", 10), ("a", 20)],
+            [("c", 20)],
+            r"visible: visible.tsv: 1 of its 2 users are in the train part too, such as 'a'",
+        ),
+        ([("c", 99)], [("c", 20)], r"visible: visible.tsv: none of its 1 items is in the train part"),
+        ([("c", 10)], [("x", 20)], r"test: test.tsv: none of its 1 users is in the train or the visible part"),
+    ],
+)
+def test_a_visible_part_that_does_not_fit_is_refused(visible: list[Row], test: list[Row], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        folded_in(visible, test)
+
+
+def test_numbers_of_all_three_files_meet() -> None:
+    train = ids(("0", "10"), ("1", "20"))
+    visible = build(ratings_of([("2.0", "10.0")]), PreprocessConfig(min_rating=None))
+    test = published_test(ratings_of([("2", "20.0")]), PreprocessConfig())
+    split = split_of_files(train, test, FOLD_IN, visible)
+    assert split.by_numbers
+    assert split.test.toarray().tolist() == [[0, 0], [0, 0], [0, 1]]
 
 
 def test_numbers_that_were_left_out_are_said() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import load_matrix
+from tasks.core.data.splits.published import PublishedSplit
 from tasks.core.data.splits.split import Split
 from tasks.core.files import StoredFile
 from tasks.core.formatting import counted, enumerated
@@ -22,12 +23,14 @@ class PublishedTest:
     ratings : RatingCounts
         Its ratings, and those of them that were dropped.
     users, items : int
-        How many of its users and items are not in the train part.
+        How many of its users and items are not in the train part, nor in the visible part if there is one.
     by_numbers : bool
         See `tasks.core.data.splits.published.PublishedSplit`.
     in_train, repeated : int
-        With `overlap: drop`, how many of its interactions are in the train part too, and how many of its lines repeat
-        an earlier one. Both are left out.
+        With `overlap: drop`, how many of its interactions are in the train or the visible part too, and how many of its
+        lines repeat an earlier one. Both are left out.
+    visible : RatingCounts or None
+        Of the file of the visible part, if there is one.
     """
 
     ratings: RatingCounts
@@ -36,13 +39,14 @@ class PublishedTest:
     by_numbers: bool
     in_train: int = 0
     repeated: int = 0
+    visible: RatingCounts | None = None
 
     @property
     def left_out(self) -> str:
         """What was left out because of `overlap: drop`, in words; empty if nothing was."""
         parts = []
         if self.in_train:
-            parts.append(f"{counted(self.in_train, 'interaction')} of the train part")
+            parts.append(f"{counted(self.in_train, 'interaction')} of {self._others}")
         if self.repeated:
             parts.append(counted(self.repeated, "repeated line"))
         return f"{enumerated(parts)} left out by evaluation.split.overlap drop" if parts else ""
@@ -57,7 +61,12 @@ class PublishedTest:
         ratings = self.ratings.text(settings)
         if self.left_out:
             ratings = f"{ratings.removesuffix('; none dropped')}; {self.left_out}"
-        return f"{ratings}; {users} and {items} of it are not in the train part"
+        text = f"{ratings}; {users} and {items} of it are not in {self._others}"
+        return f"{text}; visible file: {self.visible.text(settings)}" if self.visible else text
+
+    @property
+    def _others(self) -> str:
+        return "the train or the visible part" if self.visible else "the train part"
 
 
 @dataclass(frozen=True)
@@ -91,4 +100,5 @@ class HeldOut:
             If a file is missing or differs from its digest.
         """
         visible = load_matrix(self.visible.check()) if self.visible else None
-        return Split(load_matrix(self.train.check()), load_matrix(self.test.check()), visible)
+        kind = PublishedSplit if self.published else Split
+        return kind(load_matrix(self.train.check()), load_matrix(self.test.check()), visible)

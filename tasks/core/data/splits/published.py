@@ -1,16 +1,10 @@
-"""A split whose test part is a published file.
+"""A split whose test part is a published file."""
 
-Raw ids are compared as text. The ids of a file are integers only if all of them are, so the same id may be an integer
-in one of the files and text in the other. Where all ids of a file are numbers, `1.0` meets `1`.
-"""
-
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.core.config.dataset import PreprocessConfig
 from tasks.core.config.evaluation import FilesSplit
@@ -18,13 +12,14 @@ from tasks.core.data.duplicates import resolve_duplicates
 from tasks.core.data.filters import FilteredRatings, filter_ratings, refuse_negative
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.readers.ratings import Ratings
+from tasks.core.data.splits.matching import Matched, match_ids
 from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
 from tasks.core.formatting import examples, shown
 from tasks.core.types import Ids
 
-_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]{0,17}))(?:\.([0-9]+))?")
-"""A number whose integer part is written as Python writes integers, as `is_canonical_integer` has it: not `007`."""
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -33,16 +28,20 @@ class PublishedSplit(Split):
 
     Attributes
     ----------
-    train, test : (U', I') CSR float32
+    train, test, visible
         See `Split`.
     by_numbers : bool
         Whether some ids of the two files are the same numbers in different spellings, such as `1.0` and `1`.
     in_train : int
-        Interactions of the test file that were left out, because they are in the train part too.
+        Interactions of the test file that were left out, because they are in the train or the visible part too.
     """
 
     by_numbers: bool = False
     in_train: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts of a split. Which users could have been held out is not known of a published one."""
+        return {name: count for name, count in super().counts().items() if name != "users_too_small"}
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,24 @@ def published_test(ratings: Ratings, config: PreprocessConfig, *, overlap: str =
     return PublishedRatings(filtered.frame, counts, repeated)
 
 
-def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, config: FilesSplit) -> PublishedSplit:
-    """Return the split whose train part is all interactions, and whose test part is a published file.
+def split_of_files(
+    interactions: Interactions,
+    test_ratings: FilteredRatings,
+    config: FilesSplit,
+    visible: Interactions | None = None,
+) -> PublishedSplit:
+    """Return the split whose train part is all interactions, and whose other parts are published files.
 
     Parameters
     ----------
     interactions : Interactions
         The train part.
     test_ratings : FilteredRatings
-        See `published_test`. Users and items that the interactions do not have get rows and columns after theirs.
+        See `published_test`. Users and items that the other parts do not have get rows and columns after theirs.
     config : FilesSplit
-        What to do with interactions of both parts; and the test file's name, for messages.
+        What to do with test interactions that are in another part; and the files' names, for messages.
+    visible : Interactions, optional
+        What is known of users who are held out as a whole.
 
     Returns
     -------
@@ -118,79 +124,116 @@ def split_of_files(interactions: Interactions, test_ratings: FilteredRatings, co
     Raises
     ------
     DataError
-        If the test part is empty, none of its users or none of its items is in the train part, or one of its
-        interactions is in the train part too; with `overlap: drop`, if all are.
+        If the test part is empty, none of its users or none of its items is in another part, or one of its
+        interactions is; with `overlap: drop`, if all are. Or if a user of the visible part is in the train part too, or
+        none of its items is.
     """
     from scipy.sparse import csr_array
 
     frame = test_ratings.frame
     if frame.empty:
         raise DataError(f"evaluation.split.test: {config.test} holds no interaction; expected at least one")
-    users = _match("user", interactions.user_ids, frame["user"], config)
-    items = _match("item", interactions.item_ids, frame["item"], config)
-    matrix, shape = interactions.matrix, (users.number, items.number)
-    empty_rows = np.full(users.number - matrix.shape[0], matrix.nnz, dtype=matrix.indptr.dtype)
+    users = _match("user", interactions.user_ids, visible and visible.user_ids, frame["user"], config)
+    items = _match("item", interactions.item_ids, visible and visible.item_ids, frame["item"], config)
+    matrix, shape = interactions.matrix, (len(users.ids), len(items.ids))
+    empty_rows = np.full(shape[0] - matrix.shape[0], matrix.nnz, dtype=matrix.indptr.dtype)
     train = csr_array((matrix.data, matrix.indices, np.concatenate([matrix.indptr, empty_rows])), shape=shape)
-    test = csr_array((np.ones(len(frame), dtype=np.float32), (users.indexes, items.indexes)), shape=shape)
+    test = csr_array((np.ones(len(frame), dtype=np.float32), (users.test, items.test)), shape=shape)
     test.sort_indices()
-    in_both = train.multiply(test).tocsr()
+    by_numbers = users.by_numbers or items.by_numbers
+    if visible is None:
+        test, in_train = _without_overlap(test, train, (users.ids, items.ids), config)
+        return PublishedSplit(train, test, by_numbers=by_numbers, in_train=in_train)
+    rows, columns = visible.matrix.tocoo().coords
+    seen = csr_array((visible.matrix.data, (users.visible[rows], items.visible[columns])), shape=shape)
+    seen.sort_indices()
+    test, in_train = _without_overlap(test, train + seen, (users.ids, items.ids), config)
+    return PublishedSplit(train, test, seen, by_numbers=by_numbers, in_train=in_train)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The users or the items of all files.
+
+    Attributes
+    ----------
+    visible : (V,) int32
+        The index of each user or item of the visible part; empty without one.
+    test : (n,) int32
+        The index of that of each row of the test file.
+    ids : list of str
+        All ids: those of the train part, then new ones of the visible part, then new ones of the test file.
+    by_numbers : bool
+        See `Matched`.
+    """
+
+    visible: Ids
+    test: Ids
+    ids: list[str]
+    by_numbers: bool
+
+
+def _match(kind: str, train_ids: Any, visible_ids: Any, column: Any, config: FilesSplit) -> _Side:
+    """Return the indexes of the users or items of all files."""
+    train = _texts(train_ids)
+    seen = match_ids(train, [] if visible_ids is None else _texts(visible_ids))
+    if visible_ids is not None and kind == "user":
+        _check_held_out(seen, len(train), config)
+    elif visible_ids is not None:
+        _check_shared(kind, seen, len(train), f"visible: {config.visible}", "the train part")
+    column = column.cat.remove_unused_categories()
+    tested = match_ids(seen.ids, _texts(column.cat.categories))
+    _check_shared(kind, tested, len(seen.ids), f"test: {config.test}", _others(config))
+    by_numbers = seen.by_numbers or tested.by_numbers
+    return _Side(seen.indexes, tested.indexes[column.cat.codes.to_numpy()], tested.ids, by_numbers)
+
+
+def _others(config: FilesSplit) -> str:
+    """Return the parts that a test file is compared with, in words."""
+    return "the train part" if config.visible is None else "the train or the visible part"
+
+
+def _without_overlap(
+    test: "csr_array", known: "csr_array", ids: tuple[list[str], list[str]], config: FilesSplit
+) -> tuple["csr_array", int]:
+    """Return the test part without interactions that are known, and their number; or refuse them."""
+    where = _others(config)
+    in_both = known.multiply(test).tocsr()
     if in_both.nnz and (config.overlap == "error" or in_both.nnz == test.nnz):
-        row, column = (indexes[0] for indexes in in_both.tocoo().coords)
-        user, item = interactions.user_ids[row], interactions.item_ids[column]
+        user, item = (texts[at[0]] for texts, at in zip(ids, in_both.tocoo().coords, strict=True))
         remedy = "" if config.overlap == "drop" else ", or set evaluation.split.overlap: drop to leave them out"
         raise DataError(
-            f"evaluation.split.test: {in_both.nnz} of its {test.nnz} interactions are in the train part too, for "
-            f"example user {shown(str(user))} with item {shown(str(item))}; items of the train part are never "
-            f"recommended: remove them from one of the files{remedy}"
+            f"evaluation.split.test: {in_both.nnz} of its {test.nnz} interactions are in {where} too, for example user "
+            f"{shown(user)} with item {shown(item)}; items of {where} are never recommended: remove them from one of "
+            f"the files{remedy}"
         )
     if in_both.nnz:
         in_both.data[:] = 1  # as in the test part, so that the difference is 0
         test = test - in_both
         test.eliminate_zeros()
-    return PublishedSplit(train, test, by_numbers=users.by_numbers or items.by_numbers, in_train=in_both.nnz)
+    return test, in_both.nnz
 
 
-@dataclass(frozen=True)
-class _Matched:
-    """The index of each row's id, (n,) int32; the number of all ids; and whether spellings had to be matched."""
-
-    indexes: Ids
-    number: int
-    by_numbers: bool = False
-
-
-def _match(kind: str, train_ids: npt.NDArray[Any], column: Any, config: FilesSplit) -> _Matched:
-    """Return the indexes of the users or items of a test file. Those that the train part lacks come after its own."""
-    column = column.cat.remove_unused_categories()
-    train, test = ([str(raw_id) for raw_id in ids.tolist()] for ids in (train_ids, column.cat.categories))
-    as_text, by_number = _indexes(train, test), _indexes(_as_numbers(train), _as_numbers(test))
-    if min(by_number) >= len(train):
+def _check_shared(kind: str, matched: Matched, n_known: int, file: str, where: str) -> None:
+    """Refuse a file none of whose users or items is known."""
+    if matched.indexes.min() >= n_known:
+        known, new = matched.ids[:n_known], matched.ids[n_known:]
         raise DataError(
-            f"evaluation.split.test: {config.test}: none of its {len(test):,} {kind}s is in the train part; they are "
-            f"such as {examples(test)}, and those of the train part such as {examples(train)}; write the ids of the "
-            "two files alike"
+            f"evaluation.split.{file}: none of its {len(new):,} {kind}s is in {where}; they are such as "
+            f"{examples(new)}, and those of {where} such as {examples(known)}; write the ids of the two files alike"
         )
-    indexes = np.array(by_number, dtype=np.int32)
-    number = max(len(train), int(indexes.max()) + 1)
-    return _Matched(indexes[column.cat.codes.to_numpy()], number, by_number != as_text)
 
 
-def _indexes(train: Sequence[str], test: Sequence[str]) -> list[int]:
-    """Return the index of each test id among the train ids; new ids are numbered after these."""
-    index_of = {name: index for index, name in enumerate(train)}
-    return [index_of.setdefault(name, len(index_of)) for name in test]
+def _check_held_out(users: Matched, n_train: int, config: FilesSplit) -> None:
+    """Refuse visible interactions of users of the train part."""
+    trained = users.indexes[users.indexes < n_train]
+    if len(trained):
+        raise DataError(
+            f"evaluation.split.visible: {config.visible}: {len(trained):,} of its {len(users.indexes):,} users are in "
+            f"the train part too, such as {examples([users.ids[trained[0]]])}; expected users who are held out as a "
+            "whole: remove them from one of the files"
+        )
 
 
-def _as_numbers(texts: Sequence[str]) -> Sequence[str]:
-    """Return ids so that equal numbers are equal texts: `1.0` and `1` as `1`, `1.50` as `1.5`.
-
-    As they are, if one of them is no number, or two of them are the same number: then spelling tells them apart.
-    """
-    numbers = []
-    for text in texts:
-        match = _NUMBER.fullmatch(text)
-        if match is None:
-            return texts
-        fraction = (match[2] or "").rstrip("0")
-        numbers.append(f"{match[1]}.{fraction}" if fraction else match[1])
-    return numbers if len(set(numbers)) == len(texts) else texts
+def _texts(ids: Iterable[Any]) -> list[str]:
+    return [str(raw_id) for raw_id in np.asarray(ids).tolist()]
