@@ -115,7 +115,11 @@ class TestDigest:
 
     @pytest.mark.parametrize(
         ("key", "default", "other"),
-        [("dataset.order", "null", "time"), ("evaluation.split.overlap", "error", "drop")],
+        [
+            ("dataset.order", "null", "time"),
+            ("evaluation.split.overlap", "error", "drop"),
+            ("evaluation.split.visible", "null", "c.csv"),
+        ],
     )
     def test_the_default_of_a_key_of_published_files_is_left_out(
         self, load: Load, key: str, default: str, other: str
