@@ -38,7 +38,7 @@ def test_reference_recommenders_are_printed_with_memory_and_choice(offline: Comm
 
 
 def test_a_reference_that_will_not_be_run_is_printed_with_its_reason() -> None:
-    plan = ReferencePlan({"ease": "too large"}, {"item-knn": "too much work"}, 0, 0.0)
+    plan = ReferencePlan({"ease": "too large"}, {"item-knn": "too much work"}, 0, 0, 0.0)
     assert list(reference_lines(plan)) == [
         "popularity",
         "item-knn: the usual settings: too much work",

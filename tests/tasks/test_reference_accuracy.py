@@ -82,7 +82,7 @@ def test_on_the_validation_part_settings_are_chosen_on_a_part_of_its_own_train_p
 
 def test_what_the_plan_leaves_out_is_left_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, data, split = prepared(tmp_path)
-    plan = ReferencePlan({"ease": "too large"}, {"item-knn": "too much work"}, 0, 0.0)
+    plan = ReferencePlan({"ease": "too large"}, {"item-knn": "too much work"}, 0, 0, 0.0)
     monkeypatch.setattr(reference_accuracy, "references_of", lambda config, size: plan)
     found = evaluated(config, data, split)
     assert list(found.evaluations) == ["popularity", "item-knn", "random"]
@@ -94,7 +94,7 @@ def test_what_the_plan_leaves_out_is_left_out_with_its_reason(tmp_path: Path, mo
 def test_the_plan_is_made_for_the_size_of_the_train_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, data, split = prepared(tmp_path)
     sizes: list[tuple[int, ...]] = []
-    plan = ReferencePlan({}, {}, 0, 0.0)
+    plan = ReferencePlan({}, {}, 0, 0, 0.0)
     monkeypatch.setattr(reference_accuracy, "references_of", lambda config, size: sizes.append(size) or plan)
     evaluated(config, data, split)
     assert sizes == [(*split.train.shape, split.train.nnz)]

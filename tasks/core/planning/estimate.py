@@ -118,15 +118,14 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     if config.evaluation:
         lists_of_one = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
         seconds += config.evaluation.n_splits * references_seconds(references, lists_of_one)
+    memory = _memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers)
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
         gflop=sum(gflop((users, items), run.fitted_interactions(n_interactions), run.settings) for run in runs),
         workers=workers,
         seconds=seconds,
-        memory_bytes=max(
-            _memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers), references.ease_bytes
-        ),
+        memory_bytes=max(memory, references.ease_bytes + references.item_knn_bytes),
         disk_bytes=_disk_bytes(config, size, model_factors),
         references=references,
     )

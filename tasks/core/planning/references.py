@@ -55,6 +55,8 @@ class ReferencePlan:
         Recommender whose settings are the usual ones, not chosen on the data -> reason.
     ease_bytes : int
         Memory of EASE; 0 if it is left out.
+    item_knn_bytes : int
+        Memory of choosing the settings of item-kNN; 0 without a choice.
     reference_gflop : float
         Work of choices, and of EASE.
     """
@@ -62,10 +64,11 @@ class ReferencePlan:
     left_out: dict[str, str]
     not_chosen: dict[str, str]
     ease_bytes: int
+    item_knn_bytes: int
     reference_gflop: float
 
 
-NO_REFERENCES = ReferencePlan({}, {}, 0, 0.0)
+NO_REFERENCES = ReferencePlan({}, {}, 0, 0, 0.0)
 """The plan of an experiment without evaluation."""
 
 
@@ -108,42 +111,44 @@ def plan_references(size: tuple[int, int, int], fits_gflop: float, free_bytes: i
     ReferencePlan
     """
     items = size[1]
-    fits = max(fits_gflop, LEAST_WORK)
     memory = MOST_OF_MEMORY * free_bytes
     left_out, not_chosen = {}, {}
-    work = ease_gflop(size)
-    needed = ease.BYTES_PER_CELL * items**2
-    if needed > memory:
-        left_out[EASE] = (
-            f"{items:,} items need {_mib(needed)} of memory, and {_mib(memory)} can be used "
-            f"({MOST_OF_MEMORY:.0%} of what is free)"
-        )
-    elif work > MOST_OF_FITS * fits:
-        left_out[EASE] = (
-            f"with {items:,} items its work is estimated at {work:,.0f} GFLOP, more than {MOST_OF_FITS:g} times that "
-            f"of all fits ({fits:,.0f} GFLOP)"
-        )
-    choices = {
-        ITEM_KNN: item_knn_choice_gflop(size),
-        EASE: n_candidates(EASE, items) * ease_gflop(size, of_choice=True),
-    }
-    choice_bytes = {ITEM_KNN: item_knn.bytes_of_choice(items), EASE: ease.BYTES_PER_CELL_OF_A_CHOICE * items**2}
-    total = 0.0
-    for name, choice in choices.items():
-        if name in left_out:
-            continue
-        if choice > fits:
-            not_chosen[name] = (
-                f"a choice is estimated at {choice:,.0f} GFLOP, more than all fits together ({fits:,.0f} GFLOP)"
-            )
-        elif choice_bytes[name] > memory:
-            not_chosen[name] = f"a choice needs {_mib(choice_bytes[name])} of memory, and {_mib(memory)} can be used"
+    work, of_ease = ease_gflop(size), ease.BYTES_PER_CELL * items**2
+    if of_ease > memory:
+        left_out[EASE] = f"{items:,} items need {_mib(of_ease)} of memory, and {_mib(memory)} can be used"
+    elif reason := _too_much(work, fits_gflop, MOST_OF_FITS):
+        left_out[EASE] = f"its work with {items:,} items is {reason}"
+    if EASE in left_out:
+        work = of_ease = 0
+    else:
+        choice, of_choice = ease_choice_gflop(size), ease.BYTES_PER_CELL_OF_A_CHOICE * items**2
+        if reason := _no_choice(choice, fits_gflop, of_choice, memory):
+            not_chosen[EASE] = reason
         else:
-            total += choice
-    if EASE not in left_out:
-        total += work
-        needed = needed if EASE in not_chosen else choice_bytes[EASE]
-    return ReferencePlan(left_out, not_chosen, 0 if EASE in left_out else needed, total)
+            work, of_ease = work + choice, of_choice
+    choice, of_choice = item_knn_choice_gflop(size), item_knn.bytes_of_choice(items)
+    if reason := _no_choice(choice, fits_gflop, of_choice, memory - of_ease):  # both may run at a time
+        not_chosen[ITEM_KNN], choice, of_choice = reason, 0.0, 0
+    return ReferencePlan(left_out, not_chosen, of_ease, of_choice, work + choice)
+
+
+def _no_choice(work: float, fits_gflop: float, n_bytes: int, memory: float) -> str:
+    """Return why settings are not chosen; empty if they are."""
+    if reason := _too_much(work, fits_gflop, 1.0):
+        return f"the work of a choice is {reason}"
+    if n_bytes > memory:
+        return f"a choice needs {_mib(n_bytes)} of memory, and {_mib(memory)} can be used"
+    return ""
+
+
+def _too_much(work: float, fits_gflop: float, times: float) -> str:
+    """Return a work that is more than so many times that of all fits, with its limit; empty if it is not."""
+    if work <= times * max(fits_gflop, LEAST_WORK):
+        return ""
+    if fits_gflop < LEAST_WORK:
+        return f"estimated at {work:,.0f} GFLOP, more than {times * LEAST_WORK:,.0f} where all fits take so little"
+    many = "" if times == 1 else f"{times:g} times "
+    return f"estimated at {work:,.0f} GFLOP, more than {many}that of all fits ({fits_gflop:,.0f})"
 
 
 def references_seconds(plan: ReferencePlan, lists_seconds: float) -> float:
@@ -185,6 +190,11 @@ def ease_gflop(size: tuple[int, int, int], *, of_choice: bool = False) -> float:
     share = min(MOST_USERS / users, 1.0) if of_choice else 1.0
     scored = _WEIGHTED * interactions * items + _RANKED * users * items
     return (_FACTORIZED * items**3 + share * scored) / 1e9
+
+
+def ease_choice_gflop(size: tuple[int, int, int]) -> float:
+    """Return the work of choosing the penalty of EASE; see `ease_gflop`."""
+    return n_candidates(EASE, size[1]) * ease_gflop(size, of_choice=True)
 
 
 def item_knn_choice_gflop(size: tuple[int, int, int]) -> float:

@@ -38,7 +38,7 @@ def test_work_is_that_worked_out_by_hand() -> None:
 def test_small_data_have_all_references_with_a_choice() -> None:
     plan = plan_references(SMALL, 0.0, PLENTY)
     work = item_knn_choice_gflop(SMALL) + len(PENALTIES) * ease_gflop(SMALL, of_choice=True) + ease_gflop(SMALL)
-    assert plan == ReferencePlan({}, {}, 16 * 1_000**2, pytest.approx(work))
+    assert plan == ReferencePlan({}, {}, 16 * 1_000**2, item_knn.bytes_of_choice(1_000), pytest.approx(work))
 
 
 def test_ease_is_left_out_where_memory_is_too_small() -> None:
@@ -47,9 +47,7 @@ def test_ease_is_left_out_where_memory_is_too_small() -> None:
     size = (1_000, items, 50_000)
     assert plan_references(size, 0.0, 256 << 20).left_out == {}
     too_small = plan_references(size, 0.0, (256 << 20) - 1)
-    assert too_small.left_out == {
-        "ease": "4,096 items need 192 MiB of memory, and 192 MiB can be used (75% of what is free)"
-    }
+    assert too_small.left_out == {"ease": "4,096 items need 192 MiB of memory, and 192 MiB can be used"}
     assert too_small.ease_bytes == 0
 
 
@@ -58,7 +56,11 @@ def test_ease_is_left_out_where_its_work_is_ten_times_that_of_the_fits() -> None
     work = ease_gflop(size)
     assert plan_references(size, work / 10 * 1.01, PLENTY).left_out == {}
     (reason,) = plan_references(size, work / 10 * 0.99, PLENTY).left_out.values()
-    assert reason.startswith("with 20,000 items its work is estimated at 4,005 GFLOP, more than 10 times that of all")
+    assert reason == (
+        "its work with 20,000 items is estimated at 4,005 GFLOP, more than 10 times that of all fits (397)"
+    )
+    (reason,) = plan_references(size, 1.0, PLENTY).left_out.values()
+    assert reason.endswith("estimated at 4,005 GFLOP, more than 1,000 where all fits take so little")
 
 
 def test_settings_are_not_chosen_where_that_takes_more_work_than_the_fits() -> None:
@@ -69,22 +71,30 @@ def test_settings_are_not_chosen_where_that_takes_more_work_than_the_fits() -> N
     between = plan_references(size, of_ease, PLENTY)
     assert list(between.not_chosen) == ["item-knn"]
     neither = plan_references(size, 0.0, PLENTY)
-    assert list(neither.not_chosen) == ["item-knn", "ease"]
+    assert set(neither.not_chosen) == {"item-knn", "ease"}
     assert neither.not_chosen["ease"] == (
-        f"a choice is estimated at {of_ease:.0f} GFLOP, more than all fits together (100 GFLOP)"
+        f"the work of a choice is estimated at {of_ease:.0f} GFLOP, more than 100 where all fits take so little"
     )
+    assert between.not_chosen["item-knn"] == (
+        f"the work of a choice is estimated at {of_knn:.0f} GFLOP, more than that of all fits ({of_ease:.0f})"
+    )
+    assert (between.item_knn_bytes, neither.item_knn_bytes) == (0, 0)
     assert (between.ease_bytes, neither.ease_bytes) == (16 * 3_500**2, 12 * 3_500**2)
     assert neither.reference_gflop == pytest.approx(ease_gflop(size))
 
 
 def test_settings_are_not_chosen_where_memory_holds_one_fit_only() -> None:
-    items = 1_024  # a fit takes 12 MiB and a choice 16
-    plan = plan_references((1_000, items, 50_000), 1e6, 20 << 20)
+    """With 1,024 items, a fit of EASE takes 12 MiB and a choice 16; a choice of item-kNN's settings takes 32."""
+    size = (1_000, 1_024, 50_000)
+    plan = plan_references(size, 1e6, 20 << 20)
     assert plan.not_chosen == {
-        "item-knn": "a choice needs 32 MiB of memory, and 15 MiB can be used",
         "ease": "a choice needs 16 MiB of memory, and 15 MiB can be used",
+        "item-knn": "a choice needs 32 MiB of memory, and 3 MiB can be used",
     }
-    assert plan.ease_bytes == 12 * items**2
+    assert plan.ease_bytes == 12 << 20
+    # both choices need 48 MiB at a time
+    assert list(plan_references(size, 1e6, 60 << 20).not_chosen) == ["item-knn"]
+    assert plan_references(size, 1e6, 66 << 20).not_chosen == {}
 
 
 def test_32_million_interactions_have_no_choice_and_no_ease() -> None:
@@ -106,9 +116,9 @@ def test_the_plan_of_an_experiment_knows_its_fits(monkeypatch: pytest.MonkeyPatc
 def test_time_is_that_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "cores", lambda: 2)
     monkeypatch.setattr(cost, "seconds", lambda *_: 0.25)  # of 0.5 * 500³ operations
-    lists_only = ReferencePlan({"ease": "too large"}, {"item-knn": "too large"}, 0, 0.0)
+    lists_only = ReferencePlan({"ease": "too large"}, {"item-knn": "too large"}, 0, 0, 0.0)
     assert references_seconds(lists_only, 4.0) == pytest.approx(3 / 2 * 4)
-    with_ease = ReferencePlan({}, {}, 0, 2 * 0.0625)
+    with_ease = ReferencePlan({}, {}, 0, 0, 2 * 0.0625)
     assert references_seconds(with_ease, 4.0) == pytest.approx(4 / 2 * 4 + 2 * 0.25 / 2)
 
 
@@ -120,7 +130,7 @@ def test_ease_takes_about_as_long_as_estimated(monkeypatch: pytest.MonkeyPatch) 
     matrix = csr_array((np.ones(interactions, np.float32), indices, np.arange(0, interactions + 1, 20)), shape=size[:2])
     estimated, measured = [], []
     for _ in range(3):
-        estimated.append(references_seconds(ReferencePlan({}, {}, 0, ease_gflop(size)), 0.0))
+        estimated.append(references_seconds(ReferencePlan({}, {}, 0, 0, ease_gflop(size)), 0.0))
         start = time.perf_counter()
         with one_blas_thread():
             ease(matrix, matrix, penalty=250.0)(0, users)
