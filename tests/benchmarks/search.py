@@ -1,14 +1,15 @@
-"""The search of configs/ml-100k-search.yaml against the grid of configs/ml-100k-tune.yaml, in time of fits.
+"""The search of configs/ml-100k-search.yaml against the grid of configs/ml-100k-tune.yaml, in CPU time of fits.
 
-    .venv/bin/python tests/benchmarks/search.py --data DIR_OR_ZIP --models k50 k500
+    nice .venv/bin/python tests/benchmarks/search.py --data DIR_OR_ZIP --models k50 k500
 
 For each model it fits the grid, then runs searches that differ in their seed. It prints how long each took to reach the
 value that the grid found, as a share of the grid's time, and what it found after half of the grid's time and after all
 trials. The settings that were found are fitted again with seeds that neither has used: the best of many means is too
-high. Both run their seeds at a time, in the same process and on the same split.
+high. Times are CPU times of this process, which other load on the machine does not change much.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from dataclasses import replace
@@ -19,18 +20,22 @@ from unittest import mock
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import load_config
-from tasks.core.data.prepared import prepare
 from tasks.core.data.splits.split import Split
-from tasks.core.data.splits.store import with_splits
 from tasks.core.models.seeds import run_seed
-from tasks.core.planning.runs import planned_runs, split_seeds
+from tasks.core.planning.runs import planned_runs
 from tasks.core.search.fits import accuracy_along_iterations
 from tasks.core.search.plan import ModelSearch, on_validation_part, planned_searches
 from tasks.core.search.study import Trial, finished_trials, open_study, run_trial
 from tasks.download import fetch_dataset
+from tasks.preprocess import preprocess
 from tests.paths import CONFIGS
 
 FRESH_SEEDS = 10
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait must not count; read when implicit is imported
+
+
+Timed = list[tuple[float, Trial]]
+"""Trials, each with the CPU seconds up to its end."""
 
 
 def fitted(split: Split, settings: AlsConfig, seeds: list[int], metric: str) -> float:
@@ -41,41 +46,38 @@ def fitted(split: Split, settings: AlsConfig, seeds: list[int], metric: str) -> 
 
 
 def grid(config: ExperimentConfig, model: str, split: Split, metric: str) -> tuple[float, AlsConfig, float]:
-    """Return the best value of a grid, its settings, and the seconds of all fits."""
-    begun = time.perf_counter()
+    """Return the best value of a grid, its settings, and the CPU seconds of all fits."""
+    begun = time.process_time()
     members: dict[str, list[int]] = {}
     for run in planned_runs(config, "", ""):
         if run.is_evaluation and run.model.startswith(f"{model}-"):
             members.setdefault(run.model, []).append(run.seed)
     found = [(fitted(split, config.trained[name], seeds, metric), name) for name, seeds in members.items()]
     value, best = max(found)
-    return value, config.trained[best], time.perf_counter() - begun
+    return value, config.trained[best], time.process_time() - begun
 
 
-def searched(search: ModelSearch, split: Split) -> list[Trial]:
+def searched(search: ModelSearch, split: Split) -> Timed:
+    """Run a search, and return its trials."""
+    begun = time.process_time()
+    ends = []
     with open_study(search) as study:
-        while len(trials := finished_trials(study)) < search.trials:
+        for _ in range(search.trials):
             run_trial(study, search, split)
-    return trials
+            ends.append(time.process_time() - begun)
+        return list(zip(ends, finished_trials(study), strict=True))
 
 
-def seconds_to(trials: list[Trial], value: float) -> float:
+def seconds_to(trials: Timed, value: float) -> float:
     """Return the seconds until a trial reached a value; infinite if none did."""
-    seconds = 0.0
-    for trial in trials:
-        seconds += trial.seconds
-        if trial.value is not None and trial.value >= value:
-            return seconds
-    return float("inf")
+    reached = (end for end, trial in trials if trial.value is not None and trial.value >= value)
+    return next(reached, float("inf"))
 
 
-def best_within(trials: list[Trial], seconds: float) -> Trial:
-    """Return the best of the trials that were finished within some seconds."""
-    used, within = 0.0, []
-    for trial in trials:
-        used += trial.seconds
-        if trial.value is not None and (used <= seconds or not within):
-            within.append(trial)
+def best_within(trials: Timed, seconds: float) -> Trial:
+    """Return the best of the trials that were finished within some seconds, or the first complete one."""
+    complete = [(end, trial) for end, trial in trials if trial.value is not None]
+    within = [trial for end, trial in complete if end <= seconds] or [complete[0][1]]
     return max(within, key=lambda trial: trial.value or 0.0)
 
 
@@ -88,28 +90,21 @@ def compare(model: str, search: ModelSearch, grid_config: ExperimentConfig, spli
         return fitted(split, settings, fresh, metric)
 
     value, settings, grid_seconds = grid(grid_config, model, split, metric)
-    print(
-        f"{model}: the grid found {value:.4f} (regularization {settings.regularization:g}, alpha {settings.alpha:g}) "
-        f"in {grid_seconds:.1f} s; {again(settings):.4f} with {FRESH_SEEDS} fresh seeds",
-        flush=True,
-    )
+    print(f"{model}: the grid found {value:.4f} ({shown(settings)}) in {grid_seconds:.1f} s", end="; ")
+    print(f"{again(settings):.4f} with {FRESH_SEEDS} fresh seeds", flush=True)
     shares, halves, ends = [], [], []
     for number in range(searches):
         seeds = tuple(run_seed(number, model, seed, "search") for seed in range(len(search.seeds)))
         trials = searched(replace(search, root_seed=number, seeds=seeds, identity=f"{model}-{number}"), split)
-        all_seconds = sum(trial.seconds for trial in trials)
         shares.append(seconds_to(trials, value) / grid_seconds)
-        after_half, after_all = best_within(trials, grid_seconds / 2), best_within(trials, float("inf"))
-        halves.append(again(search.settings.model_copy(update=after_half.settings)))
-        ends.append(again(search.settings.model_copy(update=after_all.settings)))
-        states = [trial.state for trial in trials]
-        print(
-            f"  search {number}: reached it after {shares[-1]:.2f} of the grid's time; after half of it "
-            f"{after_half.value:.4f} (fresh {halves[-1]:.4f}) {after_half.settings}; after {len(trials)} trials in "
-            f"{all_seconds / grid_seconds:.2f} of it {after_all.value:.4f} (fresh {ends[-1]:.4f}) {after_all.settings}"
-            f"; {states.count('pruned')} pruned, {states.count('failed')} failed",
-            flush=True,
-        )
+        print(f"  search {number}: reached it after {shares[-1]:.2f} of the grid's time", end="")
+        for share, fresh_values in ((0.5, halves), (trials[-1][0] / grid_seconds, ends)):
+            best = best_within(trials, share * grid_seconds)
+            found = search.settings.model_copy(update=best.settings)
+            fresh_values.append(again(found))
+            print(f"; after {share:.2f} of it {best.value:.4f} (fresh {fresh_values[-1]:.4f}; {shown(found)})", end="")
+        states = [trial.state for _, trial in trials]
+        print(f"; {states.count('pruned')} of {len(states)} trials pruned", flush=True)
     print(
         f"{model}: median of {searches} searches: reached after {median(shares):.2f} of the grid's time; fresh seeds "
         f"{median(halves):.4f} after half of it, {median(ends):.4f} after {search.trials} trials",
@@ -117,31 +112,29 @@ def compare(model: str, search: ModelSearch, grid_config: ExperimentConfig, spli
     )
 
 
+def shown(settings: AlsConfig) -> str:
+    return f"regularization {settings.regularization:g}, alpha {settings.alpha:g}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="MovieLens 100K, a directory or a zip")
     parser.add_argument("--models", nargs="+", default=["k50", "k500"])
     parser.add_argument("--searches", type=int, default=5)
-    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="A.B.C=VALUE", help="replaces a key of the config"
+    )
     options = parser.parse_args()
     path = f"dataset.path={options.data}"
     grid_config = load_config(CONFIGS / "ml-100k-tune.yaml", [path])
-    config = on_validation_part(load_config(CONFIGS / "ml-100k-search.yaml", [path]))
+    config = on_validation_part(load_config(CONFIGS / "ml-100k-search.yaml", [path, *options.set]))
     assert config.evaluation is not None
     with tempfile.TemporaryDirectory() as home, mock.patch.dict("os.environ", LATENTLAB_HOME=str(Path(home))):
-        ratings = fetch_dataset(config.dataset)
-        data = with_splits(
-            prepare(config.dataset, config.preprocess, ratings),
-            config.evaluation,
-            dataset=config.dataset,
-            settings=config.preprocess,
-            ratings=ratings,
-            seeds=split_seeds(config),
-        )
+        data = preprocess.fn(config, fetch_dataset(config.dataset))
         split = data.splits[0].load()
         for search in planned_searches(config, data):
             if search.model in options.models:
-                compare(search.model, replace(search, trials=options.trials), grid_config, split, options.searches)
+                compare(search.model, search, grid_config, split, options.searches)
 
 
 if __name__ == "__main__":

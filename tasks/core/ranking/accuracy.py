@@ -2,14 +2,15 @@
 
 import numpy as np
 
+from tasks.core.config.als import AlsConfig
 from tasks.core.data.splits.split import Split
 from tasks.core.models.factors import Factors
 from tasks.core.ranking import metrics
-from tasks.core.ranking.evaluation import evaluate
+from tasks.core.ranking.evaluation import evaluate, with_held_out_users
 from tasks.core.ranking.recommendations import preferences, recommend
 
 
-def mean_accuracy(factors: Factors, split: Split, metric: str) -> float:
+def mean_accuracy(factors: Factors, split: Split, settings: AlsConfig, metric: str) -> float:
     """Return one accuracy metric, as the mean over the users who have test items.
 
     Parameters
@@ -18,14 +19,22 @@ def mean_accuracy(factors: Factors, split: Split, metric: str) -> float:
         Of a model that was fitted to the train part.
     split : Split
         The test part, and what is known of each user.
+    settings : AlsConfig
+        Of the model: users who are held out as a whole are folded in.
     metric : str
         Such as `ndcg_at_10`, or `auc`.
 
     Returns
     -------
     float
-        The same as that of `tasks.core.ranking.evaluation.evaluate`.
+        The same as that of `tasks.core.ranking.evaluation.evaluate_factors`.
+
+    Raises
+    ------
+    TrainingError
+        See `tasks.core.ranking.evaluation.with_held_out_users`.
     """
+    factors = with_held_out_users(factors, split, settings)
     if metric == "auc":
         return evaluate(preferences(factors), split, (1,)).means()[metric]
     cutoff = int(metric.rpartition("_at_")[2])

@@ -70,12 +70,32 @@ def evaluate_factors(
     TrainingError
         See `fold_in`.
     """
-    if split.visible is not None:
-        held_out = np.flatnonzero(np.diff(split.visible.indptr))
-        users = factors.users.copy()
-        users[held_out] = fold_in(split.visible[held_out], factors.items, settings)
-        factors = Factors(users, factors.items)
-    return evaluate(preferences(factors), split, cutoffs, on_progress)
+    return evaluate(preferences(with_held_out_users(factors, split, settings)), split, cutoffs, on_progress)
+
+
+def with_held_out_users(factors: Factors, split: Split, settings: AlsConfig) -> Factors:
+    """Return factors with those of users who are held out as a whole, folded in with what is visible of them.
+
+    Parameters
+    ----------
+    factors, split, settings
+        See `evaluate_factors`.
+
+    Returns
+    -------
+    Factors
+
+    Raises
+    ------
+    TrainingError
+        See `fold_in`.
+    """
+    if split.visible is None:
+        return factors
+    held_out = np.flatnonzero(np.diff(split.visible.indptr))
+    users = factors.users.copy()
+    users[held_out] = fold_in(split.visible[held_out], factors.items, settings)
+    return Factors(users, factors.items)
 
 
 def evaluate(

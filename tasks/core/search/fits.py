@@ -59,7 +59,7 @@ def accuracy_along_iterations(
             return iteration.iteration == until
 
         factors = als.fit(split.train, settings, seed=seed, on_iteration=ends, threads=threads, start=start)
-        return als.Start(until, factors), mean_accuracy(factors, split, metric)
+        return als.Start(until, factors), mean_accuracy(factors, split, settings, metric)
 
     starts: list[als.Start | None] = [None] * len(seeds)
     with ThreadPoolExecutor(at_a_time, "trial") as pool:

@@ -38,7 +38,7 @@ class ModelSearch:
     pruner : str
         `median` or `halving`.
     snapshots : tuple of int
-        Iterations after which the metric is measured, in addition to the last.
+        Iterations after which the metric is measured, from a third of the iterations on, in addition to the last.
     root_seed : int
         Of the config: what is tried is derived from it.
     identity : str
@@ -68,7 +68,7 @@ class ModelSearch:
 
 
 def on_validation_part(config: ExperimentConfig) -> ExperimentConfig:
-    """Return the config with accuracy measured on the validation part.
+    """Return the config with accuracy measured on the validation part of one split, the first.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def on_validation_part(config: ExperimentConfig) -> ExperimentConfig:
             "search: is missing; expected the models and the ranges of their settings, such as "
             "search: {models: {k50: {regularization: {low: 1, high: 200, log: true}}}}"
         )
-    return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"part": "validation"})})
+    evaluation = config.evaluation.model_copy(update={"part": "validation", "repeats": 1})
+    return config.model_copy(update={"evaluation": evaluation})
 
 
 def planned_searches(config: ExperimentConfig, data: PreparedData) -> list[ModelSearch]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _SIGNIFICANT_DIGITS = 4
+_FIRST_SNAPSHOT = 1 / 3
+"""Share of a trial's iterations before which nothing is measured: the metric there hardly tells how a fit ends."""
 _SETTINGS, _OF_SEEDS, _SECONDS, _REASON = "settings", "of_seeds", "seconds", "reason"
 """Attributes of a trial in the study."""
 
@@ -180,7 +182,7 @@ def run_trial(
                 settings,
                 search.seeds,
                 metric=search.metric,
-                snapshots=search.snapshots,
+                snapshots=[each for each in search.snapshots if each >= _FIRST_SNAPSHOT * settings.iterations],
                 check_stop=check_stop,
             ):
                 trial.report(float(np.mean(values)), iteration)

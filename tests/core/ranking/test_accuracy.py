@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from tasks.core.config.als import AlsConfig
 from tasks.core.config.evaluation import EvaluationConfig
 from tasks.core.data.splits.split import Split
 from tasks.core.models.factors import Factors
 from tasks.core.ranking.accuracy import mean_accuracy
-from tasks.core.ranking.evaluation import evaluate
-from tasks.core.ranking.recommendations import preferences
+from tasks.core.ranking.evaluation import evaluate_factors
 
 
 def random_split() -> Split:
@@ -21,10 +21,18 @@ def random_split() -> Split:
     return Split(*map(csr_array, parts))
 
 
+SETTINGS = AlsConfig(factors=4, iterations=1, regularization=2.0)
+
+
 @pytest.mark.parametrize("metric", EvaluationConfig(cutoffs=(3, 40)).accuracy_metrics)
-def test_a_metric_equals_that_of_the_evaluation(metric: str) -> None:
+@pytest.mark.parametrize("users_are_held_out", [False, True])
+def test_a_metric_equals_that_of_the_evaluation(metric: str, users_are_held_out: bool) -> None:
     rng = np.random.default_rng(4)
     factors = Factors(rng.random((30, 4), dtype=np.float32), rng.random((25, 4), dtype=np.float32))
     split = random_split()
-    expected = evaluate(preferences(factors), split, (3, 40)).means()[metric]
-    assert mean_accuracy(factors, split, metric) == pytest.approx(expected, rel=1e-12)
+    if users_are_held_out:
+        train, visible = split.train.toarray(), split.train.toarray()
+        train[:10], visible[10:] = 0, 0
+        split = Split(csr_array(train), split.test, csr_array(visible))
+    expected = evaluate_factors(factors, split, SETTINGS, (3, 40)).means()[metric]
+    assert mean_accuracy(factors, split, SETTINGS, metric) == pytest.approx(expected, rel=1e-12)

@@ -21,7 +21,7 @@ def test_the_metric_is_that_of_an_uninterrupted_fit(settings: AlsConfig) -> None
     for seed in (1, 2, 3):
 
         def measure(iteration: als.Iteration) -> None:
-            value = mean_accuracy(iteration.factors, split, "ndcg_at_5")
+            value = mean_accuracy(iteration.factors, split, settings, "ndcg_at_5")
             expected.setdefault(iteration.iteration, []).append(value)
 
         als.fit(split.train, settings, seed=seed, on_iteration=measure)

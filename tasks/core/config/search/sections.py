@@ -76,5 +76,6 @@ class SearchConfig(Section):
     seeds: Annotated[int, Field(ge=1, le=1000)] = 2
     """Number of fits for each trial. Its value is the mean of the metric over them."""
     pruner: Literal["median", "halving"] = "median"
-    """Which trials end early, by the metric at `snapshots`. median: those below the median of earlier trials at the
-    same iteration. halving: all but the best quarter at increasing numbers of iterations (successive halving)."""
+    """Which trials end early, by the metric at `snapshots` from a third of the iterations on. median: those below the
+    median of earlier trials at the same iteration. halving: all but the best quarter at increasing numbers of
+    iterations (successive halving)."""
