@@ -179,7 +179,7 @@ def finished_in(home: Path) -> int:
 
 def started(commands: CommandLine, trials: int) -> "subprocess.Popen[str]":
     """Start a search in a process, and return it once some trials are finished."""
-    process = commands.start("search", "c.yaml", "--set", "search.trials=30", "--json")
+    process = commands.start("search", "c.yaml", "--set", "search.trials=12", "--json")
     while finished_in(commands.folder / "home") < trials:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -189,17 +189,17 @@ def started(commands: CommandLine, trials: int) -> "subprocess.Popen[str]":
 def test_a_search_that_was_killed_resumes_and_finds_the_same(
     commands: CommandLine, tmp_path_factory: pytest.TempPathFactory, blocks: Path, empty_store: Path, api_url: str
 ) -> None:
-    for trials in (4, 35):  # in the search of the first model, and in that of the second
+    for trials in (4, 15):  # in the search of the first model, and in that of the second
         process = started(commands, trials)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     finished = finished_in(commands.folder / "home")
-    assert 35 <= finished < 60
-    answer = commands.answer("search", "c.yaml", "--set", "search.trials=30")
-    assert answer["trained"] == 60 - finished
+    assert 15 <= finished < 24
+    answer = commands.answer("search", "c.yaml", "--set", "search.trials=12")
+    assert answer["trained"] == 24 - finished
     other = new_folder(tmp_path_factory.mktemp("other"), blocks, empty_store, api_url)
-    undisturbed = other.answer("search", "c.yaml", "--set", "search.trials=30")
-    assert undisturbed["trained"] == 60
+    undisturbed = other.answer("search", "c.yaml", "--set", "search.trials=12")
+    assert undisturbed["trained"] == 24
     assert without_seconds(answer) == without_seconds(undisturbed)
     runs = our_runs(client_of(commands))
     assert Counter(run.data.tags["latentlab.role"] for run in runs)["search"] == 1, "the run was opened again"
@@ -208,7 +208,7 @@ def test_a_search_that_was_killed_resumes_and_finds_the_same(
         for run in runs
         if "latentlab.trial_state" in run.data.tags
     )
-    assert len(logged) == 60
+    assert len(logged) == 24
     assert set(logged.values()) == {1}
     assert not [run for run in runs if run.info.status == "RUNNING"]
 

@@ -3,12 +3,31 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
+from time import perf_counter
 
 from tasks.core.config.als import AlsConfig
 from tasks.core.data.splits.split import Split
 from tasks.core.models import als
 from tasks.core.models.threads import cores
 from tasks.core.ranking.accuracy import mean_accuracy
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The metric of each seed after an iteration.
+
+    Attributes
+    ----------
+    iteration : int
+    of_seeds : tuple of float
+    seconds : float
+        Of fits and measurements so far.
+    """
+
+    iteration: int
+    of_seeds: tuple[float, ...]
+    seconds: float
 
 
 def accuracy_along_iterations(
@@ -19,7 +38,7 @@ def accuracy_along_iterations(
     metric: str,
     snapshots: Collection[int],
     check_stop: Callable[[], None],
-) -> Iterator[tuple[int, list[float]]]:
+) -> Iterator[Measured]:
     """Fit a model with several seeds at a time, and measure it after the snapshots and the last iteration.
 
     A fit is resumed from its factors at the last snapshot, so that its factors are those of an uninterrupted fit.
@@ -41,9 +60,7 @@ def accuracy_along_iterations(
 
     Yields
     ------
-    iteration : int
-    values : list of float
-        The metric of each seed.
+    Measured
 
     Raises
     ------
@@ -62,8 +79,10 @@ def accuracy_along_iterations(
         return als.Start(until, factors), mean_accuracy(factors, split, settings, metric)
 
     starts: list[als.Start | None] = [None] * len(seeds)
+    seconds = 0.0
     with ThreadPoolExecutor(at_a_time, "trial") as pool:
         for until in sorted({*(each for each in snapshots if each < settings.iterations), settings.iterations}):
+            begun = perf_counter()
             advanced = [
                 # of a copy for each: a context cannot be entered by two threads
                 pool.submit(copy_context().run, advance, seed, start, until)
@@ -71,4 +90,5 @@ def accuracy_along_iterations(
             ]
             results = [future.result() for future in advanced]
             starts = [start for start, _ in results]
-            yield until, [value for _, value in results]
+            seconds += perf_counter() - begun
+            yield Measured(until, tuple(value for _, value in results), seconds)

@@ -5,7 +5,6 @@ makes the same trials as one that was not. Optuna is an optional dependency and 
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from tasks.core.data.splits.split import Split
 from tasks.core.errors import ConfigError, DataError, TrainingError
 from tasks.core.files import writing
 from tasks.core.models.seeds import run_seed
-from tasks.core.search.fits import accuracy_along_iterations
+from tasks.core.search.fits import Measured, accuracy_along_iterations
 from tasks.core.search.plan import ModelSearch
 
 if TYPE_CHECKING:
@@ -169,15 +168,14 @@ def run_trial(
     n_finished = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
     study.sampler = optuna.samplers.TPESampler(seed=run_seed(search.root_seed, search.model, n_finished, "sampler"))
     trial = study.ask()
-    begun = time.perf_counter()
     state = TrialState.COMPLETE
-    values: list[float] = []
+    measured = Measured(0, (), 0.0)
     try:
         proposed = propose(trial, search.space)
         trial.set_user_attr(_SETTINGS, json.dumps(proposed))
         settings = search.settings.model_copy(update=proposed)
         try:
-            for iteration, values in accuracy_along_iterations(
+            for measured in accuracy_along_iterations(
                 split,
                 settings,
                 search.seeds,
@@ -185,16 +183,16 @@ def run_trial(
                 snapshots=[each for each in search.snapshots if each >= _FIRST_SNAPSHOT * settings.iterations],
                 check_stop=check_stop,
             ):
-                trial.report(float(np.mean(values)), iteration)
-                if iteration < settings.iterations and trial.should_prune():
+                trial.report(float(np.mean(measured.of_seeds)), measured.iteration)
+                if measured.iteration < settings.iterations and trial.should_prune():
                     state = TrialState.PRUNED
                     break
         except TrainingError as error:
             state = TrialState.PRUNED
             trial.set_user_attr(_REASON, str(error))
-        trial.set_user_attr(_OF_SEEDS, json.dumps(values))
-        trial.set_user_attr(_SECONDS, time.perf_counter() - begun)
-        study.tell(trial, float(np.mean(values)) if state == TrialState.COMPLETE else None, state)
+        trial.set_user_attr(_OF_SEEDS, json.dumps(measured.of_seeds))
+        trial.set_user_attr(_SECONDS, measured.seconds)
+        study.tell(trial, float(np.mean(measured.of_seeds)) if state == TrialState.COMPLETE else None, state)
     except BaseException:
         study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         raise

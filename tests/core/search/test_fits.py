@@ -25,7 +25,10 @@ def test_the_metric_is_that_of_an_uninterrupted_fit(settings: AlsConfig) -> None
             expected.setdefault(iteration.iteration, []).append(value)
 
         als.fit(split.train, settings, seed=seed, on_iteration=measure)
-    along = accuracy_along_iterations(
-        split, settings, (1, 2, 3), metric="ndcg_at_5", snapshots=(3, 7, 50), check_stop=lambda: None
+    along = list(
+        accuracy_along_iterations(
+            split, settings, (1, 2, 3), metric="ndcg_at_5", snapshots=(3, 7, 50), check_stop=lambda: None
+        )
     )
-    assert dict(along) == {iteration: expected[iteration] for iteration in (3, 7, 12)}
+    assert {each.iteration: list(each.of_seeds) for each in along} == {at: expected[at] for at in (3, 7, 12)}
+    assert sorted(each.seconds for each in along) == [each.seconds for each in along]
