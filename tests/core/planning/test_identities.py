@@ -26,7 +26,8 @@ def test_every_shipped_config_is_pinned_and_every_pinned_config_is_shipped() -> 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_digest_identities_and_seeds_are_as_pinned(name: str) -> None:
     config = load_config(ROOT / name)
-    runs = planned_runs(config, "data", ["split"])
+    n_splits = config.evaluation.n_splits if config.evaluation else 0
+    runs = planned_runs(config, "data", ["split", *(f"split {number}" for number in range(1, n_splits))])
     assert PINNED[name] == {
         "config": config.digest(),
         "runs": len(runs),

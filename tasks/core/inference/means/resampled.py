@@ -11,6 +11,9 @@ from tasks.core.inference.means.crossed import UPPER_LIMIT, mean_difference, mea
 from tasks.core.inference.student import Estimate
 from tasks.core.types import Counts, Values
 
+_LEAST_FREEDOM = 4.0
+"""Fewest degrees of freedom of a difference over more than four splits."""
+
 
 @dataclass(frozen=True)
 class SplitValues:
@@ -98,7 +101,9 @@ def mean_difference_over_splits(of_a: SplitValues, of_b: SplitValues) -> Estimat
         (U + Σ_m R_m/R + max(L - W - C, 0)·w)² / (U²/(T - 1) + (L·w)²/(R - 1) + Σ_m (R_m/R)²/(R·(S_m - 1))),
 
     with w = 1/R + n_test/n_train, R_m the mean of the R_mr, and for the reason given in `mean_difference` the upper 80%
-    limit L of s² in place of s². They are R - 1 at least, those of the variance of the d_r alone.
+    limit L of s² in place of s². Where W and C are nearly all of s², this has hardly any degrees of freedom, although F
+    hardly matters. They are therefore R - 1 at least, those of s² alone, but no more than four of them: with more, the
+    test rejects too often where F is large (`tests/benchmarks/resampled_level.py`).
 
     Parameters
     ----------
@@ -140,7 +145,7 @@ def mean_difference_over_splits(of_a: SplitValues, of_b: SplitValues) -> Estimat
     return Estimate(
         value=difference,
         standard_error=float(np.sqrt(variance)),
-        degrees_of_freedom=max(float(1 / (shares**2 / freedoms).sum()), min(n_splits, n_users) - 1.0),
+        degrees_of_freedom=max(float(1 / (shares**2 / freedoms).sum()), min(n_splits - 1, n_users - 1, _LEAST_FREEDOM)),
     )
 
 
