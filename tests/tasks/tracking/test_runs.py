@@ -48,12 +48,14 @@ def test_a_fit_keeps_its_hyperparameters_model_and_replicate(client: MlflowClien
 def test_a_fit_is_nested_in_its_parent_and_names_its_data(
     client: MlflowClient, uri: str, experiment_id: str, data: PreparedData
 ) -> None:
-    """Only an evaluation fit uses the split, so only its run names the split."""
+    """Only an evaluation fit uses a split, so only its run names the split, the second of two."""
     parent = ParentRun(uri, experiment_id, "id-of-the-parent", {"prefect.flow_run_id": "flow-1"})
-    split = replace(data, splits=(HeldOut(StoredFile("", ""), StoredFile("", ""), "split"),))
+    held_out = [HeldOut(StoredFile("", ""), StoredFile("", ""), sha256) for sha256 in ("first", "second")]
+    split = replace(data, splits=tuple(held_out))
     runs = {}
     for role in (MODEL, EVALUATION):
-        planned = PlannedRun("k2", 0, role, AlsConfig(factors=2, iterations=3), 7, role)
+        repeat = 1 if role == EVALUATION else 0
+        planned = PlannedRun("k2", 0, role, AlsConfig(factors=2, iterations=3), 7, role, repeat=repeat)
         runs[role] = client.get_run(start_fit(client, parent, planned, split))
     for run in runs.values():
         assert run.info.experiment_id == experiment_id
@@ -61,8 +63,9 @@ def test_a_fit_is_nested_in_its_parent_and_names_its_data(
         assert run.data.tags["mlflow.parentRunId"] == "id-of-the-parent"
         assert run.data.tags["prefect.flow_run_id"] == "flow-1"
         assert run.data.tags["latentlab.data_sha256"] == "data"
-    assert "latentlab.split_sha256" not in runs[MODEL].data.tags
-    assert runs[EVALUATION].data.tags["latentlab.split_sha256"] == "split"
+    assert {"latentlab.split_sha256", "latentlab.repeat"}.isdisjoint(runs[MODEL].data.tags)
+    assert runs[EVALUATION].data.tags["latentlab.split_sha256"] == "second"
+    assert (run_ref(runs[EVALUATION]).repeat, runs[EVALUATION].data.params["repeat"]) == (1, "1")
 
 
 def test_a_long_reason_is_truncated(client: MlflowClient, fit: Fit) -> None:
