@@ -16,6 +16,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import DataError
 from tasks.core.inference.means.resampled import SplitValues
+from tasks.core.planning.references import references_of
 from tasks.core.planning.runs import EVALUATION, RunRef, split_seeds
 from tasks.core.ranking.reference_choice import ReferenceSettings
 from tasks.core.types import Counts, Values
@@ -75,13 +76,15 @@ def held_out_accuracy(
     DataError
         If the models were evaluated on different users.
     """
+    summary = data.summary
+    plan = references_of(config, (summary.users, summary.items, summary.interactions))
     references: list[ReferenceAccuracy] = []  # on each split
     counts, ratios = [], []
     for number, (held_out, seed) in enumerate(zip(data.splits, split_seeds(config), strict=True)):
         split = held_out.load()
         counts.append(split.counts() | (held_out.published.counts() if held_out.published else {}))
         ratios.append(split.held_out_ratio)
-        references.append(evaluate_references(config, evaluation, data, split, seed, number))
+        references.append(evaluate_references(plan, evaluation, data, split, seed, number))
     tested = tested_metrics(evaluation.cutoffs)
     ratio = float(np.mean(ratios))
     values = _values_by_user(runs, files, tested, held_out_ratio=ratio)

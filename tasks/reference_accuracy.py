@@ -8,13 +8,12 @@ from threading import Event
 
 from tasks.core.comparison.accuracy_tests import tested_metrics
 from tasks.core.config.evaluation import EvaluationConfig, LeaveLastSplit, TimeSplit
-from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.times import times_of_part
 from tasks.core.models.reference_recommenders import CANDIDATES, RECOMMENDERS
 from tasks.core.models.threads import cores, one_blas_thread
-from tasks.core.planning.references import WORK_OF_THREADS, ReferencePlan, references_of
+from tasks.core.planning.references import WORK_OF_THREADS, ReferencePlan
 from tasks.core.ranking.evaluation import Evaluation, evaluate
 from tasks.core.ranking.reference_choice import ReferenceSettings, choose, usual, validation_part
 from tasks.core.types import OnProgress, Scores
@@ -41,16 +40,17 @@ class ReferenceAccuracy:
 
 
 def evaluate_references(
-    config: ExperimentConfig, evaluation: EvaluationConfig, data: PreparedData, split: Split, seed: int, number: int = 0
+    plan: ReferencePlan, evaluation: EvaluationConfig, data: PreparedData, split: Split, seed: int, number: int = 0
 ) -> ReferenceAccuracy:
     """Choose the settings of the reference recommenders on a validation part, and evaluate them on the test part.
 
     Parameters
     ----------
-    config : ExperimentConfig
-        The experiment.
+    plan : ReferencePlan
+        Which recommenders are computed, and whether their settings are chosen: the same for all splits, whatever
+        memory is free meanwhile.
     evaluation : EvaluationConfig
-        Its section `evaluation`.
+        The config's section `evaluation`.
     data : PreparedData
         The interactions that were split.
     split : Split
@@ -66,7 +66,6 @@ def evaluate_references(
     """
     if not split.train.nnz:
         return ReferenceAccuracy(left_out=dict.fromkeys(RECOMMENDERS, "there are no interactions to learn from"))
-    plan = references_of(config, (*split.train.shape, split.train.nnz))
     names = [name for name in RECOMMENDERS if name not in plan.left_out]
     validation = None
     if any(name in CANDIDATES and name not in plan.not_chosen for name in names):

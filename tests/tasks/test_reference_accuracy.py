@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks import reference_accuracy
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.locate import locate
 from tasks.core.data.prepared import PreparedData
@@ -20,6 +19,9 @@ from tasks.core.ranking.reference_choice import choose
 from tasks.preprocess import preprocess
 from tasks.reference_accuracy import ReferenceAccuracy, evaluate_references
 from tests.core.data.prepared_example import write_ratings
+
+EVERYTHING = ReferencePlan({}, {}, 0, 0, 0.0)
+"""All recommenders, with chosen settings."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +44,11 @@ def prepared(folder: Path, **evaluation: Any) -> tuple[ExperimentConfig, Prepare
     return config, data, data.splits[0].load()
 
 
-def evaluated(config: ExperimentConfig, data: PreparedData, split: Split) -> ReferenceAccuracy:
+def evaluated(
+    config: ExperimentConfig, data: PreparedData, split: Split, plan: ReferencePlan = EVERYTHING
+) -> ReferenceAccuracy:
     assert config.evaluation is not None
-    return evaluate_references(config, config.evaluation, data, split, split_seeds(config)[0])
+    return evaluate_references(plan, config.evaluation, data, split, split_seeds(config)[0])
 
 
 @pytest.mark.parametrize("strategy", ["random", "random_user", "leave_last", "time"])
@@ -80,21 +84,11 @@ def test_on_the_validation_part_settings_are_chosen_on_a_part_of_its_own_train_p
     ]
 
 
-def test_what_the_plan_leaves_out_is_left_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_plan_leaves_out_is_left_out_with_its_reason(tmp_path: Path) -> None:
     config, data, split = prepared(tmp_path)
     plan = ReferencePlan({"ease": "too large"}, {"item-knn": "too much work"}, 0, 0, 0.0)
-    monkeypatch.setattr(reference_accuracy, "references_of", lambda config, size: plan)
-    found = evaluated(config, data, split)
+    found = evaluated(config, data, split, plan)
     assert list(found.evaluations) == ["popularity", "item-knn", "random"]
     assert found.left_out == {"ease": "too large"}
     (knn,) = found.settings
     assert (knn.settings, knn.metric, knn.note) == (USUAL["item-knn"], None, "too much work")
-
-
-def test_the_plan_is_made_for_the_size_of_the_train_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config, data, split = prepared(tmp_path)
-    sizes: list[tuple[int, ...]] = []
-    plan = ReferencePlan({}, {}, 0, 0, 0.0)
-    monkeypatch.setattr(reference_accuracy, "references_of", lambda config, size: sizes.append(size) or plan)
-    evaluated(config, data, split)
-    assert sizes == [(*split.train.shape, split.train.nnz)]

@@ -117,7 +117,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     seconds += sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10  # the comparison of the lists
     if config.evaluation:
         lists_of_one = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
-        seconds += config.evaluation.n_splits * references_seconds(references, lists_of_one)
+        seconds += references_seconds(references, config.evaluation.n_splits * lists_of_one)
     memory = _memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers)
     return Estimate(
         fits=len(runs),

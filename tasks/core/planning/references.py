@@ -21,7 +21,7 @@ from tasks.core.ranking.reference_choice import MOST_USERS
 MOST_OF_FITS = 10.0
 """EASE is computed if its work is at most this many times that of all fits."""
 LEAST_WORK = 100.0
-"""Fits of less work count as so much, which takes seconds."""
+"""Fits of less work, for each split, count as so much, which takes seconds."""
 MOST_OF_MEMORY = 0.75
 """Most of the free memory that EASE may take."""
 WORK_OF_THREADS = 500.0
@@ -58,7 +58,7 @@ class ReferencePlan:
     item_knn_bytes : int
         Memory of choosing the settings of item-kNN; 0 without a choice.
     reference_gflop : float
-        Work of choices, and of EASE.
+        Work of choices, and of EASE, on all splits.
     """
 
     left_out: dict[str, str]
@@ -88,10 +88,13 @@ def references_of(config: ExperimentConfig, size: tuple[int, int, int]) -> Refer
     """
     runs = planned_runs(config, "")
     work = sum(gflop(size[:2], run.fitted_interactions(size[2]), run.settings) for run in runs)
-    return plan_references(size, work, free_memory())
+    n_splits = config.evaluation.n_splits if config.evaluation else 1
+    return plan_references(size, work, free_memory(), n_splits=n_splits)
 
 
-def plan_references(size: tuple[int, int, int], fits_gflop: float, free_bytes: int) -> ReferencePlan:
+def plan_references(
+    size: tuple[int, int, int], fits_gflop: float, free_bytes: int, *, n_splits: int = 1
+) -> ReferencePlan:
     """Decide by work and memory which reference recommenders are computed, and for which of them settings are chosen.
 
     Settings are chosen if that takes no more work than all fits. EASE is computed if it takes at most `MOST_OF_FITS`
@@ -105,6 +108,8 @@ def plan_references(size: tuple[int, int, int], fits_gflop: float, free_bytes: i
         Work of all fits.
     free_bytes : int
         Free memory.
+    n_splits : int
+        Number of splits. The work of the reference recommenders is that on all of them, one after the other.
 
     Returns
     -------
@@ -112,41 +117,42 @@ def plan_references(size: tuple[int, int, int], fits_gflop: float, free_bytes: i
     """
     items = size[1]
     memory = MOST_OF_MEMORY * free_bytes
+    least = n_splits * LEAST_WORK
     left_out, not_chosen = {}, {}
-    work, of_ease = ease_gflop(size), ease.BYTES_PER_CELL * items**2
+    work, of_ease = n_splits * ease_gflop(size), ease.BYTES_PER_CELL * items**2
     if of_ease > memory:
         left_out[EASE] = f"{items:,} items need {_mib(of_ease)} of memory, and {_mib(memory)} can be used"
-    elif reason := _too_much(work, fits_gflop, MOST_OF_FITS):
+    elif reason := _too_much(work, fits_gflop, least, MOST_OF_FITS):
         left_out[EASE] = f"its work with {items:,} items is {reason}"
     if EASE in left_out:
         work = of_ease = 0
     else:
-        choice, of_choice = ease_choice_gflop(size), ease.BYTES_PER_CELL_OF_A_CHOICE * items**2
-        if reason := _no_choice(choice, fits_gflop, of_choice, memory):
+        choice, of_choice = n_splits * ease_choice_gflop(size), ease.BYTES_PER_CELL_OF_A_CHOICE * items**2
+        if reason := _no_choice(choice, fits_gflop, least, of_choice, memory):
             not_chosen[EASE] = reason
         else:
             work, of_ease = work + choice, of_choice
-    choice, of_choice = item_knn_choice_gflop(size), item_knn.bytes_of_choice(items)
-    if reason := _no_choice(choice, fits_gflop, of_choice, memory - of_ease):  # both may run at a time
+    choice, of_choice = n_splits * item_knn_choice_gflop(size), item_knn.bytes_of_choice(items)
+    if reason := _no_choice(choice, fits_gflop, least, of_choice, memory - of_ease):  # both may run at a time
         not_chosen[ITEM_KNN], choice, of_choice = reason, 0.0, 0
     return ReferencePlan(left_out, not_chosen, of_ease, of_choice, work + choice)
 
 
-def _no_choice(work: float, fits_gflop: float, n_bytes: int, memory: float) -> str:
+def _no_choice(work: float, fits_gflop: float, least: float, n_bytes: int, memory: float) -> str:
     """Return why settings are not chosen; empty if they are."""
-    if reason := _too_much(work, fits_gflop, 1.0):
+    if reason := _too_much(work, fits_gflop, least, 1.0):
         return f"the work of a choice is {reason}"
     if n_bytes > memory:
         return f"a choice needs {_mib(n_bytes)} of memory, and {_mib(memory)} can be used"
     return ""
 
 
-def _too_much(work: float, fits_gflop: float, times: float) -> str:
+def _too_much(work: float, fits_gflop: float, least: float, times: float) -> str:
     """Return a work that is more than so many times that of all fits, with its limit; empty if it is not."""
-    if work <= times * max(fits_gflop, LEAST_WORK):
+    if work <= times * max(fits_gflop, least):
         return ""
-    if fits_gflop < LEAST_WORK:
-        return f"estimated at {work:,.0f} GFLOP, more than {times * LEAST_WORK:,.0f} where all fits take so little"
+    if fits_gflop < least:
+        return f"estimated at {work:,.0f} GFLOP, more than {times * least:,.0f} where all fits take so little"
     many = "" if times == 1 else f"{times:g} times "
     return f"estimated at {work:,.0f} GFLOP, more than {many}that of all fits ({fits_gflop:,.0f})"
 

@@ -105,6 +105,21 @@ def test_32_million_interactions_have_no_choice_and_no_ease() -> None:
     assert plan.reference_gflop == 0
 
 
+def test_the_work_on_several_splits_is_that_of_all() -> None:
+    size = (6_000, 3_500, 1_000_000)
+    of_knn = item_knn_choice_gflop(size)
+    one, five = (plan_references(size, 4 * of_knn, PLENTY, n_splits=n) for n in (1, 5))
+    assert one.not_chosen == {}
+    assert "item-knn" in five.not_chosen
+    of_two = plan_references(size, 4 * of_knn, PLENTY, n_splits=2)
+    assert of_two.reference_gflop == pytest.approx(2 * one.reference_gflop)
+    assert (of_two.ease_bytes, of_two.item_knn_bytes) == (one.ease_bytes, one.item_knn_bytes)
+    # fits of little work count as 100 GFLOP for each split
+    assert plan_references(SMALL, 0.0, PLENTY, n_splits=50).not_chosen == {}
+    (reason, *_) = plan_references(size, 0.0, PLENTY, n_splits=5).not_chosen.values()
+    assert reason.endswith("more than 500 where all fits take so little")
+
+
 def test_the_plan_of_an_experiment_knows_its_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "free_memory", lambda: PLENTY)
     size = (6_000, 3_500, 500_000)
