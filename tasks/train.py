@@ -97,6 +97,7 @@ def train(
                     objective=step.objective,
                     imbalance=step.imbalance,
                     steady_overlap=step.overlap,
+                    stop_accuracy=step.accuracy,
                 )
             progress.step(run.training_label, steps[-1].iteration, iterations, "iterations")
 
@@ -113,6 +114,7 @@ def train(
             checkpoints=directory.checkpoints,
             target=directory.factors,
             resample=run.resample,
+            stop_part=run.stop_part,
         )
         with system_metrics(parent.uri, run_id, enabled=config.execution.system_metrics):
             result = run_isolated(request, on_steps)
@@ -121,6 +123,9 @@ def train(
         progress.step(run.training_label, iterations, iterations, "iterations")
         metrics.add(0, fit_seconds=result.seconds, iterations_run=result.iterations)
         stopped = "" if result.iterations == iterations else ", stopped as steady"
+        if run.stop_part:
+            metrics.add(0, kept_iteration=result.kept)
+            stopped = f", with the factors after iteration {result.kept}"
         log.info("%s: %s in %.1f s%s", run.label, counted(result.iterations, "iteration"), result.seconds, stopped)
         fit = TrainedFit(run.identity, metrics.recorded, result.factors.sha256)
         fit.save()

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from tasks.core.config.base import Depth, Section, without_later_keys
 
@@ -38,6 +38,32 @@ class SteadyStop(Section):
     """Length of the neighbour lists that are compared."""
 
 
+class MetricStop(Section):
+    """Stop a fit early, once its accuracy on a part that it is not trained on no longer rises.
+
+    The fit holds out a part of its interactions, as `evaluation.split` does. Its factors are those of the check with
+    the highest accuracy. See docs/search.md.
+    """
+
+    when: Literal["metric"]
+    """Name of the rule: metric."""
+    metric: str = "ndcg_at_10"
+    """Accuracy metric, at one of `evaluation.cutoffs`."""
+    every: Annotated[int, Field(ge=1)] = 5
+    """Number of iterations between two checks. The last iteration is checked too."""
+    patience: Annotated[int, Field(ge=1)] = 3
+    """Number of consecutive checks without a new highest accuracy after which the fit stops."""
+
+
+def _rule(value: object) -> str:
+    """Return the tag of a stopping rule. Faulty ones count as `steady`, whose errors are then reported."""
+    when = value.get("when") if isinstance(value, dict) else getattr(value, "when", None)
+    return "metric" if when == "metric" else "steady"
+
+
+Stop = Annotated[Annotated[SteadyStop, Tag("steady")] | Annotated[MetricStop, Tag("metric")], Discriminator(_rule)]
+
+
 class AlsConfig(Section):
     """One ALS model for implicit feedback (Hu, Koren and Volinsky 2008)."""
 
@@ -59,7 +85,7 @@ class AlsConfig(Section):
     """balanced: after every fifth iteration, and after the last, the factors are replaced by factors with the same
     scores and the smallest penalty. A fit then comes close to the optimum in tens of iterations instead of thousands,
     and so do its neighbour lists; see docs/convergence.md."""
-    stop: SteadyStop | None = None
+    stop: Stop | None = None
     """Rule that stops a fit early; `iterations` is then the maximum. null: all iterations are run."""
 
     def identity(self) -> dict[str, Any]:

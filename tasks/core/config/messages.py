@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from tasks.core.config.als import AlsConfig, SteadyStop
+from tasks.core.config.als import AlsConfig, MetricStop, SteadyStop
 from tasks.core.config.dataset import Columns, Transform
 from tasks.core.config.evaluation import SPLITS
 from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
@@ -76,6 +76,8 @@ def _key_path(error: ErrorDetails) -> KeyPath:
             path = union + path[len(union) + 1 :]
     if path[:1] == ("models",):
         path = path[:2] + path[3:]  # the tag is the kind of the model
+        if path[2:3] == ("stop",):
+            path = path[:3] + path[4:]
     if path[:2] == ("search", "models"):  # after a setting: range or choices
         path = path[:4] + path[5:] if path[3:4] != ("solver",) else path
     if path[:1] == ("queries",):  # the tags of an entry and of its id
@@ -99,7 +101,9 @@ def _problem(source: Source, path: KeyPath, error: ErrorDetails) -> Problem:
         hint = did_you_mean(str(path[-1]), keys) or f"; allowed keys: {', '.join(keys)}"
         return Problem(position, path, f"unknown key{hint}")
     names = _quoted_names(str(context.get("expected", "")))
-    if kind == "string_pattern_mismatch":
+    if path[-2:] == ("stop", "when"):
+        names, expected = ["steady", "metric"], "'steady' or 'metric'"
+    elif kind == "string_pattern_mismatch":
         expected = f"text matching {context['pattern']}"
     elif kind == "union_tag_invalid":  # only the strategy of a split can be an unknown tag
         value, path, names = context["tag"], (*path, "strategy"), list(SPLITS)
@@ -117,7 +121,12 @@ def _valid_keys(loc: Sequence[int | str]) -> list[str]:
     if path[:2] == ("evaluation", "split") and len(path) > 2:
         section: Any = Columns if path[3:] else SPLITS[str(path[2])]
     elif path[:1] == ("models",):
-        section = {"stop": SteadyStop, "columns": ListColumns}.get("".join(map(str, path[3:])), _KINDS[str(path[2])])
+        sections: dict[KeyPath, type[BaseModel]] = {
+            ("stop", "steady"): SteadyStop,
+            ("stop", "metric"): MetricStop,
+            ("columns",): ListColumns,
+        }
+        section = sections.get(path[3:], _KINDS[str(path[2])])
     elif path[:2] == ("preprocess", "confidence"):
         section = Transform
     elif path[:1] == ("replicates",):

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from tasks.core.config.als import AlsConfig
-from tasks.core.config.evaluation import FoldsSplit
+from tasks.core.config.als import AlsConfig, MetricStop
+from tasks.core.config.evaluation import FoldsSplit, RandomSplit, RandomUserSplit
 from tasks.core.config.experiment import ExperimentConfig, ResampleConfig
 from tasks.core.data import resample
+from tasks.core.data.splits.stop_part import StopPart
 from tasks.core.files import combined_sha256
 from tasks.core.formatting import run_label
 from tasks.core.models import als
@@ -40,6 +41,8 @@ class PlannedRun:
         What the fit leaves out of the interactions; None for nothing.
     repeat : int
         For the evaluation: which of the splits the fit is for, from 0.
+    stop_part : StopPart or None
+        What the fit holds out to decide when it stops; None without such a rule.
     """
 
     model: str
@@ -50,6 +53,7 @@ class PlannedRun:
     identity: str
     resample: ResampleConfig | None = None
     repeat: int = 0
+    stop_part: StopPart | None = None
 
     @property
     def is_evaluation(self) -> bool:
@@ -158,6 +162,7 @@ def fit_identity(
     split_sha256: str | None = None,
     measured: object = None,
     resampling: ResampleConfig | None = None,
+    stop_part: StopPart | None = None,
 ) -> str:
     """Return the identity of a fit.
 
@@ -177,6 +182,8 @@ def fit_identity(
         What the evaluation measures.
     resampling : ResampleConfig, optional
         What the fit leaves out of the interactions.
+    stop_part : StopPart, optional
+        What the fit holds out to decide when it stops.
 
     Returns
     -------
@@ -185,6 +192,8 @@ def fit_identity(
     """
     # fits to all interactions keep the identity that they had before there was another kind
     left_out = [] if resampling is None else [[resampling.model_dump(), resample.ALGORITHM]]
+    if stop_part:
+        left_out.append(stop_part.identity())
     return combined_sha256(data_sha256, split_sha256, settings.identity(), seed, als.ALGORITHM, measured, *left_out)
 
 
@@ -211,8 +220,9 @@ def planned_runs(
     for model, settings in config.trained.items():
         for replicate in range(config.most_replicates):
             seed = run_seed(config.seed, model, replicate, MODEL)
-            identity = fit_identity(data_sha256, settings, seed, resampling=config.resample)
-            runs.append(PlannedRun(model, replicate, MODEL, settings, seed, identity, config.resample))
+            part = _stop_part(config, settings)
+            identity = fit_identity(data_sha256, settings, seed, resampling=config.resample, stop_part=part)
+            runs.append(PlannedRun(model, replicate, MODEL, settings, seed, identity, config.resample, 0, part))
     if evaluation := config.evaluation:
         measured = evaluation.cutoffs, metrics.ALGORITHM
         splits: Sequence[str | None] = splits_sha256 or [None] * evaluation.n_splits
@@ -222,6 +232,19 @@ def planned_runs(
             # fits on the first split keep the seeds that they had when there was no other
             role = EVALUATION if repeat == 0 else f"{EVALUATION} on split {repeat}"
             seed = run_seed(config.seed, model, replicate, role)
-            identity = fit_identity(data_sha256, settings, seed, split_sha256=split_sha256, measured=measured)
-            runs.append(PlannedRun(model, replicate, EVALUATION, settings, seed, identity, repeat=repeat))
+            part = _stop_part(config, settings, repeat)
+            identity = fit_identity(
+                data_sha256, settings, seed, split_sha256=split_sha256, measured=measured, stop_part=part
+            )
+            runs.append(PlannedRun(model, replicate, EVALUATION, settings, seed, identity, None, repeat, part))
     return runs
+
+
+def _stop_part(config: ExperimentConfig, settings: AlsConfig, repeat: int = 0) -> StopPart | None:
+    """Return what the fits of a model hold out: the same for all seeds, drawn with the seed of a validation part."""
+    if not isinstance(settings.stop, MetricStop):
+        return None
+    assert config.evaluation is not None, "the config was checked"
+    split = config.evaluation.split
+    assert isinstance(split, RandomSplit | RandomUserSplit), "the config was checked"
+    return StopPart(split, split_seeds(config)[repeat] + 1)

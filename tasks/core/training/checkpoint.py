@@ -23,7 +23,7 @@ from tasks.core.types import Ids, Values
 log = logging.getLogger(__name__)
 
 _KEPT = 2
-_DIGEST, _LISTS, _CHECKED = "sha256", "lists/", "checked/"
+_DIGEST, _LISTS, _CHECKED, _BEST = "sha256", "lists/", "checked/", "best/"
 
 _Arrays = dict[str, npt.NDArray[Any]]
 
@@ -38,14 +38,17 @@ class Checkpoint:
         Of the fit, see `tasks.core.planning.runs.PlannedRun`.
     iteration : int
     factors : Factors
-    steps : (iteration, 7) float64
-        One row for each iteration from the first, the fields of `tasks.core.training.step.Step`.
+    steps : (iteration, 8) float64
+        One row for each iteration from the first, the fields of `tasks.core.training.step.Step`. Checkpoints of earlier
+        versions lack the last one.
     followed : str
         Which lists are followed, `ListStability.description`.
     lists : dict
         `ListStability.lists` so far.
     checked : dict of str to (sample, n) int32
         Lists at the last check of the stopping rule, by target.
+    best : Factors or None
+        Factors at the check with the highest accuracy, see `tasks.core.training.metric_stop`.
     """
 
     identity: str
@@ -55,6 +58,7 @@ class Checkpoint:
     followed: str
     lists: dict[int, dict[str, Ids]]
     checked: dict[str, Ids] = field(default_factory=dict)
+    best: Factors | None = None
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -87,6 +91,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     for iteration, lists in checkpoint.lists.items():
         arrays |= {f"{_LISTS}{iteration}/{target}": ids for target, ids in lists.items()}
     arrays |= {f"{_CHECKED}{target}": ids for target, ids in checkpoint.checked.items()}
+    if checkpoint.best:
+        arrays |= {f"{_BEST}users": checkpoint.best.users, f"{_BEST}items": checkpoint.best.items}
     path = folder / f"{checkpoint.iteration}.npz"
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: _digest(arrays)})
@@ -138,11 +144,14 @@ def read(path: Path) -> Checkpoint:
         identity, followed = (arrays.pop(name).tobytes().decode() for name in ("identity", "following"))
         factors, steps = Factors(arrays.pop("user_factors"), arrays.pop("item_factors")), arrays.pop("steps")
         checked = {name.removeprefix(_CHECKED): arrays.pop(name) for name in list(arrays) if name.startswith(_CHECKED)}
+        best = [arrays.pop(f"{_BEST}{side}") for side in ("users", "items") if f"{_BEST}{side}" in arrays]
         lists: dict[int, dict[str, Ids]] = {}
         for name, ids in arrays.items():
             iteration, _, target = name.removeprefix(_LISTS).partition("/")
             lists.setdefault(int(iteration), {})[target] = ids
-        return Checkpoint(identity, len(steps), factors, steps, followed, lists, checked)
+        return Checkpoint(
+            identity, len(steps), factors, steps, followed, lists, checked, Factors(*best) if best else None
+        )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise DataError(f"{path}: the checkpoint is damaged: {error}") from error
 

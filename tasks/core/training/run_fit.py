@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.config.als import AlsConfig
+from tasks.core.config.als import AlsConfig, SteadyStop
 from tasks.core.config.experiment import ResampleConfig
 from tasks.core.data.interactions import load_matrix
 from tasks.core.data.resample import resampled
+from tasks.core.data.splits.stop_part import StopPart
 from tasks.core.errors import DataError, Stopped
 from tasks.core.files import StoredFile, file_sha256, replacing
 from tasks.core.models import als
 from tasks.core.training import checkpoint
 from tasks.core.training.checkpoint import Checkpoint
 from tasks.core.training.list_stability import ListStability
+from tasks.core.training.metric_stop import BestCheck, best_iteration, no_longer_rises
 from tasks.core.training.step import OnSteps, Step
 from tasks.core.training.stopping import PreviousLists, ends_with_last_step
 
@@ -60,6 +62,8 @@ class FitRequest:
         The file of factors to write.
     resample : ResampleConfig or None
         What is left out of the matrix; None for nothing.
+    stop_part : StopPart or None
+        What is held out of the rest to decide when the fit stops; None without the rule `metric`.
     """
 
     identity: str
@@ -74,6 +78,7 @@ class FitRequest:
     checkpoints: Path
     target: Path
     resample: ResampleConfig | None = None
+    stop_part: StopPart | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class FitResult:
         Of training, in all processes that took part.
     iterations : int
         Number of iterations that were run.
+    kept : int
+        Iteration whose factors these are: the last, or with the rule `metric` the best check.
     overlaps : list of (iteration, metrics)
         At the snapshots, see `ListStability.metrics`.
     """
@@ -94,6 +101,7 @@ class FitResult:
     factors: StoredFile
     seconds: float
     iterations: int
+    kept: int
     overlaps: list[tuple[int, dict[str, float]]]
 
 
@@ -124,7 +132,14 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
     rule = request.settings.stop
     resumed = checkpoint.latest(request.checkpoints, request.identity)
     followed = ListStability(*matrix.shape, queries=request.queries, n=request.n)
-    previous = PreviousLists(rule, *matrix.shape, lists=resumed.checked if resumed else None) if rule else None
+    previous = best = None
+    if isinstance(rule, SteadyStop):
+        previous = PreviousLists(rule, *matrix.shape, lists=resumed.checked if resumed else None)
+    elif rule:
+        assert request.stop_part is not None, "it comes with the rule"
+        split = request.stop_part.split(matrix)
+        matrix = split.train
+        best = BestCheck(rule, request.settings, split, resumed.best if resumed else None)
     steps: list[Step] = []
     start = None
     if resumed is not None:
@@ -149,6 +164,7 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
                 followed.description,
                 followed.lists,
                 previous.lists if previous else {},
+                best.factors if best else None,
             ),
         )
         now = time.monotonic()
@@ -169,6 +185,7 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
                 _or_nan(iteration.imbalance),
                 time.time_ns() // 1_000_000,
                 previous.overlap(iteration.factors) if previous and checks else np.nan,
+                best.measure(iteration.factors, steps) if best and best.is_check(iteration.iteration) else np.nan,
             )
         )
         if time.monotonic() > due:
@@ -179,9 +196,16 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
             with suppress(DataError):  # the fit ends either way; without a last checkpoint, an earlier one serves
                 save_checkpoint(iteration)
             raise
-        return ends_with_last_step(rule, steps)
+        return ended()
 
-    if start and ends_with_last_step(rule, steps):
+    def ended() -> bool:
+        return (
+            no_longer_rises(best.rule, steps)
+            if best
+            else ends_with_last_step(previous.rule if previous else None, steps)
+        )
+
+    if start and ended():
         factors = start.factors
     else:
         checks = range(rule.every, request.settings.iterations + 1, rule.every) if rule else ()
@@ -194,10 +218,15 @@ def run_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
             threads=request.threads,
             start=start,
         )
+    kept = len(steps)
+    if best and best.factors:
+        factors, kept = best.factors, best_iteration(steps) or kept
+        # the last lists are those that the others are compared with
+        followed.lists = {iteration: lists for iteration, lists in followed.lists.items() if iteration <= kept}
     with replacing(request.target) as temporary:
         factors.save(temporary)
     stored = StoredFile(str(request.target), file_sha256(request.target))
-    return FitResult(stored, elapsed, len(steps), list(followed.metrics()))
+    return FitResult(stored, elapsed, len(steps), kept, list(followed.metrics()))
 
 
 def _or_nan(value: float | None) -> float:

@@ -20,7 +20,9 @@ class Step(NamedTuple):
     at : float
         The end of the iteration, in milliseconds since 1970.
     overlap : float
-        At a check of the stopping rule, see `tasks.core.training.stopping.Check`.
+        At a check of the stopping rule `steady`, see `tasks.core.training.stopping.Check`.
+    accuracy : float
+        At a check of the stopping rule `metric`.
     """
 
     iteration: int
@@ -30,6 +32,7 @@ class Step(NamedTuple):
     imbalance: float
     at: float
     overlap: float = np.nan
+    accuracy: float = np.nan
 
 
 OnSteps = Callable[[list[Step]], None]

@@ -1,4 +1,4 @@
-"""The stopping rule `stop: {when: steady}`."""
+"""The stopping rule `stop: {when: steady}`; the other one is in `tasks.core.training.metric_stop`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -41,6 +41,7 @@ class PreviousLists:
     """
 
     def __init__(self, rule: SteadyStop, users: int, items: int, lists: dict[str, Ids] | None = None) -> None:
+        self.rule = rule
         self._sample = ListStability(users, items, queries=(), n=rule.n)
         self.lists = lists or {}
 

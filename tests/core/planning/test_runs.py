@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tasks.core.config.evaluation import RandomSplit
 from tasks.core.config.load import load_config
 from tasks.core.data import resample
 from tasks.core.models import als
@@ -206,3 +207,18 @@ def test_the_fast_config_shares_the_fits_of_k50_with_the_main_config() -> None:
     )
     assert {run.model for run in fast & main} == {"k50"}
     assert len(fast & main) == 6 + 5
+
+
+def test_what_a_rule_on_a_metric_holds_out_is_part_of_the_identity() -> None:
+    def runs(fraction: float) -> list[PlannedRun]:
+        config = small_experiment({"a": {**SETTINGS, "stop": {"when": "metric"}}, "b": SETTINGS})
+        assert config.evaluation is not None
+        split = RandomSplit(test_fraction=fraction)
+        evaluation = config.evaluation.model_copy(update={"split": split})
+        return planned_runs(config.model_copy(update={"evaluation": evaluation}), "data", ["split"])
+
+    for run, other in zip(runs(0.2), runs(0.3), strict=True):
+        assert (run.identity == other.identity) is (run.model == "b")
+        assert (run.stop_part is None) is (run.model == "b")
+    parts = {run.stop_part for run in runs(0.2) if run.stop_part}
+    assert len(parts) == 1, "all seeds hold out the same part"

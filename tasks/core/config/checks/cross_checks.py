@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from tasks.core.config.als import BALANCE_EVERY
 from tasks.core.config.checks.data import check_data
-from tasks.core.config.checks.evaluation_checks import check_evaluation
+from tasks.core.config.checks.evaluation_checks import check_evaluation, check_metric_stops
 from tasks.core.config.checks.values import Config, Disagreements, value_at
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.evaluation import REFERENCES
@@ -38,6 +38,7 @@ def find_disagreements(config: Config) -> Disagreements:
     yield from _check_execution(config)
     yield from _check_file_models(config)
     yield from check_search(config)
+    yield from check_metric_stops(config)
 
 
 def _check_models(config: Config) -> Disagreements:

@@ -3,12 +3,12 @@
 from pydantic import ValidationError
 
 from tasks.core.config.als import AlsConfig
+from tasks.core.config.checks.evaluation_checks import check_metric
 from tasks.core.config.checks.values import Config, Disagreements, value_at
-from tasks.core.config.evaluation import EvaluationConfig
 from tasks.core.config.file_models import model_kind
 from tasks.core.config.search.sections import SearchSpace
 from tasks.core.config.yaml_source import KeyPath
-from tasks.core.formatting import did_you_mean, enumerated, shortened
+from tasks.core.formatting import did_you_mean, enumerated
 
 
 def check_search(config: Config) -> Disagreements:
@@ -56,17 +56,7 @@ def _check_metric(config: Config, search: Config) -> Disagreements:
     if value_at(evaluation, ("split", "strategy")) == "files":
         message = "`strategy: files` has no validation part; to tune, use `strategy: random` on the train file"
         yield ("search",), message
-    try:
-        metrics = EvaluationConfig.model_validate(
-            {"cutoffs": evaluation["cutoffs"]} if "cutoffs" in evaluation else {}
-        ).accuracy_metrics
-    except ValidationError:  # reported as a fault of evaluation
-        return
-    metric = search.get("metric", "ndcg_at_10")
-    if isinstance(metric, str) and metric not in metrics:
-        known = did_you_mean(metric, metrics) or f"; they are {', '.join(metrics)}"
-        message = f"found {shortened(metric)}; expected an accuracy metric at one of evaluation.cutoffs{known}"
-        yield ("search", "metric"), message
+    yield from check_metric(evaluation, search.get("metric", "ndcg_at_10"), ("search", "metric"))
 
 
 def _check_space(path: KeyPath, space: Config) -> Disagreements:
