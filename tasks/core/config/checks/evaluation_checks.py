@@ -1,5 +1,6 @@
 """Checks that involve several keys of `evaluation`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -58,7 +59,7 @@ def check_evaluation(config: Config) -> Disagreements:
         )
 
 
-def check_metric(evaluation: Config, metric: Any, path: KeyPath) -> Disagreements:
+def check_metric(evaluation: Config, metric: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """Find a metric that the evaluation does not compute, or that is no accuracy.
 
     Parameters
@@ -72,8 +73,10 @@ def check_metric(evaluation: Config, metric: Any, path: KeyPath) -> Disagreement
 
     Yields
     ------
-    path, message
-        See `check_evaluation`.
+    path : KeyPath
+        The key to change.
+    message : str
+        What was found and what was expected.
     """
     cutoffs = {key: value for key, value in evaluation.items() if key == "cutoffs"}
     try:
@@ -95,8 +98,10 @@ def check_metric_stops(config: Config) -> Disagreements:
 
     Yields
     ------
-    path, message
-        See `check_evaluation`.
+    path : KeyPath
+        The key to change.
+    message : str
+        What was found and what was expected.
     """
     models, evaluation = config.get("models"), config.get("evaluation", {})
     for name in models if isinstance(models, dict) else ():
