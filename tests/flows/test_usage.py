@@ -33,7 +33,7 @@ def commands() -> list[list[str]]:
         (["similar", "latest"], "give either --user or --item"),
         (["similar", "latest", "--user", "1", "--item", "1"], "give either --user or --item"),
         (["similar", "latest", "--user", "1", "-n", "five"], "valid integer"),
-        (["recommend", "latest"], "Missing option '--user'"),
+        (["recommend", "latest"], "give either --user or --items"),
         (["data", "fetch"], "Missing argument"),
     ],
 )
