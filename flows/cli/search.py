@@ -77,6 +77,7 @@ def search(
 
 def _show(result: "SearchResult") -> None:
     from flows.cli.printing.tables import columns_table, out
+    from tasks.core.formatting import counted
 
     rows = [
         {
@@ -90,7 +91,7 @@ def _show(result: "SearchResult") -> None:
         }
         for tuning in result.tunings
     ]
-    out.print(columns_table(rows, f"{result.metric} on the validation part, mean over {result.seeds} seeds"))
+    out.print(columns_table(rows, f"{result.metric} on the validation part, mean over {counted(result.seeds, 'seed')}"))
     after = sorted({n for tuning in result.tunings for n in _numbers(tuning)})
     rows = [{"model": tuning.model, **{str(n): _best_after(tuning, n) for n in after}} for tuning in result.tunings]
     out.print(columns_table(rows, "Best after trials"))
