@@ -107,9 +107,9 @@ def metrics_of(result: Result) -> dict[str, float]:
         f"accuracy/{row.metric}.{row.model}": row.mean for row in (*result.accuracy, *result.reference_accuracy)
     }
     for of_reference in result.reference_settings:
-        for setting, value in of_reference.settings.items():
-            # of several splits, the settings that were chosen on most of them come first
-            metrics.setdefault(f"reference/{setting}.{of_reference.reference}", value)
+        metrics |= {
+            f"reference/{setting}.{of_reference.reference}": value for setting, value in of_reference.settings.items()
+        }
     for described in result.other_similarity:
         metrics |= described.metrics
     metrics |= {f"data_noise/{row.metric}": row.of_data for row in result.data_noise}

@@ -41,9 +41,8 @@ def reference_table(result: "Result", *, every_model: bool) -> Group:
         limits = "-" if test.low_95 is None or test.high_95 is None else f"{test.low_95:+.4f} {test.high_95:+.4f}"
         p = p_value(test.p if test.p_holm is None else test.p_holm)
         table.add_row(test.a, f"{test.mean_a:.4f}", test.b, f"{test.difference:+.4f}", limits, p)
-    over = "users, seeds and splits" if result.n_splits > 1 else "users and seeds"
     note = (
-        f"difference: of the model's mean from that of the reference. p: over {over}, after Holm over all models and "
-        "references."
+        "difference: of the model's mean from that of the reference. p: over users and seeds, after Holm over all "
+        "models and references."
     )
     return titled(f"Models beside the reference recommenders: {tests[0].metric}", table, note, keys=3)

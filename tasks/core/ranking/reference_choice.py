@@ -1,7 +1,7 @@
 """Settings of the reference recommenders, chosen by accuracy on a validation part."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from tasks.core.data.interactions import Interactions
 from tasks.core.data.splits.draw import draw_split
 from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
-from tasks.core.formatting import counted
 from tasks.core.models.reference_recommenders import CANDIDATES, USUAL, n_candidates
 from tasks.core.ranking import metrics
 from tasks.core.ranking.recommendations import exclude
@@ -37,15 +36,12 @@ class ReferenceSettings:
         What they were chosen by on a validation part; None if they were not chosen.
     note : str
         Why they were not chosen, or which of them are at an end of what was tried, in words. May be empty.
-    splits : int or None
-        On how many splits they are these; None if there is one split.
     """
 
     reference: str
     settings: dict[str, float]
     metric: str | None
     note: str
-    splits: int | None = None
 
     @property
     def text(self) -> str:
@@ -54,35 +50,10 @@ class ReferenceSettings:
             f"{value:g} {name}" if name == "neighbours" else f"{name} {value:g}"
             for name, value in self.settings.items()
         )
-        on = f" on {counted(self.splits, 'split')}" if self.splits else ""
         if self.metric is None:
-            return f"{self.reference}{on} ({values}; not chosen on these data: {self.note})"
+            return f"{self.reference} ({values}; not chosen on these data: {self.note})"
         note = f"; {self.note}" if self.note else ""
-        return f"{self.reference}{on} ({values}; chosen by {self.metric} on a validation part{note})"
-
-
-def over_splits(chosen: Sequence[Sequence[ReferenceSettings]]) -> list[ReferenceSettings]:
-    """Return the different settings that were chosen on several splits, with the number of splits of each.
-
-    Parameters
-    ----------
-    chosen : sequence of sequence of ReferenceSettings
-        Those of each split.
-
-    Returns
-    -------
-    list of ReferenceSettings
-        By recommender, in the order of the first split; the most frequent settings of a recommender first.
-    """
-    if len(chosen) == 1:
-        return list(chosen[0])
-    different: list[ReferenceSettings] = []
-    for of_first in chosen[0]:
-        of_splits = [one for of_split in chosen for one in of_split if one.reference == of_first.reference]
-        unique = [one for at, one in enumerate(of_splits) if one not in of_splits[:at]]
-        unique.sort(key=of_splits.count, reverse=True)
-        different += [replace(one, splits=of_splits.count(one)) for one in unique]
-    return different
+        return f"{self.reference} ({values}; chosen by {self.metric} on a validation part{note})"
 
 
 def usual(name: str, reason: str) -> ReferenceSettings:

@@ -13,7 +13,7 @@ from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models.reference_recommenders import CANDIDATES, RECOMMENDERS, USUAL
 from tasks.core.ranking import reference_choice
 from tasks.core.ranking.evaluation import evaluate
-from tasks.core.ranking.reference_choice import ReferenceSettings, choose, over_splits, usual, validation_part
+from tasks.core.ranking.reference_choice import ReferenceSettings, choose, usual, validation_part
 from tests.core.models.examples import two_blocks
 
 
@@ -125,19 +125,6 @@ def test_settings_in_words() -> None:
         "ease (penalty 2500; chosen by ndcg_at_10 on a validation part; the largest penalty that was tried)"
     )
     assert usual(EASE, "too large").text == "ease (penalty 250; not chosen on these data: too large)"
-
-
-def test_settings_of_several_splits_are_counted_and_those_of_one_split_are_as_they_are() -> None:
-    few, many = ({"neighbours": number, "shrinkage": 10.0} for number in (5.0, 500.0))
-    ease = ReferenceSettings(EASE, {"penalty": 250.0}, "ndcg_at_10", "")
-    chosen = [[ReferenceSettings(ITEM_KNN, settings, "ndcg_at_10", ""), ease] for settings in (few, many, many)]
-    assert [(one.reference, one.settings, one.splits) for one in over_splits(chosen)] == [
-        (ITEM_KNN, many, 2),
-        (ITEM_KNN, few, 1),
-        (EASE, {"penalty": 250.0}, 3),
-    ]
-    assert over_splits(chosen)[0].text.startswith("item-knn on 2 splits (500 neighbours, shrinkage 10; chosen by")
-    assert over_splits(chosen[:1]) == chosen[0]
 
 
 def test_the_validation_part_is_that_of_part_validation() -> None:
