@@ -22,6 +22,7 @@ from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.runs import RunRef
+from tasks.core.ranking.accuracy import cutoff_of
 from tasks.core.ranking.reference_choice import ReferenceSettings
 from tasks.core.ranking.similarity import FACTORS
 from tasks.reporting.accuracy import Accuracy
@@ -204,7 +205,7 @@ class Result:
     @property
     def cutoffs(self) -> list[int]:
         """The cutoffs at which accuracy was measured, in ascending order."""
-        return sorted({int(row.metric.rpartition("_at_")[2]) for row in self.accuracy if "_at_" in row.metric})
+        return sorted({cutoff_of(row.metric) for row in self.accuracy if "_at_" in row.metric})
 
     @property
     def warnings(self) -> list[str]:

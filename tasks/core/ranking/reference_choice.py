@@ -11,7 +11,7 @@ from tasks.core.data.splits.draw import draw_split
 from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
 from tasks.core.models.reference_recommenders import CANDIDATES, USUAL, n_candidates
-from tasks.core.ranking import metrics
+from tasks.core.ranking.accuracy import accuracy_of_lists, cutoff_of
 from tasks.core.ranking.recommendations import exclude
 from tasks.core.ranking.top_n import top_n
 from tasks.core.types import OnProgress
@@ -96,18 +96,16 @@ def choose(
     """
     if validation is None:
         return usual(name, _NOT_SPLIT)
-    cutoff = int(metric.rpartition("_at_")[2])
-    relevant = np.diff(validation.test.indptr).astype(np.int64)
-    users = np.flatnonzero(relevant)
+    users = np.flatnonzero(np.diff(validation.test.indptr))
     if len(users) > MOST_USERS:
         users = users[np.linspace(0, len(users) - 1, MOST_USERS).astype(np.int64)]
-    known, test, relevant = validation.known[users], validation.test[users], relevant[users]
+    known, test = validation.known[users], validation.test[users]
     tried: list[dict[str, float]] = []
     accuracy: list[float] = []
     for settings, scores in CANDIDATES[name](validation.train, known):
-        lists = top_n(exclude(scores, known), *test.shape, cutoff).ids
+        lists = top_n(exclude(scores, known), *test.shape, cutoff_of(metric)).ids
         tried.append(settings)
-        accuracy.append(float(metrics.accuracy(metrics.find_hits(lists, test), relevant, cutoff)[metric].mean()))
+        accuracy.append(accuracy_of_lists(lists, test, metric))
         if on_progress:
             on_progress(len(tried), n_candidates(name, test.shape[1]))
     best = [settings for settings, value in zip(tried, accuracy, strict=True) if value == max(accuracy)]

@@ -10,7 +10,7 @@ from tasks.core.config.als import AlsConfig
 from tasks.core.data.splits.split import Split
 from tasks.core.models import als
 from tasks.core.models.threads import cores
-from tasks.core.ranking.accuracy import mean_accuracy
+from tasks.core.ranking.accuracy import accuracy_of_factors
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def accuracy_along_iterations(
     seeds : sequence of int
         Of the fits.
     metric : str
-        See `tasks.core.ranking.accuracy.mean_accuracy`.
+        See `tasks.core.ranking.accuracy.accuracy_of_factors`.
     snapshots : collection of int
         Iterations.
     check_stop : callable
@@ -76,7 +76,7 @@ def accuracy_along_iterations(
             return iteration.iteration == until
 
         factors = als.fit(split.train, settings, seed=seed, on_iteration=ends, threads=threads, start=start)
-        return als.Start(until, factors), mean_accuracy(factors, split, settings, metric)
+        return als.Start(until, factors), accuracy_of_factors(factors, split, settings, metric)
 
     starts: list[als.Start | None] = [None] * len(seeds)
     seconds = 0.0

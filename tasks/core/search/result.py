@@ -114,7 +114,7 @@ def tuning(search: ModelSearch, trials: Sequence[Trial]) -> Tuning:
         trial=best.number,
         trials=len(trials),
         pruned=sum(trial.state == "pruned" for trial in trials),
-        failed=len([trial for trial in trials if trial.state == "failed"]),
+        failed=sum(trial.state == "failed" for trial in trials),
         best_after=best_after(trials),
         seconds=sum(trial.seconds for trial in trials),
         failures=failures,

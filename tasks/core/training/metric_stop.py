@@ -7,7 +7,7 @@ import numpy as np
 from tasks.core.config.als import AlsConfig, MetricStop
 from tasks.core.data.splits.split import Split
 from tasks.core.models.factors import Factors
-from tasks.core.ranking.accuracy import mean_accuracy
+from tasks.core.ranking.accuracy import accuracy_of_factors
 from tasks.core.training.step import Step
 
 
@@ -51,7 +51,7 @@ class BestCheck:
         -------
         float
         """
-        accuracy = mean_accuracy(factors, self.split, self.settings, self.rule.metric)
+        accuracy = accuracy_of_factors(factors, self.split, self.settings, self.rule.metric)
         if not any(step.accuracy >= accuracy for step in steps):
             self.factors = Factors(factors.users.copy(), factors.items.copy())
         return accuracy

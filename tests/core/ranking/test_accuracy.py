@@ -8,7 +8,7 @@ from tasks.core.config.als import AlsConfig
 from tasks.core.config.evaluation import EvaluationConfig
 from tasks.core.data.splits.split import Split
 from tasks.core.models.factors import Factors
-from tasks.core.ranking.accuracy import mean_accuracy
+from tasks.core.ranking.accuracy import accuracy_of_factors
 from tasks.core.ranking.evaluation import evaluate_factors
 
 
@@ -35,4 +35,4 @@ def test_a_metric_equals_that_of_the_evaluation(metric: str, users_are_held_out:
         train[:10], visible[10:] = 0, 0
         split = Split(csr_array(train), split.test, csr_array(visible))
     expected = evaluate_factors(factors, split, SETTINGS, (3, 40)).means()[metric]
-    assert mean_accuracy(factors, split, SETTINGS, metric) == pytest.approx(expected, rel=1e-12)
+    assert accuracy_of_factors(factors, split, SETTINGS, metric) == pytest.approx(expected, rel=1e-12)

@@ -4,7 +4,7 @@ import pytest
 
 from tasks.core.config.als import AlsConfig
 from tasks.core.models import als
-from tasks.core.ranking.accuracy import mean_accuracy
+from tasks.core.ranking.accuracy import accuracy_of_factors
 from tasks.core.search.fits import accuracy_along_iterations
 from tests.core.search.examples import blocks_split
 
@@ -21,7 +21,7 @@ def test_the_metric_is_that_of_an_uninterrupted_fit(settings: AlsConfig) -> None
     for seed in (1, 2, 3):
 
         def measure(iteration: als.Iteration) -> None:
-            value = mean_accuracy(iteration.factors, split, settings, "ndcg_at_5")
+            value = accuracy_of_factors(iteration.factors, split, settings, "ndcg_at_5")
             expected.setdefault(iteration.iteration, []).append(value)
 
         als.fit(split.train, settings, seed=seed, on_iteration=measure)

@@ -13,7 +13,7 @@ from tasks.core.config.evaluation import RandomSplit
 from tasks.core.data.splits.stop_part import StopPart
 from tasks.core.models import als
 from tasks.core.models.factors import Factors
-from tasks.core.ranking.accuracy import mean_accuracy
+from tasks.core.ranking.accuracy import accuracy_of_factors
 from tasks.core.training.metric_stop import best_iteration, no_longer_rises
 from tasks.core.training.run_fit import FitRequest, FitResult
 from tasks.core.training.step import Step
@@ -66,7 +66,7 @@ def test_a_fit_keeps_the_factors_of_the_best_check(stopping: FitRequest, matrix:
 
     def measure(iteration: als.Iteration) -> None:
         if iteration.iteration % 2 == 0:
-            value = mean_accuracy(iteration.factors, split, stopping.settings, "ndcg_at_5")
+            value = accuracy_of_factors(iteration.factors, split, stopping.settings, "ndcg_at_5")
             accuracies[iteration.iteration] = value, iteration.factors.users.copy()
 
     als.fit(split.train, stopping.settings, seed=stopping.seed, on_iteration=measure)

@@ -76,7 +76,7 @@ class HeldOut:
     Attributes
     ----------
     train, test : StoredFile
-        Matrices, see `tasks.core.data.splits.Split`.
+        Matrices, see `tasks.core.data.splits.split.Split`.
     sha256 : str
         Digest of everything that decides the split.
     published : PublishedTest or None
