@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 
 from tasks.core.comparison.accuracy_tests import tested_metrics
-from tasks.core.config.evaluation import EvaluationConfig, LeaveLastSplit, TimeSplit
+from tasks.core.config.evaluation import EvaluationConfig
 from tasks.core.data.prepared import PreparedData
+from tasks.core.data.splits.draw import needs_times
 from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.times import times_of_part
 from tasks.core.models.reference_recommenders import CANDIDATES, RECOMMENDERS
@@ -122,7 +123,6 @@ def _validation_part(
     evaluation: EvaluationConfig, data: PreparedData, split: Split, seed: int, number: int
 ) -> Split | None:
     """Split the train part again: for the test part into what `part: validation` measures on, with the same seed."""
-    needs_times = isinstance(evaluation.split, LeaveLastSplit | TimeSplit)
-    interactions = data.load(times=needs_times)
+    interactions = data.load(times=needs_times(evaluation.split))
     train = replace(interactions, matrix=split.train, times=times_of_part(interactions, split.train))
     return validation_part(train, evaluation.split, seed + (1 if evaluation.part == "test" else 2), number)

@@ -15,6 +15,10 @@ ACCURACY = ("precision", "recall", "recall_capped", "ndcg", "ndcg_all", "map", "
 """Names of the accuracy metrics that are computed at each cutoff; `auc` needs no cutoff. Higher is better in all."""
 
 
+VISIBLE = 0.8
+"""Fraction of the interactions of a held-out user that is visible, unless the config says another one."""
+
+
 class RandomSplit(Section):
     """Hold out interactions at random, all with the same probability."""
 
@@ -65,7 +69,7 @@ class StrongSplit(Section):
     strategy: Literal["strong"]
     users: Fraction = 0.2
     """Fraction of the users who are held out, drawn among those with two interactions or more."""
-    visible: Fraction = 0.8
+    visible: Fraction = VISIBLE
     """Fraction of the interactions of each held-out user that is folded in, rounded to whole interactions. At least one
     interaction is folded in, and at least one is measured on."""
 

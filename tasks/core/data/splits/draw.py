@@ -1,6 +1,6 @@
 """Splits that are drawn from the interactions, by any strategy."""
 
-from tasks.core.config.evaluation import FoldsSplit, StrongSplit
+from tasks.core.config.evaluation import FoldsSplit, LeaveLastSplit, SplitConfig, StrongSplit, TimeSplit
 from tasks.core.data.interactions import Interactions
 from tasks.core.data.splits.folds import hold_out_fold
 from tasks.core.data.splits.split import Split
@@ -9,6 +9,11 @@ from tasks.core.data.splits.strong import hold_out_strongly
 
 Drawn = Strategy | StrongSplit | FoldsSplit
 """Strategies other than a published test file."""
+
+
+def needs_times(config: SplitConfig) -> bool:
+    """Return whether a strategy holds out by time."""
+    return isinstance(config, LeaveLastSplit | TimeSplit)
 
 
 def draw_split(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.core.config.evaluation import FoldsSplit
+from tasks.core.config.evaluation import VISIBLE, FoldsSplit
 from tasks.core.data.interactions import select
 from tasks.core.data.splits.split import Split
 from tasks.core.data.splits.strong import can_be_held_out, hold_out_users
@@ -14,8 +14,6 @@ from tasks.core.types import Counts
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-
-_VISIBLE = 0.8
 _DIVIDED = {"interactions": "interactions", "users": "users with two interactions or more"}
 
 
@@ -53,7 +51,7 @@ def hold_out_fold(
         candidates = np.flatnonzero(can_be_held_out(matrix))
         users = np.zeros(matrix.shape[0], dtype=bool)
         users[candidates[_divide(len(candidates), config.folds, "users", seed) == number]] = True
-        split = hold_out_users(matrix, users, visible=_VISIBLE if config.visible is None else config.visible, seed=seed)
+        split = hold_out_users(matrix, users, visible=VISIBLE if config.visible is None else config.visible, seed=seed)
     else:
         folds = _divide(matrix.nnz, config.folds, "interactions", seed)
         split = Split(select(matrix, folds != number), select(matrix, folds == number))

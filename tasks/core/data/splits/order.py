@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tasks.core.config.evaluation import LeaveLastSplit, TimeSplit
+from tasks.core.config.evaluation import TimeSplit
 from tasks.core.data.interactions import Interactions
-from tasks.core.data.splits.draw import Drawn
+from tasks.core.data.splits.draw import Drawn, needs_times
 from tasks.core.errors import DataError
 
 _FEWEST_PAIRS = 30
@@ -27,7 +27,7 @@ def check_order(interactions: Interactions, config: Drawn) -> None:
     DataError
         If the items of every user are in the order of their ids; or, with `time`, if the lines are grouped by user.
     """
-    if interactions.times is None or not isinstance(config, LeaveLastSplit | TimeSplit):
+    if interactions.times is None or not needs_times(config):
         return
     matrix = interactions.matrix
     users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

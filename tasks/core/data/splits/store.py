@@ -6,17 +6,10 @@ from functools import partial
 from typing import Any
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, reading_settings
-from tasks.core.config.evaluation import (
-    EvaluationConfig,
-    FilesSplit,
-    FoldsSplit,
-    LeaveLastSplit,
-    StrongSplit,
-    TimeSplit,
-)
+from tasks.core.config.evaluation import EvaluationConfig, FilesSplit, FoldsSplit, StrongSplit
 from tasks.core.data.interactions import save_matrix
 from tasks.core.data.prepared import PreparedData
-from tasks.core.data.splits.draw import draw_split
+from tasks.core.data.splits.draw import draw_split, needs_times
 from tasks.core.data.splits.held_out import SPLITS, HeldOut
 from tasks.core.data.splits.order import check_order
 from tasks.core.data.splits.published_files import load_published, locate_files, read_split
@@ -95,7 +88,7 @@ def _held_out(
         if isinstance(config, FilesSplit):
             split, arrays = read_split(files, config, data, settings)
         else:
-            interactions = data.load(times=isinstance(config, LeaveLastSplit | TimeSplit))
+            interactions = data.load(times=needs_times(config))
             if dataset.order:
                 check_order(interactions, config)
             split = draw_split(interactions, config, seed=seed, number=number, validation=validation)
