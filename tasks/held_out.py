@@ -18,7 +18,7 @@ from tasks.core.errors import DataError
 from tasks.core.inference.means.resampled import SplitValues
 from tasks.core.planning.references import references_of
 from tasks.core.planning.runs import EVALUATION, RunRef, split_seeds
-from tasks.core.ranking.reference_choice import ReferenceSettings
+from tasks.core.ranking.reference_choice import ReferenceSettings, settings_of_splits
 from tasks.core.types import Counts, Values
 from tasks.reference_accuracy import ReferenceAccuracy, evaluate_references
 from tasks.reporting.accuracy import Accuracy, mean_accuracy
@@ -91,7 +91,6 @@ def held_out_accuracy(
     beside_references = compare_with_references(
         values, _references_by_user(references, tested[0], ratio), metric=tested[0]
     )
-    settings = [of_one for of_split in references for of_one in of_split.settings]
     return HeldOutAccuracy(
         accuracy=mean_accuracy(metrics, runs),
         accuracy_tests=compare_with_baseline(values, config.baseline),
@@ -100,7 +99,7 @@ def held_out_accuracy(
         left_out=references[0].left_out,
         beside_popularity=[test for test in beside_references if test.a == POPULARITY],
         beside_references=beside_references,
-        reference_settings=[of_one for at, of_one in enumerate(settings) if of_one not in settings[:at]],
+        reference_settings=settings_of_splits([of_split.settings for of_split in references]),
     )
 
 

@@ -112,7 +112,8 @@ class Result:
         Each reference recommender (a) against each model (b), on the first metric; empty in results of earlier
         versions.
     reference_settings : list of ReferenceSettings
-        Of the reference recommenders that have settings; empty in results of earlier versions.
+        Of the reference recommenders that have settings, all that were used on some split; empty in results of earlier
+        versions.
     """
 
     experiment: str

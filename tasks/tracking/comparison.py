@@ -107,9 +107,11 @@ def metrics_of(result: Result) -> dict[str, float]:
         f"accuracy/{row.metric}.{row.model}": row.mean for row in (*result.accuracy, *result.reference_accuracy)
     }
     for of_reference in result.reference_settings:
-        metrics |= {
-            f"reference/{setting}.{of_reference.reference}": value for setting, value in of_reference.settings.items()
-        }
+        if not of_reference.splits or 0 in of_reference.splits:  # as for the counts, those of the first split
+            metrics |= {
+                f"reference/{setting}.{of_reference.reference}": value
+                for setting, value in of_reference.settings.items()
+            }
     for described in result.other_similarity:
         metrics |= described.metrics
     metrics |= {f"data_noise/{row.metric}": row.of_data for row in result.data_noise}

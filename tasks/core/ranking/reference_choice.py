@@ -1,7 +1,7 @@
 """Settings of the reference recommenders, chosen by accuracy on a validation part."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tasks.core.data.interactions import Interactions
 from tasks.core.data.splits.draw import draw_split
 from tasks.core.data.splits.split import Split
 from tasks.core.errors import DataError
+from tasks.core.formatting import enumerated
 from tasks.core.models.reference_recommenders import CANDIDATES, USUAL, n_candidates
 from tasks.core.ranking.accuracy import accuracy_of_lists, cutoff_of
 from tasks.core.ranking.recommendations import exclude
@@ -36,12 +37,16 @@ class ReferenceSettings:
         What they were chosen by on a validation part; None if they were not chosen.
     note : str
         Why they were not chosen, or which of them are at an end of what was tried, in words. May be empty.
+    splits : tuple of int
+        The splits on which these settings were used, from 0, where others were used on other splits; empty if they were
+        used on all.
     """
 
     reference: str
     settings: dict[str, float]
     metric: str | None
     note: str
+    splits: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -50,10 +55,13 @@ class ReferenceSettings:
             f"{value:g} {name}" if name == "neighbours" else f"{name} {value:g}"
             for name, value in self.settings.items()
         )
+        name = self.reference
+        if self.splits:
+            name += f" on split{'s' * (len(self.splits) > 1)} {enumerated(self.splits)}"
         if self.metric is None:
-            return f"{self.reference} ({values}; not chosen on these data: {self.note})"
+            return f"{name} ({values}; not chosen on these data: {self.note})"
         note = f"; {self.note}" if self.note else ""
-        return f"{self.reference} ({values}; chosen by {self.metric} on a validation part{note})"
+        return f"{name} ({values}; chosen by {self.metric} on a validation part{note})"
 
 
 def usual(name: str, reason: str) -> ReferenceSettings:
@@ -111,6 +119,29 @@ def choose(
     best = [settings for settings, value in zip(tried, accuracy, strict=True) if value == max(accuracy)]
     chosen = USUAL[name] if USUAL[name] in best else best[0]
     return ReferenceSettings(name, dict(chosen), metric, _ends(chosen, tried, test.shape[1]))
+
+
+def settings_of_splits(choices: Sequence[Sequence[ReferenceSettings]]) -> list[ReferenceSettings]:
+    """Return the different settings of the reference recommenders, each with the splits on which they were used.
+
+    Parameters
+    ----------
+    choices : sequence of sequence of ReferenceSettings
+        For each split, those of each recommender.
+
+    Returns
+    -------
+    list of ReferenceSettings
+        Those of the first split come first.
+    """
+    different: list[ReferenceSettings] = []
+    for of_split in choices:
+        different += [settings for settings in of_split if settings not in different]
+    used = [tuple(number for number, of_split in enumerate(choices) if each in of_split) for each in different]
+    return [
+        replace(settings, splits=() if len(splits) == len(choices) else splits)
+        for settings, splits in zip(different, used, strict=True)
+    ]
 
 
 def _ends(chosen: Mapping[str, float], tried: Sequence[Mapping[str, float]], items: int) -> str:

@@ -13,7 +13,7 @@ from tasks.core.data.splits.strategies import hold_out
 from tasks.core.models.reference_recommenders import CANDIDATES, RECOMMENDERS, USUAL
 from tasks.core.ranking import reference_choice
 from tasks.core.ranking.evaluation import evaluate
-from tasks.core.ranking.reference_choice import ReferenceSettings, choose, usual, validation_part
+from tasks.core.ranking.reference_choice import ReferenceSettings, choose, settings_of_splits, usual, validation_part
 from tests.core.models.examples import two_blocks
 
 
@@ -36,6 +36,19 @@ def test_the_most_accurate_setting_is_chosen(name: str) -> None:
     assert len(set(accuracy.values())) > 1
     assert accuracy[tuple(chosen.settings.values())] == max(accuracy.values())
     assert chosen.metric == "ndcg_at_5"
+
+
+def test_settings_that_differ_between_splits_are_told_apart() -> None:
+    knn = ReferenceSettings(ITEM_KNN, {"neighbours": 50.0, "shrinkage": 0.0}, "ndcg_at_10", "")
+    weak, strong = (ReferenceSettings(EASE, {"penalty": penalty}, "ndcg_at_10", "") for penalty in (100.0, 500.0))
+    found = settings_of_splits([[knn, strong], [knn, weak], [knn, strong]])
+    assert found == [knn, replace(strong, splits=(0, 2)), replace(weak, splits=(1,))]
+    assert [settings.text for settings in found] == [
+        "item-knn (50 neighbours, shrinkage 0; chosen by ndcg_at_10 on a validation part)",
+        "ease on splits 0 and 2 (penalty 500; chosen by ndcg_at_10 on a validation part)",
+        "ease on split 1 (penalty 100; chosen by ndcg_at_10 on a validation part)",
+    ]
+    assert settings_of_splits([[knn, weak]]) == [knn, weak]
 
 
 @pytest.mark.parametrize("name", CANDIDATES)
