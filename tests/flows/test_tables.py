@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -98,3 +99,20 @@ def test_models_beside_references_are_those_of_a_comparison_and_of_a_sweep_the_b
     result = replace(result, models={name: {} for name in "abcd"}, comparison=[])
     assert [(row[0], row[2]) for row in printed_rows()] == [("popularity", "a"), ("ease", "a")]
     assert len(printed_rows(every_depth=True)) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "p: over users and seeds, after Holm over all models and references."),
+        ({"splits": 5}, "p: over users, seeds and splits, after Holm over all models and references."),
+        ({"seeds": 1, "p_holm": None}, "p: over users only."),
+    ],
+)
+def test_the_table_of_references_says_what_p_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], words: str
+) -> None:
+    monkeypatch.setattr(out, "_width", 80)
+    result = small_result()
+    show_result(replace(result, beside_references=[replace(test, **changes) for test in result.beside_references]))
+    assert words in " ".join(capsys.readouterr().out.split())

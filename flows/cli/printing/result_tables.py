@@ -1,15 +1,14 @@
 """The result of a comparison as tables: the answer first, then what it is based on."""
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, product
+from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
 
-from flows.cli.printing.reference_table import reference_table
+from flows.cli.printing.accuracy_tables import accuracy_tables, reference_table
 from flows.cli.printing.tables import STYLE, out, plain, query_table, summary_table, titled
-from tasks.core.comparison.accuracy_tests import usual_cutoff
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, percent, setting_text
 
@@ -17,17 +16,7 @@ if TYPE_CHECKING:
     from tasks.core.comparison.answers import Answer
     from tasks.core.comparison.factorial import Factorial
     from tasks.core.comparison.sweep import Estimated, Sweep
-    from tasks.reporting.accuracy import Accuracy
     from tasks.reporting.result import Result
-
-_METRICS = {
-    "Held-out accuracy": ("ndcg", "recall", "precision", "map"),
-    "Further accuracy": ("hit_rate", "mrr", "auc"),
-    "Variants": ("ndcg_all", "map_all", "recall_capped"),
-    "The catalogue": ("coverage", "gini", "entropy"),
-    "The lists": ("novelty", "arp", "intra_list_similarity"),
-}
-"""Metrics of each table: as many as a terminal of 80 columns holds."""
 
 
 def show_result(result: "Result", *, every_depth: bool = False) -> None:
@@ -62,7 +51,7 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     if every_depth or not (result.answers or result.sweep):
         out.print(_agreement_table(result, every_depth=every_depth))
     if result.accuracy:
-        for table in _accuracy_tables(result, every_metric=every_depth):
+        for table in accuracy_tables(result, every_metric=every_depth):
             out.print(table)
     if result.beside_references:
         out.print(reference_table(result, every_model=every_depth))
@@ -161,55 +150,6 @@ def _factorial_table(factorial: "Factorial") -> Group:
         table.add_row(interaction.target, "interaction", "(approximate)", decimals(interaction.size), interval, "")
     title = f"{factorial.settings[0]} and {factorial.settings[1]}, each at two values of the other"
     return titled(title, table, "p: exact permutation of run labels, after Holm over all rows with one.", keys=3)
-
-
-def _accuracy_tables(result: "Result", *, every_metric: bool) -> Iterator[Group]:
-    """Yield a table for each cutoff: a row for each model, then one for each reference recommender."""
-    cells, cutoffs = result.accuracy_cells, result.cutoffs
-    models = list(dict.fromkeys(model for model, _ in cells))
-    with_spread = max(map(len, models)) <= 20  # otherwise there is no room for it
-    seeds = max(row.replicates for row in result.accuracy)
-    kinds = list(_METRICS) if every_metric else list(_METRICS)[:1]
-    note = _split_note(result)
-    for cutoff, kind in product(cutoffs if every_metric else [usual_cutoff(cutoffs)], kinds):
-        table = Table(**STYLE)
-        table.add_column("model", no_wrap=True)
-        for metric in _METRICS[kind]:
-            table.add_column(metric, justify="right", no_wrap=True)
-        for model in models:
-            names = [metric if metric == "auc" else f"{metric}_at_{cutoff}" for metric in _METRICS[kind]]
-            table.add_row(model, *(_accuracy(cells.get((model, name)), with_spread=with_spread) for name in names))
-        yield titled(f"{kind} at {cutoff}: {_spread_text(seeds, result.n_splits)}", table, note)
-        note = ""
-
-
-def _spread_text(seeds: int, splits: int) -> str:
-    """Return what the numbers of a table of accuracy are."""
-    over_seeds = f"over {seeds} seed{'s' * (seeds > 1)} of one split"
-    if splits == 1:
-        return f"mean ± standard deviation {over_seeds}"
-    return f"mean ± standard deviation over {splits} splits" + (f"; second line: {over_seeds}" if seeds > 1 else "")
-
-
-def _accuracy(cell: "Accuracy | None", *, with_spread: bool) -> str:
-    """Return a mean with its standard deviation; with several splits, that over seeds is in a second line."""
-    if cell is None:
-        return "-"
-    mean = f"{cell.mean:.4g}" if cell.mean >= 1 else f"{cell.mean:.4f}"
-    if not with_spread:
-        return mean
-    spreads = [f"±{spread:.4f}".replace("±0.", "±.") for spread in (cell.sd_splits, cell.sd) if spread is not None]
-    return mean + "\n".join(spreads)
-
-
-def _split_note(result: "Result") -> str:
-    """Return how much was held out, what the split emptied, and settings and absence of reference recommenders."""
-    from tasks.reporting.accuracy import held_out_text
-
-    lines = [held_out_text(result.held_out, result.n_splits)]
-    lines += [f"{name} was not run: {reason}." for name, reason in result.left_out.items()]
-    lines += [f"{settings.text}." for settings in result.reference_settings]
-    return "\n".join([*lines, result.tuning])
 
 
 def _sweep_table(sweep: "Sweep") -> Group:

@@ -91,15 +91,20 @@ class AccuracyTest:
         return max(p for p in (self.p_users_t, self.p_users_flip, self.p_seeds) if p is not None)
 
     @property
+    def is_over(self) -> str:
+        """What the difference is tested over, in words."""
+        if not self.is_of_models:
+            return "users only"
+        return "users and seeds" if self.splits == 1 else "users, seeds and splits"
+
+    @property
     def sentence(self) -> str:
         """The outcome in words: the claim, if one can be made, and the numbers."""
-        of_splits, over = ("this split", "users and seeds")
-        if self.splits > 1:
-            of_splits, over = f"{self.splits} splits", "users, seeds and splits"
-        metric = f"{self.metric} on {of_splits}"
+        over = self.is_over
+        metric = f"{self.metric} on {'this split' if self.splits == 1 else f'{self.splits} splits'}"
         numbers = f"{self.a} {self.mean_a:.4f}, {self.b} {self.mean_b:.4f}; difference {self.difference:+.4f}"
         if self.low_95 is None or self.high_95 is None:
-            numbers += f" for all {over}"
+            numbers += f" for all {over.removesuffix(' only')}"
         else:
             numbers += f", 95% interval {self.low_95:+.4f} to {self.high_95:+.4f}"
         p, adjusted = (self.p, "") if self.p_holm is None else (self.p_holm, " after Holm's adjustment")
@@ -110,7 +115,7 @@ class AccuracyTest:
             )
         if not self.is_of_models:
             return (
-                f"{metric}: {numbers}; {p_statement(p)} over users only. This holds for these fits "
+                f"{metric}: {numbers}; {p_statement(p)} over {over}. This holds for these fits "
                 "and not for the models: seeds are not tested, because a model has one seed."
             )
         claim = f"no difference in accuracy between {self.a} and {self.b} is shown at the {LEVEL:.0%} level"

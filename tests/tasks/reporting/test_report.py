@@ -208,6 +208,7 @@ def test_every_model_is_shown_beside_every_reference(page: str) -> None:
         *("0.5000", "a", "0.2500", "-0.2500", "-1.0000 to +1.0000", "0.001", "0.002")
     ]
     assert table.partition("</table>")[0].count("<tr>") == 1 + 2 * 2
+    assert "The interval and p are over users and seeds." in table
     assert "ease (penalty 500; chosen by ndcg_at_10 on a validation part)." in page
 
 
