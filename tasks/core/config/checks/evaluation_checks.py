@@ -1,6 +1,5 @@
 """Checks that involve several keys of `evaluation`."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,7 +58,7 @@ def check_evaluation(config: Config) -> Disagreements:
         )
 
 
-def check_metric(evaluation: Config, metric: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def check_metric(evaluation: Config, metric: Any, path: KeyPath) -> Disagreements:
     """Find a metric that the evaluation does not compute, or that is no accuracy.
 
     Parameters
