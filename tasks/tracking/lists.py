@@ -69,7 +69,8 @@ SERVED = {
 }
 """Artifact of a logged model -> artifact of a run. There may be no `SAMPLE`."""
 ITEM_FACTORS = "item_factors"
-"""Artifact of the logged model of a fit, from which new users are folded in."""
+"""Artifact of the logged model of a fit, from which new users are folded in. The model has the name once more, because
+it imports nothing of this project."""
 
 
 class ListReader:
