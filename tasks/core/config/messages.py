@@ -108,6 +108,8 @@ def _problem(source: Source, path: KeyPath, error: ErrorDetails) -> Problem:
     elif kind == "union_tag_invalid":  # only the strategy of a split can be an unknown tag
         value, path, names = context["tag"], (*path, "strategy"), list(SPLITS)
         position, expected = source.position_of(path), f"one of {', '.join(SPLITS)}"
+    elif path[:2] == ("search", "models") and len(path) == 4 and _EXPECTED.get(kind) == "keys and values":
+        expected = "a range such as {low: 1, high: 200}, or a list of values"
     elif kind == "too_short":
         expected = "at least one entry" if context["min_length"] == 1 else f"at least {context['min_length']} entries"
     else:

@@ -51,6 +51,8 @@ def test_a_search_changes_no_digest(load: Load) -> None:
         ("k2: {factors: [0, 3]}", "k2.factors.0: found 0; expected greater than or equal to 1"),
         ("k2: {solver: [cg, qr]}", "k2.solver.1: found 'qr'; expected 'cg' or 'cholesky'"),
         ("k2: {alpha: [1, 3, 1]}", "k2.alpha: found [1, 3, 1]; expected values without repeats"),
+        ("k2: {alpha: [1, 3, 1.0]}", "k2.alpha: found [1, 3, 1.0]; expected values without repeats"),
+        ("k2: {alpha: 3}", "k2.alpha: found 3; expected a range such as {low: 1, high: 200}, or a list of values"),
         ("k2: {regularisation: [1, 2]}", "k2.regularisation: unknown key; did you mean 'regularization'?"),
         ("k2: {alpha: {low: 1, hig: 2, high: 3}}", "k2.alpha.hig: unknown key; did you mean 'high'?"),
         (f"k3: {{{RANGE}}}", "search.models.k3: is no model of this config; the models are k2"),

@@ -67,7 +67,8 @@ def _check_space(path: KeyPath, space: Config) -> Disagreements:
         yield path, f"has no free setting; expected a range or a list for {settings}"
     for name, values in free.items():
         if isinstance(values, list | tuple):
-            if len(set(map(repr, values))) < len(values):
+            # nan is not equal to itself, and true is no number; both are reported as such
+            if any(value == earlier for n, value in enumerate(values) for earlier in values[:n]):
                 yield (*path, name), f"found {list(values)}; expected values without repeats"
         elif isinstance(values, dict):
             yield from _check_range((*path, name), name, values)
