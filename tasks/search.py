@@ -64,8 +64,12 @@ def search_model(data: PreparedData, search: ModelSearch, parent: ParentRun) -> 
             run_trial(study, search, split, lambda: progress.check_stop(f"{search.label} was stopped"))
             trained += 1
             trials = finished_trials(study)
-            if trials[-1].state == "failed":
-                log.warning("%s: trial %d, %s: %s", search.label, len(trials), trials[-1].settings, trials[-1].reason)
+            if (last := trials[-1]).state == "failed":
+                log.warning("%s: trial %d, %s: %s", search.label, last.number, _values(last), last.reason)
+
+
+def _values(trial: Trial) -> str:
+    return ", ".join(f"{name} {value}" for name, value in trial.settings.items())
 
 
 def _report(search: ModelSearch, trials: list[Trial]) -> None:

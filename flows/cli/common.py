@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,11 +105,14 @@ def log_to_stderr() -> None:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise a ConfigError if the file that `--write` names exists."""
-    from tasks.core.errors import ConfigError
+    """Raise a ConfigError if the file that `--write` names exists, or a DataError if its folder cannot hold it."""
+    from tasks.core.errors import ConfigError, DataError
 
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):
         raise ConfigError(f"--write: {path} exists, and is not overwritten; name a new file")
+    folder = f"{path.parent}/."  # with the dot a file is no folder
+    if not os.access(folder, os.W_OK | os.X_OK):  # said before hours of work, not after them
+        raise DataError(f"--write: {path} cannot be written: {path.parent} is no folder that can be written to")
 
 
 def write_new(path: Path, text: str) -> None:

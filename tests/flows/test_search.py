@@ -1,5 +1,6 @@
 """`search`: settings chosen on the validation part, the config that it writes, and its runs in MLflow."""
 
+import re
 import shutil
 import signal
 import sqlite3
@@ -81,10 +82,16 @@ def without_seconds(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_result_comes_first_as_a_table(searched: tuple[CommandLine, Done]) -> None:
-    _, done = searched
+    commands, done = searched
     assert done.stdout.startswith("ndcg_at_5 on the validation part, mean over 2 seeds\nmodel ")
     assert "Best after trials\n" in done.stdout
     assert "k2: a trial failed: the factors are no longer finite" in done.stdout
+    runs = our_runs(client_of(commands))
+    failed = [
+        run.data.tags["latentlab.trial"] for run in runs if run.data.tags.get("latentlab.trial_state") == "failed"
+    ]
+    said = re.findall(r"search k2: trial (\d+), regularization", " ".join(done.stderr.split()))
+    assert sorted(said) == sorted(failed), "a trial has one number everywhere"
     assert done.stdout.endswith("tuned.yaml written; run it with: latentlab run tuned.yaml\n")
 
 
@@ -124,6 +131,14 @@ def test_the_written_config_has_what_was_found_and_runs(searched: tuple[CommandL
 def test_an_existing_file_is_not_overwritten(commands: CommandLine) -> None:
     message = commands.failure(2, "search", "c.yaml", "--write", "c.yaml")
     assert message == "--write: c.yaml exists, and is not overwritten; name a new file\n"
+
+
+@pytest.mark.parametrize("written", ["nowhere/t.yaml", "c.yaml/t.yaml"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_search(commands: CommandLine, written: str) -> None:
+    folder, _ = written.split("/")
+    message = commands.failure(3, "search", "c.yaml", "--write", written)
+    assert f"--write: {written} cannot be written: {folder} is no folder that can be written to" in message
+    assert not roles(commands), "nothing was searched"
 
 
 def test_a_config_without_search_is_refused(commands: CommandLine) -> None:
