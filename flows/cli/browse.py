@@ -171,12 +171,19 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="As for show.")] = "latest", as_json: Json = False
 ) -> None:
     """Open a comparison's report in the browser."""
+    from tasks.core.errors import ConfigError
+    from tasks.core.planning.runs import PARENT
     from tasks.reporting.report import REPORT
     from tasks.tracking.artifacts import RunFiles
+    from tasks.tracking.runs import run_ref
     from tasks.tracking.search import find_run
 
     client = open_default_store()
-    path = RunFiles(client, find_run(client, run).info.run_id).read(REPORT)
+    found = find_run(client, run)
+    role = run_ref(found).role
+    if role != PARENT:
+        raise ConfigError(f"run {found.info.run_id} has no report: its role is {role}; name a comparison")
+    path = RunFiles(client, found.info.run_id).read(REPORT)
     if as_json:
         print_json({"report": str(path)})
     else:

@@ -179,6 +179,14 @@ def test_commands_that_read_runs_ignore_trials(searched: tuple[CommandLine, Done
     assert commands.answer("reconcile") == {"closed": []}
 
 
+def test_a_search_has_no_report(searched: tuple[CommandLine, Done]) -> None:
+    commands, _ = searched
+    (run_id,) = {row["run_id"] for row in commands.answer("runs")["runs"] if row["role"] == "search"}
+    done = commands.call("report", run_id)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"run {run_id} has no report: its role is search; name a comparison" in done.stderr
+
+
 def finished_in(home: Path) -> int:
     """Return the number of finished trials in all studies of a home."""
     count = 0
