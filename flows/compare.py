@@ -14,7 +14,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.load import config_from
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError, DataError
-from tasks.core.formatting import percent
+from tasks.core.formatting import enumerated, percent
 from tasks.core.planning.runs import EVALUATION, MODEL, PARENT, RunRef
 from tasks.download import download
 from tasks.preprocess import preprocess
@@ -89,7 +89,7 @@ def compare(a: str, b: str, uri: str) -> Result:
         result = known_result(client, comparison.experiment_id, comparison.identity, runs)
         if result is None or not has_all_seeds_only_fits(client, config, result):
             with parent_run(comparison, flow_run_tags()) as parent:
-                result = compare_models(config, data, runs, parent)
+                result = compare_models(config, data, runs, parent, remarks=_without_accuracy(models, config))
         publish(result, comparison)
     return result
 
@@ -219,6 +219,28 @@ def _config(models: dict[str, ExistingModel]) -> ExperimentConfig:
     content["comparison"]["baseline"] = next(iter(models))
     content["evaluation"] = content["evaluation"] if evaluated else None
     return ExperimentConfig.model_validate(content)
+
+
+def _without_accuracy(models: dict[str, ExistingModel], config: ExperimentConfig) -> list[str]:
+    """Return a sentence on why accuracy is not compared, if models with accuracy are compared without."""
+    evaluated = {label: any(run.role == EVALUATION for run in model.runs) for label, model in models.items()}
+    if config.evaluation is not None or not any(evaluated.values()):
+        return []
+    if missing := [label for label, has_accuracy in evaluated.items() if not has_accuracy]:
+        return [
+            f"Accuracy is not compared: {enumerated(missing)} came without, from a single run or a comparison that has "
+            "none."
+        ]
+    settings = [{"seed": model.config.seed, **_evaluation(model.config)} for model in models.values()]
+    different = [key for key in settings[0] if any(of_other[key] != settings[0][key] for of_other in settings)]
+    return [
+        f"Accuracy is not compared: the configs differ in {enumerated(different)}, and with them in what was measured."
+    ]
+
+
+def _evaluation(config: ExperimentConfig) -> dict[str, Any]:
+    section = config.model_dump()["evaluation"]
+    return {f"evaluation.{key}": value for key, value in section.items()}
 
 
 def _check_same_data(models: dict[str, ExistingModel]) -> None:

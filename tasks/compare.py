@@ -53,6 +53,7 @@ def compare_models(
     fits: Sequence[CompletedFit] = (),
     look: Look | None = None,
     external: External | None = None,
+    remarks: Sequence[str] = (),
 ) -> Result:
     """Compare the models' lists and accuracy, and log the result on the parent run.
 
@@ -72,6 +73,8 @@ def compare_models(
         The planned look at which training stopped.
     external : External, optional
         The models that are read from files.
+    remarks : sequence of str
+        What is not compared, as sentences.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def compare_models(
     client = open_store(parent.uri)
     files = files_of(client, runs, fits)
     with TemporaryDirectory(prefix="latentlab-") as folder:
-        return _compare(config, data, runs, parent, files, look, external, Path(folder))
+        return _compare(config, data, runs, parent, files, look, external, remarks, Path(folder))
 
 
 def _compare(
@@ -99,6 +102,7 @@ def _compare(
     files: Mapping[str, RunFiles],
     look: Look | None,
     external: External | None,
+    remarks: Sequence[str],
     folder: Path,
 ) -> Result:
     """Compare the models, and log the result with the files in `folder`, to which lists that fits lack are added."""
@@ -181,7 +185,7 @@ def _compare(
         lost=lost.counts if lost else {},
         data_noise=noise,
         files=external.runs if external else [],
-        remarks=[*(external.remarks if external else []), *_left_out_of_the_test_file(data)],
+        remarks=[*remarks, *(external.remarks if external else []), *_left_out_of_the_test_file(data)],
         ratings=data.ratings,
         beside_references=accuracy.beside_references,
         reference_settings=accuracy.reference_settings,

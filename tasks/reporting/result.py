@@ -105,7 +105,7 @@ class Result:
     files : list of FileRun
         The runs of models that were read from files.
     remarks : list of str
-        What of these files is compared and what was left out, as sentences.
+        What of these files is compared and what was left out, and why accuracy is not compared, as sentences.
     ratings : RatingCounts or None
         Ratings that were read, and how many of them each rule dropped; None in results of earlier versions.
     beside_references : list of AccuracyTest

@@ -99,3 +99,22 @@ def test_splits_that_cannot_be_made_are_reported_before_anything_is_trained(
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert our_runs(open_store(commands.store)) == []
+
+
+def test_comparing_experiments_says_why_accuracy_is_not_compared(commands: CommandLine) -> None:
+    other = ("--set=name=other", "--set=models={k4: {factors: 4, iterations: 2}}", "--set=comparison.baseline=k4")
+    commands.answer("run", "config.yaml", "--set=evaluation.repeats=2")
+    commands.answer("run", "config.yaml", *other, "--set=evaluation.repeats=2")
+    same = commands.answer("compare", "repeated", "other")
+    assert (same["accuracy_tests"][0]["splits"], same["remarks"]) == (2, [])
+
+    commands.answer("run", "config.yaml", *other, "--set=name=once", "--set=models.k4.factors=5")
+    differs = commands.answer("compare", "repeated", "once")
+    assert differs["accuracy"] == []
+    assert differs["remarks"] == [
+        "Accuracy is not compared: the configs differ in evaluation.repeats, and with them in what was measured."
+    ]
+    assert "the configs differ in evaluation.repeats" in " ".join(commands.call("show", "latest").stdout.split())
+    # the last comparison of `repeated` is the one without accuracy
+    without = commands.answer("compare", "repeated", "other")
+    assert without["remarks"][0].startswith("Accuracy is not compared: k2, k3")
