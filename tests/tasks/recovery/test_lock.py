@@ -58,7 +58,7 @@ def test_a_process_waits_and_says_who_holds_the_lock_since_when(home: Path, capl
         assert waited
         assert time.monotonic() - begun > 1
     process.wait()
-    (message,) = caplog.messages
+    (message,) = [record.message for record in caplog.records if record.name == module.__name__]
     assert f"the work: waiting for process {process.pid} on host {os.uname().nodename}, which holds the lock" in message
     assert time.strftime("since %H:") in message
 
