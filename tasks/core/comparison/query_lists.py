@@ -73,15 +73,13 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Named):
     """An entry of a query's list.
 
     Attributes
     ----------
-    index : int
-    raw_id : int or str
-    title : str
-        Empty for users, and for items without a title.
+    index, raw_id, title
+        See `Named`.
     share : float
         Share of the model's replicates that list the entry among their first n.
     rank : float
@@ -90,9 +88,6 @@ class Entry:
         The same for the score. None for lists that others made without scores.
     """
 
-    index: int
-    raw_id: RawId
-    title: str
     share: float
     rank: float
     score: float | None

@@ -10,10 +10,11 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import Depths, Fraction, Iterations, Margin, Name, Section, without_later_keys
 from tasks.core.config.checks.cross_checks import find_disagreements
+from tasks.core.config.checks.values import model_kinds
 from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, PreprocessConfig, without_later_settings
 from tasks.core.config.evaluation import ADDED_LATER as EVALUATION_ADDED_LATER
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
-from tasks.core.config.file_models import FactorFiles, ListFiles, ModelConfig, Target, model_kind
+from tasks.core.config.file_models import FactorFiles, ListFiles, ModelConfig, Target
 from tasks.core.config.queries import QueriesConfig
 from tasks.core.config.search.sections import SearchConfig
 from tasks.core.config.sweeps import expand_models
@@ -176,7 +177,7 @@ class ExperimentConfig(Section):
             if problems:
                 raise ValueError("; ".join(f"models.{name}: {message}" for name, message in problems))
             value = {**value, "models": {name: model.settings for name, model in expanded.items()}}
-            kinds = {model_kind(settings) for settings in value["models"].values()}
+            kinds = model_kinds(value)
             if kinds != {"als"}:
                 value = {"evaluation": None, **value}  # held-out accuracy of such a model needs a published split
             if "als" not in kinds:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.data.interactions import count_occurrences
 from tasks.core.types import Floats, Scores, Values
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _gram(train: "csr_array") -> Floats:
 
 def _scores(train: "csr_array", known: "csr_array", item_weights: Floats) -> Scores:
     """Return the scores X B of each user of `known`."""
-    untrained = np.bincount(train.indices, minlength=train.shape[1]) == 0
+    untrained = count_occurrences(train.indices, train.shape[1]) == 0
     ones = _ones(known)
 
     def scores(start: int, stop: int) -> Floats:

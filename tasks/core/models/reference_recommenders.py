@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tasks.core.config.evaluation import EASE, ITEM_KNN, POPULARITY, RANDOM
+from tasks.core.data.interactions import count_occurrences
 from tasks.core.models import ease, item_knn
 from tasks.core.models.score_blocks import ScoreMemory
 from tasks.core.types import Floats, Scores
@@ -35,7 +36,7 @@ CANDIDATES: dict[str, Candidates] = {ITEM_KNN: item_knn.with_each_setting, EASE:
 
 def _popularity(train: "csr_array", known: "csr_array", seed: int) -> Scores:
     """Score an item by the number of users who have it, equally for everyone."""
-    counts = np.bincount(train.indices, minlength=train.shape[1]).astype(np.float32)
+    counts = count_occurrences(train.indices, train.shape[1]).astype(np.float32)
     counts[counts == 0] = -np.inf
     memory = ScoreMemory(len(counts))
 
@@ -57,7 +58,7 @@ def _ease(train: "csr_array", known: "csr_array", seed: int, **settings: float) 
 
 def _random(train: "csr_array", known: "csr_array", seed: int) -> Scores:
     """Score every item that some user has uniformly at random."""
-    rng, untrained = np.random.default_rng(seed), np.bincount(train.indices, minlength=train.shape[1]) == 0
+    rng, untrained = np.random.default_rng(seed), count_occurrences(train.indices, train.shape[1]) == 0
     memory = ScoreMemory(train.shape[1])
 
     def scores(start: int, stop: int) -> Floats:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.data.interactions import count_occurrences
 from tasks.core.models.cost import BLOCK_BYTES
 from tasks.core.types import Counts, Ids, Values
 
@@ -66,7 +67,7 @@ def of_each_list(lists: Ids, train: "csr_array", cutoffs: Sequence[int]) -> dict
         `intra_list_similarity`: mean cosine of two items, by their users (Ziegler et al. 2005, as a mean instead of a
         sum); not a number for fewer than two items, and for lists outside the sample, if one is used.
     """
-    popularity = np.bincount(train.indices, minlength=train.shape[1])  # (I,)
+    popularity = count_occurrences(train.indices, train.shape[1])  # (I,)
     with np.errstate(divide="ignore"):
         information = -np.log2(popularity / train.shape[0])
     metrics: dict[str, Values] = {}

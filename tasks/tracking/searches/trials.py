@@ -55,9 +55,9 @@ def open_search(
     str
         Its id.
     """
-    for run in runs_of_role(client, experiment_id, SEARCH, identity):
-        reopen_run(client, run.info.run_id, tags)
-        return str(run.info.run_id)
+    if earlier := next(runs_of_role(client, experiment_id, SEARCH, identity), None):
+        reopen_run(client, earlier.info.run_id, tags)
+        return str(earlier.info.run_id)
     search = config.search
     assert search is not None, "the config was checked"
     models = ", ".join(search.models)

@@ -6,10 +6,9 @@ from itertools import pairwise
 from tasks.core.config.als import BALANCE_EVERY
 from tasks.core.config.checks.data import check_data
 from tasks.core.config.checks.evaluation_checks import check_evaluation, check_metric_stops
-from tasks.core.config.checks.values import Config, Disagreements, value_at
+from tasks.core.config.checks.values import Config, Disagreements, model_kinds, value_at
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.evaluation import REFERENCES
-from tasks.core.config.file_models import model_kind
 from tasks.core.config.search.checks import check_search
 from tasks.core.formatting import did_you_mean
 
@@ -78,8 +77,7 @@ def _check_looks(config: Config) -> Disagreements:
 
 
 def _check_file_models(config: Config) -> Disagreements:
-    models = config.get("models")
-    kinds = {model_kind(settings) for settings in models.values()} if isinstance(models, dict) else {"als"}
+    kinds = model_kinds(config)
     without_data = value_at(config, ("dataset", "name")) == NO_DATA_SET or ("dataset" not in config)
     if kinds == {"als"}:
         if value_at(config, ("dataset", "name")) == NO_DATA_SET:

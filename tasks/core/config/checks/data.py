@@ -3,9 +3,8 @@
 import re
 from typing import Any
 
-from tasks.core.config.checks.values import Config, Disagreements, value_at
+from tasks.core.config.checks.values import Config, Disagreements, model_kinds, value_at
 from tasks.core.config.dataset import LISTS, DatasetConfig
-from tasks.core.config.file_models import model_kind
 from tasks.core.config.yaml_source import KeyPath
 from tasks.core.errors import without_logins
 from tasks.core.formatting import shortened
@@ -134,7 +133,5 @@ def _check_order(config: Config) -> Disagreements:
 def _check_visible(config: Config) -> Disagreements:
     """Refuse a visible part beside models that are read from files: nobody can be folded into lists."""
     path = ("evaluation", "split", "visible")
-    models = config.get("models")
-    kinds = {model_kind(settings) for settings in models.values()} if isinstance(models, dict) else set()
-    if isinstance(value_at(config, path), str) and kinds - {"als"}:
+    if isinstance(value_at(config, path), str) and model_kinds(config) - {"als"}:
         yield path, "is for models that are trained, into which users are folded, and some are read from files"

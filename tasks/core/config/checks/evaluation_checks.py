@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tasks.core.config.checks.values import Config, Disagreements, value_at
+from tasks.core.config.checks.values import NO_VALIDATION_PART, Config, Disagreements, value_at
 from tasks.core.config.evaluation import REPEATABLE, EvaluationConfig
 from tasks.core.config.yaml_source import KeyPath
 from tasks.core.formatting import did_you_mean, shortened
@@ -45,8 +45,7 @@ def check_evaluation(config: Config) -> Disagreements:
     if strategy == "random_user" and split.get("test_fraction") is not None and split.get("test_count") is not None:
         yield ("evaluation", "split"), "has both test_fraction and test_count; expected one of them"
     if strategy == "files" and evaluation.get("part") == "validation":
-        message = "`strategy: files` has no validation part; to tune, use `strategy: random` on the train file"
-        yield ("evaluation", "part"), message
+        yield ("evaluation", "part"), NO_VALIDATION_PART
     if strategy == "folds" and split.get("by") != "users" and split.get("visible") is not None:
         yield ("evaluation", "split", "visible"), "is for `by: users`; folds of interactions hold out no whole user"
     repeats = evaluation.get("repeats", 1)

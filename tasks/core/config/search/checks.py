@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.checks.evaluation_checks import check_metric
-from tasks.core.config.checks.values import Config, Disagreements, value_at
+from tasks.core.config.checks.values import NO_VALIDATION_PART, Config, Disagreements, model_kinds, value_at
 from tasks.core.config.file_models import model_kind
 from tasks.core.config.search.sections import SearchSpace
 from tasks.core.config.yaml_source import KeyPath
@@ -46,16 +46,13 @@ def check_search(config: Config) -> Disagreements:
 
 
 def _check_metric(config: Config, search: Config) -> Disagreements:
-    models = config.get("models")
-    kinds = {model_kind(settings) for settings in models.values()} if isinstance(models, dict) else {"als"}
-    evaluation = config.get("evaluation", {} if kinds == {"als"} else None)
+    evaluation = config.get("evaluation", {} if model_kinds(config) == {"als"} else None)
     if evaluation is None:
         yield ("search",), "settings are chosen by accuracy on the validation part, so `evaluation` cannot be null"
     if not isinstance(evaluation, dict):
         return
     if value_at(evaluation, ("split", "strategy")) == "files":
-        message = "`strategy: files` has no validation part; to tune, use `strategy: random` on the train file"
-        yield ("search",), message
+        yield ("search",), NO_VALIDATION_PART
     yield from check_metric(evaluation, search.get("metric", "ndcg_at_10"), ("search", "metric"))
 
 
