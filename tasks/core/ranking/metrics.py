@@ -5,6 +5,7 @@ elsewhere. `hits` tells which of a user's first K recommendations are test items
 test items. Where definitions in the literature differ, the name tells the variant.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,11 @@ ALGORITHM = 3
 """Part of an evaluation's identity. It is raised whenever metrics are added, or the same factors would give different
 values."""
 _ITEMS_A_COUNT = 4_000
-"""Sorting so many scores takes as long as counting those below one score in a large catalogue."""
-_MOST_COUNTED = 20
+"""In a catalogue of so many items for each test item of a user, counting takes less time than sorting."""
+_MOST_COUNTED = 8
 """Most test items of a user for whom scores are counted and not sorted."""
+_SORTED_SCORES = 1 << 20
+"""Scores that are sorted in one call: other threads run meanwhile, and they stay in the processor's cache."""
 
 
 def accuracy(hits: Mask, relevant: Counts, cutoff: int) -> dict[str, Values]:
@@ -88,11 +91,11 @@ def auc(scores: Floats, trained: Counts, test: "csr_array") -> Values:
         0.5 for a user without test items, or without other candidates.
     """
     areas = np.full(len(scores), 0.5)
-    for row in np.flatnonzero(np.diff(test.indptr)):
-        items = test.indices[test.indptr[row] : test.indptr[row + 1]]
-        lower, not_higher = _counts(scores[row], scores[row, items])
+    n_positives, n_items = np.diff(test.indptr), scores.shape[1]
+    for row, lower, not_higher in _ranks(scores, test):
         lower = np.maximum(lower, trained[row])  # items trained on count neither as lower nor as tied
-        positives, negatives = len(items), scores.shape[1] - trained[row] - len(items)
+        positives = int(n_positives[row])  # its square may exceed int32
+        negatives = n_items - trained[row] - positives
         if negatives:
             # the positives² pairs of test items, each item with itself included, always add up to half their number
             ordered_pairs = (lower - trained[row]).sum() + (not_higher - lower).sum() / 2 - positives**2 / 2
@@ -100,15 +103,27 @@ def auc(scores: Floats, trained: Counts, test: "csr_array") -> Values:
     return areas
 
 
-def _counts(scores: Floats, of_items: Floats) -> tuple[Counts, Counts]:
-    """Count the scores (I,) below each of some, and those that are not above it."""
-    if len(of_items) <= min(_MOST_COUNTED, len(scores) // _ITEMS_A_COUNT):
-        lower = np.array([np.count_nonzero(scores < score) for score in of_items])
-        return lower, lower + [np.count_nonzero(scores == score) for score in of_items]
-    # those below all of them need no order; a copy of one row stays in the processor's cache while it is sorted
-    ordered = np.sort(scores[scores >= of_items.min()])
-    below = len(scores) - len(ordered)
-    return below + np.searchsorted(ordered, of_items), below + np.searchsorted(ordered, of_items, side="right")
+def _ranks(scores: Floats, test: "csr_array") -> Iterator[tuple[int, Counts, Counts]]:
+    """Yield each row that has test items, and for these how many scores are below theirs, and not above it."""
+    n_positives = np.diff(test.indptr)
+    counted = n_positives <= min(_MOST_COUNTED, scores.shape[1] // _ITEMS_A_COUNT)
+    for row in np.flatnonzero(counted & (n_positives > 0)).tolist():
+        of_items = scores[row, _items(test, row)]
+        lower = np.array([np.count_nonzero(scores[row] < score) for score in of_items])
+        yield row, lower, lower + [np.count_nonzero(scores[row] == score) for score in of_items]
+    others = np.flatnonzero(~counted)
+    at_once = max(1, _SORTED_SCORES // scores.shape[1])
+    for start in range(0, len(others), at_once):
+        rows = others[start : start + at_once]
+        ordered = scores[rows]  # a copy
+        ordered.sort(axis=1)
+        for row, of_row in zip(rows.tolist(), ordered, strict=True):
+            of_items = scores[row, _items(test, row)]
+            yield row, of_row.searchsorted(of_items), of_row.searchsorted(of_items, side="right")
+
+
+def _items(test: "csr_array", row: int) -> Ids:
+    return test.indices[test.indptr[row] : test.indptr[row + 1]]
 
 
 def _precision(hits: Mask, relevant: Counts) -> Values:
