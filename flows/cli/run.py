@@ -24,6 +24,7 @@ from flows.cli.common import (
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
+    from tasks.reporting.result import Result
 
 DEFAULT_CONFIG = Path("configs/quickstart.yaml")
 
@@ -45,12 +46,25 @@ def run(
         bool,
         typer.Option("--consensus", help="Register the consensus of each model's seeds instead."),
     ] = False,
+    expect: Annotated[
+        str | None,
+        typer.Option(metavar="VERDICT", help="Exit with code 7 if the verdict is another; not:VERDICT: if it is it."),
+    ] = None,
+    expect_accuracy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL:METRIC>=VALUE", help="Exit with code 7 if the accuracy is lower; repeatable."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run an experiment: download, preprocess, train, evaluate, compare."""
     if consensus and register is None:
         raise typer.BadParameter("--consensus needs --register NAME")
-    _run_experiment(load(config, sets), fresh=fresh, register=register, consensus=consensus, as_json=as_json)
+    settings = load(config, sets)
+    from tasks.core.planning.expectations import Expectations
+
+    expected = Expectations.of(settings, expect, expect_accuracy or ())
+    result = _run_experiment(settings, fresh=fresh, register=register, consensus=consensus, as_json=as_json)
+    expected.check(next(iter(result.answers), None), {(row.model, row.metric): row.mean for row in result.accuracy})
 
 
 def _run_experiment(
@@ -60,7 +74,8 @@ def _run_experiment(
     register: str | None = None,
     consensus: bool = False,
     as_json: bool = False,
-) -> None:
+) -> "Result":
+    """Run an experiment, print its result, and return it."""
     log_to_stderr()
     from flows.cli.printing.progress_bars import progress_bars
     from flows.cli.printing.result_tables import show_result
@@ -87,13 +102,14 @@ def _run_experiment(
     if as_json:
         counts = {"trained": outcome.trained, "reused": outcome.reused, "registered": outcome.registered}
         print_json({**asdict(result), **counts})
-        return
+        return result
     show_result(result)
     done = f"{counted(outcome.trained, 'fit')} trained, {outcome.reused} found complete. " if settings.trained else ""
     out.print(f"\n{done}Every depth: latentlab show latest")
     for name, version in outcome.registered.items():
         out.print(f"Registered: models:/{name}/{version}")
     err.print(f"Parent run {result.parent_id} in {store_name(settings)}; look at it with: latentlab ui")
+    return result
 
 
 @commands.command()

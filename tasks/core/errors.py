@@ -53,5 +53,11 @@ class OrchestrationError(LatentlabError):
     exit_code = 6
 
 
+class UnmetExpectation(LatentlabError):
+    """A result is another than the one that was expected."""
+
+    exit_code = 7
+
+
 class Stopped(Exception):
     """Work was stopped on request before it was done; the message says how far it had come."""
