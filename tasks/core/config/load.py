@@ -3,7 +3,8 @@
 All faults are reported at once, each with its file and line. Only text that is not valid YAML ends the check early.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,45 @@ def config_from(content: dict[str, Any], name: str, overrides: Sequence[str] = (
     return _checked(Source(name, content), overrides)
 
 
+def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> ExperimentConfig:
+    """Return a config with keys replaced by values that are no text, such as those of a flow run's parameters.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The config. It is not changed.
+    overrides : mapping of str to Any
+        Key with dots -> value, as `--set` takes them: `{"models.k500.iterations": 200}`. A mapping as a value replaces
+        the whole section.
+
+    Returns
+    -------
+    ExperimentConfig
+
+    Raises
+    ------
+    ConfigError
+        See `load_config`.
+    """
+    if not overrides:
+        return config
+    # only what was given: what was left out follows from the replaced keys, as it does in a file
+    source = Source("config", config.model_dump(exclude_unset=True))
+    for key, value in overrides.items():
+        _replace(source, tuple(key.split(".")), deepcopy(value), "overrides")
+    return _validated(source)
+
+
 def _checked(source: Source, overrides: Sequence[str]) -> ExperimentConfig:
-    config = None
     if isinstance(source.value, dict):
         for override in overrides:
             _apply_override(source, override)
+    return _validated(source)
+
+
+def _validated(source: Source) -> ExperimentConfig:
+    config = None
+    if isinstance(source.value, dict):
         replace_sweeps(source)
         try:
             config = ExperimentConfig.model_validate(source.value)
@@ -119,6 +154,14 @@ def _apply_override(source: Source, override: str) -> None:
         parsed = parse(text, position)
         source.problems += parsed.problems
         value = parsed.value
+    _replace(source, path, value, position)
+
+
+def _replace(source: Source, path: KeyPath, value: Any, position: str) -> None:
+    """Replace or add one key of a config, in place; faults have the position of the override."""
+    if not all(path):
+        source.problems.append(Problem(position, path, "expected keys with one dot between them, such as a.b.c"))
+        return
     node = source.value
     for depth, part in enumerate(path[:-1]):
         if node.get(part) is None:
