@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 
 from flows import environment
+from flows.flow_run import completed, of_experiment
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
 from tasks.core.config.dataset import NO_DATA_SET
@@ -21,6 +22,7 @@ from tasks.preprocess import preprocess
 from tasks.recovery.lock import lock
 from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.reporting.result import Result
+from tasks.tracking.comparison import last_verdict
 from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import config_of, known_result, result_of
 from tasks.tracking.runs import run_ref
@@ -79,6 +81,13 @@ def compare(a: str, b: str, uri: str) -> Result:
         raise ConfigError(
             f"{a} and {b} were read from files of lists; compare the files: latentlab compare --lists MODEL=PATTERN"
         )
+    with of_experiment(config.name):
+        result = _result(client, uri, config, models)
+    return completed(result.sentence, result)
+
+
+def _result(client: "MlflowClient", uri: str, config: ExperimentConfig, models: dict[str, ExistingModel]) -> Result:
+    """Compare the models, unless a comparison of the same runs is stored."""
     data = preprocess(config, download(config.dataset))
     runs = [replace(run, model=label) for label, model in models.items() for run in model.runs]
     runs = [run for run in runs if run.role == MODEL or config.evaluation is not None]
@@ -86,11 +95,12 @@ def compare(a: str, b: str, uri: str) -> Result:
     _check_unchanged(client, models, runs, data)
     comparison = Comparison.of(client, uri, config, data)
     with lock(f"comparison-{comparison.identity}", f"comparison {config.name}"):
+        previous = last_verdict(client, comparison.experiment_id, config)
         result = known_result(client, comparison.experiment_id, comparison.identity, runs)
         if result is None or not has_all_seeds_only_fits(client, config, result):
             with parent_run(comparison, flow_run_tags()) as parent:
                 result = compare_models(config, data, runs, parent, remarks=_without_accuracy(models, config))
-        publish(result, comparison)
+        publish(result, comparison, previous)
     return result
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
 from flows import environment
 from flows.fits import run_fits
+from flows.flow_run import completed, of_experiment, of_model
 from flows.publish import flow_run_tags, publish
 from tasks.compare import compare_models
 from tasks.consensus import make_consensus
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.load import with_overrides
 from tasks.core.errors import ConfigError
 from tasks.core.planning.looks import Stage, stages
 from tasks.core.planning.runs import RunRef, planned_runs
@@ -25,6 +27,7 @@ from tasks.recovery.reconcile import reconcile
 from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting import progress
 from tasks.reporting.result import Result
+from tasks.tracking.comparison import last_verdict
 from tasks.tracking.logged_models import registry
 from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import known_result
@@ -59,7 +62,11 @@ class Outcome:
 
 @flow(name="experiment", flow_run_name="{config.name}", validate_parameters=True)
 def experiment(
-    config: ExperimentConfig, fresh: bool = False, register_as: str | None = None, consensus: bool = False
+    config: ExperimentConfig,
+    fresh: bool = False,
+    register_as: str | None = None,
+    consensus: bool = False,
+    overrides: dict[str, Any] | None = None,
 ) -> Outcome:
     """Train every model with every seed, list neighbours, and compare the models by their lists.
 
@@ -68,7 +75,17 @@ def experiment(
         fresh: Train everything again, and do not use what an earlier run of the same settings completed.
         register_as: Register each model's first replicate in MLflow, as this name, a dash and the model's.
         consensus: Register the consensus of each model's replicates in place of the first one.
+        overrides: Keys of the config to replace, as with --set, such as {"replicates": 3,
+            "models.k500.iterations": 200}. A section as a value replaces the whole section.
     """
+    config = with_overrides(config, overrides or {})
+    with of_experiment(config.name, flow_run_name=config.name):
+        outcome = _outcome(config, fresh=fresh, register_as=register_as, consensus=consensus)
+    return completed(outcome.result.sentence, outcome)
+
+
+def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, consensus: bool) -> Outcome:
+    """Run the steps in their order."""
     registry.check(register_as, config.most_replicates, consensus=consensus)
     uri = resolve_uri(config.tracking.uri)
     client = open_store(uri)  # a store that does not answer is reported before anything is done
@@ -89,6 +106,7 @@ def experiment(
     with lock(f"comparison-{comparison.identity}", f"experiment {config.name}"):
         reconcile(client, [comparison.experiment_id])
         complete = complete_runs(client, comparison.experiment_id)
+        previous = last_verdict(client, comparison.experiment_id, config)
         fits: list[CompletedFit] = []
         result = None if fresh else _stored_result(client, comparison, planned, complete, external)
         if result is None:
@@ -106,7 +124,7 @@ def experiment(
                 result = compare_models(config, data, used, parent, fits, look, external)
                 for fit in fits:
                     fit.remove_local_files()
-        publish(result, comparison)
+        publish(result, comparison, previous)
     registered = {}
     if register_as is not None and consensus:
         with lock(f"consensus-{comparison.identity}", f"consensus of {config.name}"):
@@ -127,7 +145,8 @@ def _log_external(
     for run in external.runs:
         known = complete.get(run.identity)
         if known is None or fresh:
-            known = log_files(config, external.data, run, parent, [known.run_id] if known else [])
+            with of_model(run.model, run.role):
+                known = log_files(config, external.data, run, parent, [known.run_id] if known else [])
         refs.append(known)
     return refs
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore, Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flows.flow_run import of_model
 from flows.publish import progress_artifact
 from tasks.core.config.experiment import ExecutionConfig, ExperimentConfig
 from tasks.core.data.prepared import PreparedData
@@ -112,7 +113,7 @@ def run_fits(
 
     def fit(run: PlannedRun, failed: Event) -> CompletedFit | None:
         """Run one fit; None if another fit failed before this one began."""
-        with lock(f"fit-{run.identity}", run.label) as waited:
+        with of_model(run.model, run.role), lock(f"fit-{run.identity}", run.label) as waited:
             if waited and run.identity not in replaced:
                 complete_now = complete_runs(open_store(parent.uri), parent.experiment_id, run.identity)
                 if run.identity in complete_now:
@@ -136,7 +137,7 @@ def run_fits(
                 ref = runner.run_task(upload, open_fit=fitted, replaces=replaced.get(run.identity), **common)
             return CompletedFit(ref, WorkingDirectory(run.identity))
 
-    with _runner(config, data, runs) as runner, progress_artifact(f"{config.name}: {title}", len(runs)) as update:
+    with _runner(config, data, runs) as runner, progress_artifact(config.name, title, len(runs)) as update:
         if runner.fits_at_a_time > 1:  # the longest first: none of them is left over at the end
             runs = sorted(runs, key=lambda run: -work[run.training_label] - work[run.lists_label])
         return in_threads(fit, runs, runner.threads, on_complete=update)

@@ -1,5 +1,7 @@
 """Artifacts on the flow run's page in Prefect: the answer, the comparison, the lists, the progress of the fits."""
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -13,6 +15,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.events import emit_event
 from prefect.settings import PREFECT_API_URL
 
 from tasks.core.formatting import shown
@@ -31,14 +34,38 @@ def flow_run_tags() -> dict[str, str]:
     return tags
 
 
+def artifact_key(kind: str, experiment: str) -> str:
+    """Return the key of an artifact of an experiment. Its history in Prefect is that of one experiment.
+
+    Parameters
+    ----------
+    kind : str
+        What the artifact shows.
+    experiment : str
+        Name of the experiment.
+
+    Returns
+    -------
+    str
+        `KIND-NAME`. Keys have only small letters, digits and dashes: a name with other characters is changed, and its
+        digest is added, so that no two experiments share a key.
+    """
+    fitting = re.sub("[^a-z0-9]", "-", experiment.lower())
+    if fitting != experiment:
+        fitting += f"-{hashlib.sha256(experiment.encode()).hexdigest()[:8]}"
+    return f"{kind}-{fitting}"
+
+
 @contextmanager
-def progress_artifact(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_artifact(experiment: str, title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show the progress of the fits on the flow run's page.
 
     Parameters
     ----------
-    description : str
-        Which fits, of which experiment.
+    experiment : str
+        Name of the experiment.
+    title : str
+        Which fits.
     total : int
         Number of fits.
 
@@ -47,11 +74,12 @@ def progress_artifact(description: str, total: int) -> Iterator[Callable[[int], 
     callable
         Takes the number of completed fits.
     """
-    artifact = cast(UUID, create_progress_artifact(0.0, key="training", description=description))
+    key = artifact_key("training", experiment)
+    artifact = cast(UUID, create_progress_artifact(0.0, key=key, description=f"{experiment}: {title}"))
     yield lambda done: cast(None, update_progress_artifact(artifact, 100.0 * done / total))
 
 
-def publish(result: Result, comparison: Comparison) -> None:
+def publish(result: Result, comparison: Comparison, previous: str | None) -> None:
     """Publish a result, and log in MLflow that it was asked for.
 
     Parameters
@@ -60,21 +88,57 @@ def publish(result: Result, comparison: Comparison) -> None:
         Result of the comparison.
     comparison : Comparison
         The comparison.
+    previous : str or None
+        The verdict of the last comparison of the same config; None if this is the first one.
     """
     log_use(open_store(comparison.uri), result.parent_id)
     name = result.experiment
-    create_markdown_artifact(answers_table(result), key="verdict", description=name)
-    create_table_artifact([_rounded(row) for row in result.comparison], key="comparison", description=name)
-    lists = [
+    address = run_url(comparison.uri, comparison.experiment_id, result.parent_id)
+    verdict, rows, lists, link = (artifact_key(kind, name) for kind in ("verdict", "comparison", "lists", "mlflow-run"))
+    create_markdown_artifact(answers_table(result), key=verdict, description=result.sentence)
+    create_table_artifact([_rounded(row) for row in result.comparison], key=rows, description=name)
+    entries = [
         {"list of": query.name, "model": model, **_rounded(entry)}
         for query in result.queries
         for model, entries in query.models.items()
         for entry in entries[: query.n]
     ]
-    if lists:
-        create_table_artifact(lists, key="lists", description=f"{name}: the n entries that most seeds list")
-    if link := run_url(comparison.uri, comparison.experiment_id, result.parent_id):
-        create_link_artifact(link, "The run in MLflow", key="mlflow-run", description=name)
+    if entries:
+        create_table_artifact(entries, key=lists, description=f"{name}: the n entries that most seeds list")
+    if address:
+        create_link_artifact(address, "The run in MLflow", key=link, description=name)
+    _emit_verdict(result, previous, address)
+
+
+def _emit_verdict(result: Result, previous: str | None, address: str | None) -> None:
+    """Emit the verdict on the primary endpoint as an event.
+
+    Automations match the labels of the resource, and cannot match the payload, which is for their messages.
+    """
+    answer = next(iter(result.answers), None)
+    if answer is None or answer.verdict is None:
+        return
+    labels = {"latentlab.verdict": answer.verdict}
+    if previous is not None:
+        labels |= {
+            "latentlab.verdict.previous": previous,
+            "latentlab.verdict.changed": "false" if previous == answer.verdict else "true",
+        }
+    emit_event(
+        "latentlab.verdict",
+        resource={
+            "prefect.resource.id": f"latentlab.experiment.{result.experiment}",
+            "prefect.resource.name": result.experiment,
+            **labels,
+        },
+        payload={
+            "sentence": result.sentence,
+            **{name: getattr(answer, name) for name in ("verdict", "target", "n", "a", "b", "delta", "p", "p_holm")},
+            "previous": previous,
+            "mlflow_run_id": result.parent_id,
+            "mlflow_url": address,
+        },
+    )
 
 
 def _rounded(row: object) -> dict[str, object]:

@@ -1,12 +1,16 @@
 """The search of settings, from a config to the best settings of each model."""
 
+from typing import Any
+
 from prefect import flow
 
 from flows import environment
+from flows.flow_run import completed, of_experiment, of_model
 from flows.publish import flow_run_tags
 from tasks.core.config.experiment import ExperimentConfig
+from tasks.core.config.load import with_overrides
 from tasks.core.files import combined_sha256
-from tasks.core.search.plan import on_validation_part, planned_searches
+from tasks.core.search.plan import SEARCH, on_validation_part, planned_searches
 from tasks.core.search.result import SearchResult
 from tasks.core.search.study import require_optuna
 from tasks.download import download
@@ -25,12 +29,22 @@ environment.set_defaults()  # as in flows/experiment.py
 
 
 @flow(name="search", flow_run_name="search {config.name}", validate_parameters=True)
-def search(config: ExperimentConfig) -> SearchResult:
+def search(config: ExperimentConfig, overrides: dict[str, Any] | None = None) -> SearchResult:
     """Choose settings of models by their accuracy on the validation part; trials of an earlier run are used again.
 
     Args:
         config: A config with `search`; the same keys as in a YAML file.
+        overrides: Keys of the config to replace, as with --set, such as {"search.trials": 20}. A section as a value
+            replaces the whole section.
     """
+    config = with_overrides(config, overrides or {})
+    with of_experiment(config.name, flow_run_name=f"search {config.name}"):
+        result = _result(config)
+    return completed(result.sentence, result)
+
+
+def _result(config: ExperimentConfig) -> SearchResult:
+    """Run the steps in their order."""
     require_optuna()
     config = on_validation_part(config)
     assert config.search is not None, "it was checked just now"
@@ -45,7 +59,10 @@ def search(config: ExperimentConfig) -> SearchResult:
         with search_run(uri, experiment_id, identity, config=config, data=data, tags=flow_run_tags()) as run:
             progress.plan(f"search {config.name}", {each.label: 1.0 for each in searches})
             with deferred_signals() as stop, progress.stoppable(stop):
-                found = [search_model(data, each, run) for each in searches]
+                found = []
+                for each in searches:
+                    with of_model(each.model, SEARCH):
+                        found.append(search_model(data, each, run))
             result = SearchResult(
                 experiment=config.name,
                 run_id=run.run_id,

@@ -135,7 +135,15 @@ def test_no_two_modules_import_each_other() -> None:
             [
                 *(
                     f"flows/{name}.py"
-                    for name in ("experiment", "compare", "search", "publish", "embedded_server", "environment")
+                    for name in (
+                        "experiment",
+                        "compare",
+                        "search",
+                        "flow_run",
+                        "publish",
+                        "embedded_server",
+                        "environment",
+                    )
                 ),
                 *(f"tasks/{step}.py" for step in STEPS),
             ],

@@ -15,11 +15,14 @@ from tasks.reporting.result import RESULT, Result
 from tasks.tracking import artifacts
 from tasks.tracking.metrics import log_metrics
 from tasks.tracking.runs import set_tags
+from tasks.tracking.search import complete_parents
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
+VERDICT = "latentlab.verdict"
+"""Tag of a comparison: the verdict on its primary endpoint."""
 USED_FITS = "runs.json"
 """Artifact that lists the fits that were compared, wherever in the store they are."""
 
@@ -124,6 +127,28 @@ def metrics_of(result: Result) -> dict[str, float]:
     return metrics | {f"summary_{key}": float(value) for key, value in summary.items()}
 
 
+def last_verdict(client: "MlflowClient", experiment_id: str, config: ExperimentConfig) -> str | None:
+    """Return the verdict of the last used comparison of the same config, whatever its data were.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    experiment_id : str
+        Id of the MLflow experiment.
+    config : ExperimentConfig
+        The experiment.
+
+    Returns
+    -------
+    str or None
+        None if there is none.
+    """
+    digests = config.digests()
+    parents = (run.data.tags for run in complete_parents(client, experiment_id))
+    return next((tags.get(VERDICT) for tags in parents if tags.get("latentlab.config_sha256") in digests), None)
+
+
 def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
     """Return the verdicts, and the run's description: the answer, its warnings, what was compared."""
     verdicts = {
@@ -132,7 +157,7 @@ def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
         if answer.verdict
     }
     if result.answers and result.answers[0].verdict:
-        verdicts["latentlab.verdict"] = result.answers[0].verdict
+        verdicts[VERDICT] = result.answers[0].verdict
     experiment = client.get_run(result.parent_id).data.tags.get("latentlab.description", "")
     warnings = "\n".join(f"- {warning}." for warning in result.warnings)
     remarks = " ".join(result.remarks)

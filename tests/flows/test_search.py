@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
 from tasks.core.config.load import load_config
 from tasks.core.search.result import SearchResult, Tuning
@@ -105,6 +107,22 @@ def test_a_second_search_trains_nothing_and_gives_the_same(searched: tuple[Comma
     expected = {field.name for record in (SearchResult, Tuning) for field in fields(record)}
     assert expected | {"written"} <= set(documented_fields("`search`"))
     assert answer.keys() | answer["tunings"][0].keys() == expected | {"written"}
+
+
+def test_prefect_shows_the_best_settings_and_the_tags(searched: tuple[CommandLine, Done]) -> None:
+    with get_client(sync_client=True) as prefect:
+        of_name = FlowRunFilter(name=FlowRunFilterName(any_=["search searched"]))
+        flow_runs = prefect.read_flow_runs(flow_run_filter=of_name)
+        task_runs = prefect.read_task_runs(flow_run_filter=of_name)
+    states = [str(flow_run.state.message) for flow_run in flow_runs if flow_run.state]
+    best = (
+        r"Best on the validation part: k2: ndcg_at_5 0\.\d{4} with regularization .+, alpha .+; k8: .+ iterations \d\."
+    )
+    assert states
+    assert all(re.fullmatch(best, message) for message in states), states
+    assert {tuple(flow_run.tags) for flow_run in flow_runs} == {("experiment:searched",)}
+    models = {run.name: set(run.tags) for run in task_runs if "role:search" in run.tags}
+    assert {"model:k2", "experiment:searched", "role:search"} in models.values()
 
 
 def test_the_written_config_has_what_was_found_and_runs(searched: tuple[CommandLine, Done]) -> None:

@@ -130,10 +130,13 @@ def test_the_parent_run_has_the_figures(experiment: Experiment) -> None:
 
 def test_prefect_shows_the_answer(experiment: Experiment) -> None:
     with get_client(sync_client=True) as prefect:
-        key = ArtifactFilter(key=ArtifactFilterKey(any_=["verdict"]))
-        texts = [str(artifact.data) for artifact in prefect.read_artifacts(artifact_filter=key)]
+        key = ArtifactFilter(key=ArtifactFilterKey(any_=["verdict-small"]))
+        shown = prefect.read_artifacts(artifact_filter=key)
     sentence = experiment.printed["answers"][0]["sentence"]
-    assert any(sentence in text and "| users | 5 | k2 | k12 |" in text for text in texts)
+    assert any(
+        sentence in str(artifact.data) and "| users | 5 | k2 | k12 |" in str(artifact.data) for artifact in shown
+    )
+    assert any(str(artifact.description).startswith(sentence) for artifact in shown)
 
 
 def test_accuracy_is_tested_over_users_and_seeds(experiment: Experiment) -> None:

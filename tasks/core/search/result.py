@@ -6,6 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from tasks.core.errors import TrainingError
+from tasks.core.formatting import settings_text
 from tasks.core.search.plan import ModelSearch
 from tasks.core.search.study import Trial
 
@@ -71,6 +72,15 @@ class SearchResult:
     seeds: int
     tunings: list[Tuning]
     trained: int
+
+    @property
+    def sentence(self) -> str:
+        """The best settings of each model, and what they reach, in words."""
+        best = [
+            f"{tuning.model}: {self.metric} {tuning.value:.4f} with {settings_text(tuning.settings)}"
+            for tuning in self.tunings
+        ]
+        return f"Best on the validation part: {'; '.join(best)}."
 
 
 def best_after(trials: Sequence[Trial]) -> list[float | None]:
