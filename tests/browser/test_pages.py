@@ -167,6 +167,26 @@ def test_prefects_form_shows_the_fields_of_the_config(stack: "Stack", page: "Pag
     picture(page, "prefect_form")
 
 
+def test_prefects_form_has_a_field_for_overrides(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    query = {"deployments": {"name": {"any_": ["quickstart"]}}}
+    (deployment,) = stack.post(f"{stack.prefect}/deployments/filter", query)
+    visit(page, f"{stack.prefect.removesuffix('/api')}/deployments/deployment/{deployment['id']}/run")
+    description = page.get_by_text(re.compile("^Keys of the config to replace, as with --set"))
+    expect(description).to_be_attached()
+    description.scroll_into_view_if_needed()
+    picture(page, "prefect_overrides")
+
+
+def test_the_list_of_flow_runs_shows_the_answer(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    visit(page, f"{stack.prefect.removesuffix('/api')}/runs")
+    expect(page.get_by_text("experiment:quickstart").first).to_be_visible()
+    picture(page, "prefect_runs")
+
+
 def test_the_flow_run_page_shows_tasks_and_verdict(stack: "Stack", page: "Page") -> None:
     from playwright.sync_api import expect
 
@@ -180,8 +200,8 @@ def test_the_flow_run_page_shows_tasks_and_verdict(stack: "Stack", page: "Page")
     page.get_by_role("tab", name="Task Runs").or_(page.get_by_text("Task Runs", exact=True)).first.click()
     expect(page.get_by_text("compare quickstart").first).to_be_visible()
     page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).first.click()
-    expect(page.get_by_text("verdict", exact=True).first).to_be_visible()
-    query = {"artifacts": {"flow_run_id": {"any_": [runs[-1]["id"]]}, "key": {"any_": ["verdict"]}}}
+    expect(page.get_by_text("verdict-quickstart", exact=True).first).to_be_visible()
+    query = {"artifacts": {"flow_run_id": {"any_": [runs[-1]["id"]]}, "key": {"any_": ["verdict-quickstart"]}}}
     (verdict,) = stack.post(f"{stack.prefect}/artifacts/filter", query)
     visit(page, f"{ui}/artifacts/artifact/{verdict['id']}")
     expect(page.get_by_text(re.compile("k50 and k500 differ")).first).to_be_visible()

@@ -3,10 +3,13 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import requests
 import yaml
@@ -94,9 +97,13 @@ def test_the_quickstart_can_be_read_back_from_both_servers(stack: "Stack") -> No
     assert len(stack.mlflow_runs("quickstart", f"tags.`mlflow.parentRunId` = '{parent['info']['run_id']}'")) == 22
 
     published = artifacts(stack, flow_run["id"])
+    published = {key.removesuffix("-quickstart"): artifact for key, artifact in published.items()}
     assert set(published) == {"training", "verdict", "comparison", "lists", "mlflow-run"}
     verdict = tags(parent)["latentlab.verdict"]
     assert verdict in published["verdict"]["data"]
+    assert published["verdict"]["description"] == flow_run["state"]["message"]
+    assert "k50 and k500" in flow_run["state"]["message"]
+    assert set(flow_run["tags"]) == {"latentlab", "synthetic", "experiment:quickstart"}
     address = f"{stack.mlflow}/#/experiments/{parent['info']['experiment_id']}/runs/{parent['info']['run_id']}"
     assert address in published["mlflow-run"]["data"]
     lists = json.loads(published["lists"]["data"])
@@ -107,6 +114,104 @@ def test_the_quickstart_can_be_read_back_from_both_servers(stack: "Stack") -> No
     query = {"logs": {"flow_run_id": {"any_": [flow_run["id"]]}}, "limit": 200}
     messages = [record["message"] for record in stack.post(f"{stack.prefect}/logs/filter", query)]
     assert sum(": 15 iterations in " in message for message in messages) == 11, "one line for each fit"
+
+
+def test_a_deployment_runs_with_other_settings(stack: "Stack") -> None:
+    done = stack.sh(stack.commands("Run with other settings"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (flow_run,) = stack.flow_runs("quick")
+    assert flow_run["state"]["message"].startswith("The seeds are too few to tell whether k50 and k500 differ")
+    fits = stack.mlflow_runs("quick", "tags.`latentlab.role` != 'parent'")
+    params = [{param["key"]: param["value"] for param in run["data"]["params"]} for run in fits]
+    assert sorted((each["model"], each["iterations"], each["replicate"]) for each in params) == [
+        *(("k50", "15", "0"), ("k50", "15", "1")),
+        *(("k500", "20", "0"), ("k500", "20", "1")),
+    ]
+
+
+def test_a_faulty_override_ends_the_flow_run_before_anything_is_trained(stack: "Stack") -> None:
+    overrides = """--param 'overrides={"replicas": 3, "models.k50.factors": "many"}'"""
+    done = stack.sh(f"prefect deployment run experiment/quickstart --watch {overrides}")
+    assert done.returncode == 1
+    (flow_run,) = [run for run in stack.flow_runs("quickstart") if run["state"]["type"] == "FAILED"]
+    message = flow_run["state"]["message"]
+    assert "overrides: replicas: unknown key; did you mean 'replicates'?" in message
+    assert "overrides: models.k50.factors: found 'many'; expected a whole number" in message
+    deleted = requests.delete(f"{stack.prefect}/flow_runs/{flow_run['id']}", timeout=60)
+    assert deleted.ok, "other tests look for the runs of the quickstart"
+
+
+CHANGING = {
+    "name": "changing",
+    "dataset": {"name": "file", "path": "ratings.csv"},
+    "preprocess": {"min_rating": None},
+    "models": {"k1": {"factors": 1, "iterations": 1}, "k12": {"factors": 12, "iterations": 6}},
+    "of": "users",
+    "replicates": 4,
+    "queries": {"users": [], "items": [], "recommend_for": []},
+    "evaluation": None,
+}
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server to which notifications are sent: its address, and the documents that it was sent."""
+    received = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/services/T0", received
+        server.shutdown()
+
+
+def test_an_automation_notifies_when_a_verdict_changes(
+    stack: "Stack", tmp_path: Path, webhook: tuple[str, list[dict[str, Any]]]
+) -> None:
+    url, received = webhook
+    documented = stack.commands("When a verdict changes")
+    command = documented.replace("ml-100k", "changing").replace("https://hooks.example.org/services/T0", url)
+    assert command.count("changing") == command.count(url) == 1
+    for _ in range(2):  # the second time replaces the automation
+        done = stack.sh(command)
+        assert done.returncode == 0, done.stderr
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CHANGING))
+    found = []
+    for users in (6, 40, 40):
+        rng = np.random.default_rng(5)
+        pairs = [(u, i) for u in range(users) for i in range(40) if rng.random() < (0.7 if u % 2 == i % 2 else 0.1)]
+        rows = "".join(f"{user},{item},5\n" for user, item in pairs)
+        (tmp_path / "ratings.csv").write_text(f"user,item,rating\n{rows}")
+        done = stack.sh("latentlab run config.yaml --json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout)["answers"][0])
+    before, after, again = found
+    assert before["verdict"] != after["verdict"] == again["verdict"]
+    eventually(lambda: received, 60)
+    query = {"filter": {"resource": {"id": ["latentlab.experiment.changing"]}}}
+    eventually(lambda: len(stack.post(f"{stack.prefect}/events/filter", query)["events"]) == 3, 30)
+    time.sleep(3)  # long enough for a second notification, were there one
+    (notification,) = received
+    subject, sentence, address = notification["text"].splitlines()
+    assert subject == f"changing: {before['verdict']} -> {after['verdict']}"
+    assert sentence.startswith(after["sentence"])
+    assert address.startswith(stack.mlflow)
+
+
+def test_the_documented_limit_on_a_tag_is_accepted(stack: "Stack") -> None:
+    done = stack.sh(stack.commands("Tags and limits"))
+    assert done.returncode == 0, done.stderr
+    (limit,) = stack.post(f"{stack.prefect}/concurrency_limits/filter", {})
+    assert (limit["tag"], limit["concurrency_limit"]) == ("model:k500", 1)
+    assert stack.sh("prefect --no-prompt concurrency-limit delete model:k500").returncode == 0
 
 
 def test_the_documented_filters_match_the_documented_runs(stack: "Stack") -> None:
