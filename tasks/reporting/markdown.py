@@ -56,10 +56,8 @@ def describe_experiment(config: ExperimentConfig, data: PreparedData) -> str:
 
 
 def answers_table(result: Result) -> str:
-    """Return the answer in a sentence, and a table of all endpoints."""
+    """Return a table of the answers on all endpoints."""
     lines = [
-        f"**{result.sentence}**",
-        "",
         "| lists | n | A | B | verdict | n·Δ | Δ | 95% interval | p (Holm) | within A | within B | between |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]

@@ -179,12 +179,14 @@ def test_prefects_form_has_a_field_for_overrides(stack: "Stack", page: "Page") -
     picture(page, "prefect_overrides")
 
 
-def test_the_list_of_flow_runs_shows_the_answer(stack: "Stack", page: "Page") -> None:
+def test_the_flow_run_page_shows_the_answer_and_the_tags(stack: "Stack", page: "Page") -> None:
     from playwright.sync_api import expect
 
-    visit(page, f"{stack.prefect.removesuffix('/api')}/runs")
+    visit(page, f"{stack.prefect.removesuffix('/api')}/runs/flow-run/{stack.flow_runs('quickstart')[-1]['id']}")
     expect(page.get_by_text("experiment:quickstart").first).to_be_visible()
-    picture(page, "prefect_runs")
+    page.get_by_role("tab", name="Details").click()
+    expect(page.get_by_text(re.compile("k50 and k500 differ")).first).to_be_visible()
+    picture(page, "prefect_details")
 
 
 def test_the_flow_run_page_shows_tasks_and_verdict(stack: "Stack", page: "Page") -> None:

@@ -13,6 +13,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import ConfigError, OrchestrationError, TrainingError
 from tasks.tracking.search import our_runs
 from tests.flows.finished_experiment import FinishedExperiment
+from tests.flows.prefect_api import Api
 from tests.flows.same_lists import check_same_lists, with_execution
 
 pytestmark = pytest.mark.usefixtures("api_url")
@@ -44,6 +45,17 @@ def test_a_dask_cluster_gives_the_same_lists(
     finished: FinishedExperiment, copy_of_finished: MlflowClient, cluster: str
 ) -> None:
     check_same_lists(finished, copy_of_finished, runner="dask", address=cluster)
+
+
+def test_the_task_runs_of_a_cluster_carry_tags(
+    config: ExperimentConfig, client: MlflowClient, cluster: str, api_url: str
+) -> None:
+    small = config.model_copy(update={"name": "tagged", "replicates": 1, "evaluation": None})
+    experiment(with_execution(small, runner="dask", address=cluster))
+    api = Api(api_url)
+    task_runs = {run["name"]: set(run["tags"]) for run in api.of_flow_run("task_runs", api.flow_runs("tagged")[0])}
+    for step in ("train", "evaluate", "upload"):
+        assert task_runs[f"{step} k2 #0"] == {"experiment:tagged", "model:k2", "role:model"}
 
 
 def test_a_fit_that_fails_on_a_cluster_raises_its_error(

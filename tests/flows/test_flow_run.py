@@ -5,13 +5,11 @@ import itertools
 import os
 import re
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import httpx
 import numpy as np
 import pytest
 from prefect import tags
@@ -23,40 +21,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import ConfigError, DataError
 from tasks.tracking.store import resolve_uri
 from tests.flows.finished_experiment import OWN_VARIABLES
-
-
-class Api:
-    """Questions to Prefect's API about the flow runs of one name."""
-
-    def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=60)
-
-    def post(self, path: str, **content: Any) -> Any:
-        answer = self.client.post(path, json=content)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def flow_runs(self, name: str) -> list[dict[str, Any]]:
-        """The latest first."""
-        found = self.post("/flow_runs/filter", flow_runs={"name": {"any_": [name]}}, sort="EXPECTED_START_TIME_DESC")
-        return list(found)
-
-    def of_flow_run(self, what: str, flow_run: dict[str, Any]) -> list[dict[str, Any]]:
-        """Its `artifacts` or `task_runs`."""
-        key = {"artifacts": {"artifacts": {"flow_run_id": {"any_": [flow_run["id"]]}}}}.get(
-            what, {"flow_runs": {"id": {"any_": [flow_run["id"]]}}}
-        )
-        return list(self.post(f"/{what}/filter", **key))
-
-    def verdicts(self, experiment_name: str, count: int) -> list[dict[str, Any]]:
-        """The events of an experiment, the earliest first; they come a moment after the flow run."""
-        resource = {"id": [f"latentlab.experiment.{experiment_name}"]}
-        for _ in range(300):
-            found = self.post("/events/filter", filter={"resource": resource, "order": "ASC"})["events"]
-            if len(found) >= count:
-                return list(found)
-            time.sleep(0.1)
-        raise AssertionError(f"{len(found)} events of {experiment_name}, expected {count}")
+from tests.flows.prefect_api import Api
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ PASSWORD = "chosen-by-the-team"
 
 
 def compose(**variables: str) -> subprocess.CompletedProcess[str]:
-    """Let Compose read the file with these variables, in place of those of a file `.env`."""
+    """Let Compose read the file with these variables, over those of the example."""
     require(shutil.which("docker-compose"), "docker-compose")
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        ["docker-compose", "--env-file", "/dev/null", "config"],
+        ["docker-compose", "--env-file", ".env.example", "config"],
         cwd=ROOT,
         env={**env, **variables},
         capture_output=True,
