@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.common import Json, RunName, open_default_store, print_json, store_name
+from flows.cli.common import Json, RunName, open_for_reading, print_json, store_name
 from flows.cli.streams import say
 from tasks.core.formatting import SIMILARITY_LABELS
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from tasks.tracking.local_reader.types import StoredRun, StoreReader
 
 _USER_HELP = "A user's index, by first appearance, or a unique part of an id that is text."
 
@@ -27,10 +26,10 @@ def runs(as_json: Json = False) -> None:
     from tasks.tracking.runs import is_complete, run_ref
     from tasks.tracking.search import our_runs
 
-    client = open_default_store()
+    client = open_for_reading()
     experiments = {str(experiment.experiment_id): experiment.name for experiment in all_experiments(client)}
     listed = sorted(our_runs(client), key=lambda run: (experiments[run.info.experiment_id], run.info.start_time))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in listed:
         ref = run_ref(run)
         if ref.role == TRIAL:  # there are many, and the search stands for them
@@ -79,7 +78,7 @@ def show(run: RunName, as_json: Json = False) -> None:
     from tasks.tracking.runs import is_complete, run_ref
     from tasks.tracking.search import find_run
 
-    client = open_default_store()
+    client = open_for_reading()
     shown = find_run(client, run)
     if run_ref(shown).role == PARENT:
         result = result_of(client, shown)
@@ -160,7 +159,7 @@ def recommend(
     from flows.cli.printing.tables import new_user_table, out
     from tasks.tracking.search import find_run
 
-    client = open_default_store()
+    client = open_for_reading()
     texts = [text.strip() for text in str(items).split(",") if text.strip()]
     lists = recommend_for_items(client, find_run(client, run), texts, n=n, raw=raw, consensus=consensus)
     print_json(asdict(lists)) if as_json else out.print(new_user_table(lists, consensus=consensus))
@@ -178,7 +177,7 @@ def report(
     from tasks.tracking.runs import run_ref
     from tasks.tracking.search import find_run
 
-    client = open_default_store()
+    client = open_for_reading()
     found = find_run(client, run)
     role = run_ref(found).role
     if role != PARENT:
@@ -191,7 +190,7 @@ def report(
         typer.launch(path.as_uri())
 
 
-def _tables(client: "MlflowClient", run: "Run") -> dict[str, list[dict[str, Any]]]:
+def _tables(client: "StoreReader", run: "StoredRun") -> dict[str, list[dict[str, Any]]]:
     """Return the tables of a complete run, as rows."""
     from tasks.tracking.artifacts import RunFiles
 
@@ -211,6 +210,6 @@ def _print_lists(
     from flows.cli.printing.tables import out, query_table
     from tasks.tracking.search import find_run
 
-    client = open_default_store()
+    client = open_for_reading()
     lists = look_up(client, find_run(client, run), target, entity, n=n, raw=raw, by=by, consensus=consensus)
     print_json(asdict(lists)) if as_json else out.print(query_table(lists, consensus=consensus))

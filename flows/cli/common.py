@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from tasks.core.config.experiment import ExperimentConfig
+    from tasks.tracking.local_reader.types import StoreReader
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else on stdout.")]
 Sets = Annotated[
@@ -55,6 +56,15 @@ def open_default_store() -> "MlflowClient":
     from tasks.tracking.store import resolve_uri
 
     return open_store(resolve_uri())
+
+
+def open_for_reading() -> "StoreReader":
+    """Return what reads the store that MLFLOW_TRACKING_URI names, or ./mlflow.db: where it can be, without MLflow."""
+    from tasks.tracking.local_reader.reader import open_reader
+    from tasks.tracking.store import resolve_uri
+
+    uri = resolve_uri()
+    return open_reader(uri) or open_store(uri)
 
 
 def open_store(uri: str) -> "MlflowClient":

@@ -12,7 +12,8 @@ from tasks.tracking.runs import last_heartbeat, process_of, send_heartbeat
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+
+    from tasks.tracking.local_reader.types import StoredRun
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def heartbeat(client: "MlflowClient", run_id: str) -> Iterator[None]:
         ended.set()
 
 
-def is_alive(run: "Run") -> bool:
+def is_alive(run: "StoredRun") -> bool:
     """Return whether the process that holds an open run still runs.
 
     It does not if its last heartbeat is too old, or at once if it ran on this machine and has ended.

@@ -12,10 +12,11 @@ from tasks.tracking.search import our_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+
+    from tasks.tracking.local_reader.types import StoredRun
 
 
-def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
+def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[StoredRun]":
     """Close as FAILED the open runs whose process has died, and remove leftover local files.
 
     Removed are the working directories of complete fits, unless a process trains the fit again or still compares it,
@@ -30,7 +31,7 @@ def reconcile(client: "MlflowClient", experiment_ids: Sequence[str] | None = Non
 
     Returns
     -------
-    list of Run
+    list of StoredRun
         The runs that were closed.
     """
     runs = our_runs(client, experiment_ids)

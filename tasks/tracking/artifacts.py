@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import FileInfo
 
+    from tasks.tracking.local_reader.types import StoreReader
+
 MANIFEST = "manifest.json"
 _DOWNLOADS = "downloads"
 
@@ -29,14 +31,14 @@ class RunFiles:
 
     Parameters
     ----------
-    client : MlflowClient
+    client : StoreReader
     run_id : str
     local : Path, optional
         A folder on this machine that may still hold the run's files. A file there is used if it is what the manifest
         says.
     """
 
-    def __init__(self, client: "MlflowClient", run_id: str, local: Path | None = None) -> None:
+    def __init__(self, client: "StoreReader", run_id: str, local: Path | None = None) -> None:
         self._client, self.run_id, self._local = client, run_id, local
 
     def read(self, path: str) -> Path:
@@ -122,10 +124,10 @@ class RunFiles:
 
     def _fetch(self, path: str, folder: Path) -> Path:
         """Return a file on this machine: where the store keeps it, or a copy in `folder`."""
-        from mlflow.exceptions import MlflowException
-
         if (stored := local_path(self._run.info.artifact_uri, path)) is not None:
             return stored
+        from mlflow.exceptions import MlflowException
+
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return Path(self._client.download_artifacts(self.run_id, path, str(folder)))

@@ -8,7 +8,8 @@ from tasks.tracking.store import store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
+
+    from tasks.tracking.local_reader.types import StoredExperiment, StoreReader
 
 _NOTE = """ALS models compared by their neighbour lists.
 
@@ -68,9 +69,9 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
     return str(experiment.experiment_id)
 
 
-def all_experiments(client: "MlflowClient") -> "list[Experiment]":
+def all_experiments(client: "StoreReader") -> "list[StoredExperiment]":
     """Return every experiment of a store that is not deleted. MLflow returns at most 1,000 at a time."""
-    experiments: list[Experiment] = []
+    experiments: list[StoredExperiment] = []
     token = None
     while True:
         page = client.search_experiments(page_token=token)
@@ -79,13 +80,13 @@ def all_experiments(client: "MlflowClient") -> "list[Experiment]":
             return experiments
 
 
-def find_experiment(client: "MlflowClient", name: str) -> str | None:
+def find_experiment(client: "StoreReader", name: str) -> str | None:
     """Return the id of the experiment called `name`.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     name : str
         Its name.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.columns import read_columns
 from tasks.core.comparison.agreement import LISTED, SIDES, TARGETS, RunLists
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.data.resample import Lost
@@ -212,19 +213,17 @@ def read_stored(files: RunFiles, target: str, by: str, rows: Ids, path: str = ""
     TrackingError
         If a file is damaged.
     """
-    import pandas as pd
-
     usual_path, column = artifact(target, by)
     path = path or usual_path
     if path not in files.entries:
         return None
     if SAMPLE in files.entries:
         with files.reading(SAMPLE) as file:
-            sample = pd.read_parquet(file)
+            sample = read_columns(file)
         if not np.isin(rows, sample["index"][sample["side"] == SIDES[target]]).all():
             return None
     with files.reading(path) as file:
-        return Lists.from_frame(pd.read_parquet(file), column, rows)
+        return Lists.from_frame(read_columns(file), column, rows)
 
 
 def read_factors(files: RunFiles) -> Factors:

@@ -109,11 +109,7 @@ def follow_move(database: Path) -> None:
         The file of the store.
     """
     with closing(sqlite3.connect(database, timeout=_LOCK_SECONDS, isolation_level=None)) as store:
-        moved = {}
-        for name, location in store.execute("SELECT name, artifact_location FROM experiments"):
-            folder, here = file_path(location or ""), artifact_folder(database, name)
-            if folder and folder.parts[-2:] == here.parts[-2:] and here.is_dir() and not _are_same(folder, here):
-                moved[location] = here
+        moved = moved_experiments(store, database)
         if not moved:
             return
         store.execute("BEGIN IMMEDIATE")
@@ -126,6 +122,29 @@ def follow_move(database: Path) -> None:
                 )
             log.warning("the files of %s were moved; the store now names them in %s", file_path(location), here)
         store.execute("COMMIT")
+
+
+def moved_experiments(store: sqlite3.Connection, database: Path) -> dict[str, Path]:
+    """Return the experiments whose files were beside the store, and are beside it now in another place.
+
+    Parameters
+    ----------
+    store : Connection
+        Of the database.
+    database : Path
+        Its file.
+
+    Returns
+    -------
+    dict of str to Path
+        The location that the store has of an experiment -> the folder in which its files are.
+    """
+    moved = {}
+    for name, location in store.execute("SELECT name, artifact_location FROM experiments"):
+        folder, here = file_path(location or ""), artifact_folder(database, name)
+        if folder and folder.parts[-2:] == here.parts[-2:] and here.is_dir() and not _are_same(folder, here):
+            moved[location] = here
+    return moved
 
 
 def _are_same(one: Path, other: Path) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.columns import Columns, read_columns
 from tasks.core.comparison.agreement import SIDES, RunLists
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.resample import Lost, lost
@@ -206,11 +207,9 @@ def lost_frame(found: Lost, runs: Sequence[RunRef]) -> "pd.DataFrame":
     return pd.concat(frames, ignore_index=True)
 
 
-def read_lost(files: RunFiles) -> "pd.DataFrame | None":
+def read_lost(files: RunFiles) -> Columns | None:
     """Return the contents of `LOST` of a comparison; None if its runs are fitted to all interactions."""
-    import pandas as pd
-
     if LOST not in files.entries:
         return None
     with files.reading(LOST) as file:
-        return pd.read_parquet(file)
+        return read_columns(file)

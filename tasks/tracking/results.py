@@ -23,7 +23,8 @@ from tasks.tracking.search import complete_parents
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+
+    from tasks.tracking.local_reader.types import StoredRun, StoreReader
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +51,13 @@ class Pilot:
     matrices: list[Matrix]
 
 
-def result_of(client: "MlflowClient", parent: "Run") -> Result:
+def result_of(client: "StoreReader", parent: "StoredRun") -> Result:
     """Return the result of a finished comparison.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     parent : Run
         Parent run of the comparison.
 
@@ -180,13 +181,13 @@ def _fewer_runs(earlier: Sequence[set[str]], present: Sequence[set[str]]) -> int
     return min(len(before) for before, _ in pairs)
 
 
-def config_of(client: "MlflowClient", parent: "Run") -> ExperimentConfig:
+def config_of(client: "StoreReader", parent: "StoredRun") -> ExperimentConfig:
     """Return the resolved config of a finished comparison.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     parent : Run
         Parent run of the comparison.
 

@@ -19,9 +19,9 @@ from tasks.tracking.store import without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
     from tasks.core.external.runs import FileRun
+    from tasks.tracking.local_reader.types import StoredRun
 
 USED = "latentlab.used"
 """Tag of a comparison: when it was last asked for."""
@@ -289,7 +289,7 @@ def log_generation(client: "MlflowClient", run_id: str, replaces: Sequence[str])
         set_tags(client, run_id, {_GENERATION: str(latest + 1)})
 
 
-def precedence(run: "Run") -> tuple[int, int, str]:
+def precedence(run: "StoredRun") -> tuple[int, int, str]:
     """Return a sort key of complete runs of one identity: of several, readers take the first.
 
     The latest generation precedes, and in it the run that ended first. What decides is stored before a run is FINISHED
@@ -299,7 +299,7 @@ def precedence(run: "Run") -> tuple[int, int, str]:
     return -_generation(run), run.info.end_time, str(run.info.run_id)
 
 
-def _generation(run: "Run") -> int:
+def _generation(run: "StoredRun") -> int:
     return int(run.data.tags.get(_GENERATION, 0))
 
 
@@ -316,7 +316,7 @@ def log_use(client: "MlflowClient", run_id: str) -> None:
     set_tags(client, run_id, {USED: str(time.time_ns() // 1_000_000)})
 
 
-def last_use(run: "Run") -> int:
+def last_use(run: "StoredRun") -> int:
     """Return when a comparison was completed or last asked for, in milliseconds since 1970."""
     return max(int(run.info.end_time), int(run.data.tags.get(USED, 0)))
 
@@ -334,12 +334,12 @@ def send_heartbeat(client: "MlflowClient", run_id: str) -> None:
     set_tags(client, run_id, {_HEARTBEAT: f"{time.time():.0f}"})
 
 
-def last_heartbeat(run: "Run") -> float:
+def last_heartbeat(run: "StoredRun") -> float:
     """Return the time of an open run's last heartbeat, in seconds since 1970."""
     return float(run.data.tags.get(_HEARTBEAT, run.info.start_time / 1000))
 
 
-def process_of(run: "Run") -> dict[str, Any]:
+def process_of(run: "StoredRun") -> dict[str, Any]:
     """Return the process that opened a run (`tasks.core.process_identity.this_process`); empty if unknown."""
     try:
         return dict(json.loads(run.data.tags[_PROCESS]))
@@ -347,17 +347,17 @@ def process_of(run: "Run") -> dict[str, Any]:
         return {}
 
 
-def is_complete(run: "Run") -> bool:
+def is_complete(run: "StoredRun") -> bool:
     """Return whether readers may take a run: it is FINISHED, its files are complete, and it is not superseded."""
     return was_completed(run) and "latentlab.superseded" not in run.data.tags
 
 
-def was_completed(run: "Run") -> bool:
+def was_completed(run: "StoredRun") -> bool:
     """Return whether a run is FINISHED and its files are complete, even if another one superseded it since."""
     return run.info.status == "FINISHED" and "latentlab.complete" in run.data.tags
 
 
-def run_ref(run: "Run") -> RunRef:
+def run_ref(run: "StoredRun") -> RunRef:
     """Return what the tags of a run say."""
     tags = run.data.tags
     return RunRef(

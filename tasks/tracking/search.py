@@ -29,19 +29,20 @@ from tasks.tracking.store import reporting_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+
+    from tasks.tracking.local_reader.types import StoredRun, StoreReader
 
 _MAX_NAMES = 20
 """Experiments in one message."""
 
 
-def our_runs(client: "MlflowClient", experiment_ids: Sequence[str] | None = None) -> "list[Run]":
+def our_runs(client: "StoreReader", experiment_ids: Sequence[str] | None = None) -> "list[StoredRun]":
     """Return every run that latentlab made, the latest first.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     experiment_ids : sequence of str, optional
         All experiments by default.
 
@@ -145,14 +146,14 @@ def finish_run(client: "MlflowClient", run_id: str, replaces: Sequence[str] = ()
 
 
 def complete_parents(
-    client: "MlflowClient", experiment_id: str, identity: str = "", *, superseded: bool = False
-) -> "list[Run]":
+    client: "StoreReader", experiment_id: str, identity: str = "", *, superseded: bool = False
+) -> "list[StoredRun]":
     """Return the complete comparisons of an experiment, the last used first.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     experiment_id : str
         Id of the MLflow experiment.
     identity : str
@@ -169,13 +170,13 @@ def complete_parents(
     return sorted(filter(wanted, _search(client, [experiment_id], condition)), key=last_use, reverse=True)
 
 
-def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":
+def with_fits(client: "StoreReader", run: "StoredRun") -> "list[StoredRun]":
     """Return a run and the runs nested in it.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     run : Run
         The run.
 
@@ -186,13 +187,13 @@ def with_fits(client: "MlflowClient", run: "Run") -> "list[Run]":
     return [run, *runs_within(client, str(run.info.experiment_id), run.info.run_id)]
 
 
-def runs_within(client: "MlflowClient", experiment_id: str, run_id: str) -> "Iterator[Run]":
+def runs_within(client: "StoreReader", experiment_id: str, run_id: str) -> "Iterator[StoredRun]":
     """Yield the runs nested in a run.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     experiment_id, run_id : str
         Of the run.
 
@@ -203,7 +204,7 @@ def runs_within(client: "MlflowClient", experiment_id: str, run_id: str) -> "Ite
     return _search(client, [experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
 
 
-def runs_of_role(client: "MlflowClient", experiment_id: str, role: str, identity: str) -> "Iterator[Run]":
+def runs_of_role(client: "MlflowClient", experiment_id: str, role: str, identity: str) -> "Iterator[StoredRun]":
     """Yield the runs of a role and an identity, whatever their status, the latest first.
 
     Parameters
@@ -239,13 +240,13 @@ def close_open_runs(client: "MlflowClient", experiment_id: str, flow_run_id: str
             end_run(client, run.info.run_id, status, reason)
 
 
-def find_run(client: "MlflowClient", text: str) -> "Run":
+def find_run(client: "StoreReader", text: str) -> "StoredRun":
     """Return the run that RUN on the command line means.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     text : str
         A run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT for its last used comparison, or `latest`.
 
@@ -280,13 +281,13 @@ def find_run(client: "MlflowClient", text: str) -> "Run":
     return parents[0]
 
 
-def latest_experiment(client: "MlflowClient") -> str | None:
+def latest_experiment(client: "StoreReader") -> str | None:
     """Return the id of the experiment of the latest comparison; None if there is none."""
     latest = _latest(client)
     return str(latest.info.experiment_id) if latest else None
 
 
-def _latest(client: "MlflowClient") -> "Run | None":
+def _latest(client: "StoreReader") -> "StoredRun | None":
     """Return the comparison that was completed or last asked for last, of all experiments."""
     condition = f"attributes.status = 'FINISHED' and tags.`latentlab.role` = '{PARENT}'"
     latest = []
@@ -296,16 +297,16 @@ def _latest(client: "MlflowClient") -> "Run | None":
     return max(latest, key=last_use, default=None)
 
 
-def _all_ids(client: "MlflowClient") -> list[str]:
+def _all_ids(client: "StoreReader") -> list[str]:
     return [str(experiment.experiment_id) for experiment in all_experiments(client)]
 
 
-def _by_id(client: "MlflowClient", run_id: str) -> "Run":
+def _by_id(client: "StoreReader", run_id: str) -> "StoredRun":
     with reporting_missing(f"there is no run {run_id}; `latentlab runs` lists them"):
         return client.get_run(run_id)
 
 
-def _fit(client: "MlflowClient", experiment_id: str, name: str, rest: str) -> "Run":
+def _fit(client: "StoreReader", experiment_id: str, name: str, rest: str) -> "StoredRun":
     """Return the complete fit that MODEL/REPLICATE means in the experiment called `name`."""
     model, _, replicate = rest.partition("/")
     wanted = (model, int(replicate or 0) if (replicate or "0").isdecimal() else -1)
@@ -319,12 +320,12 @@ def _fit(client: "MlflowClient", experiment_id: str, name: str, rest: str) -> "R
 
 
 def _search(
-    client: "MlflowClient",
+    client: "StoreReader",
     experiment_ids: Sequence[str],
     condition: str = "",
     order: str = "attributes.start_time DESC",
     page_size: int = 1000,
-) -> "Iterator[Run]":
+) -> "Iterator[StoredRun]":
     """Yield all runs that fulfil a condition, page by page."""
     token = None
     while experiment_ids:

@@ -129,11 +129,9 @@ def reporting_missing(message: str) -> Iterator[None]:
     TrackingError
         With the message.
     """
-    from mlflow.exceptions import MlflowException
-
     try:
         yield
-    except MlflowException as error:
+    except Exception as error:
         if not is_missing(error):
             raise
         raise TrackingError(message) from error

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tasks.core.errors import TrackingError
 from tasks.core.files import file_digest
@@ -21,6 +21,8 @@ from tasks.tracking.store import is_missing
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from tasks.tracking.local_reader.types import StoredRun
 
 _LEFT_BY_LOADING = {"__pycache__", "registered_model_meta"}
 """What Python and MLflow write beside a model's code when `models:/NAME/VERSION` is loaded from a local store."""
@@ -132,7 +134,7 @@ class FileCheck:
             self.add_problem(path, "damaged")
 
 
-def verify_runs(client: "MlflowClient", runs: "Sequence[Run]") -> Iterator[FileCheck]:
+def verify_runs(client: "MlflowClient", runs: "Sequence[StoredRun]") -> Iterator[FileCheck]:
     """Hash every file of the runs that are, or were, complete, and of the fits that the comparisons among them used.
 
     Parameters
@@ -148,7 +150,9 @@ def verify_runs(client: "MlflowClient", runs: "Sequence[Run]") -> Iterator[FileC
         Of each run. A fit that was deleted in MLflow is a missing `run`.
     """
     complete = {
-        str(run.info.run_id): run for run in runs if is_complete(run) or "latentlab.superseded" in run.data.tags
+        str(run.info.run_id): cast("Run", run)  # the client is MLflow's
+        for run in runs
+        if is_complete(run) or "latentlab.superseded" in run.data.tags
     }
     used = {run_id for run in runs if is_complete(run) for run_id in _used_fits(client, run)}
     for run_id in sorted(used - complete.keys()):
@@ -164,7 +168,7 @@ def verify_runs(client: "MlflowClient", runs: "Sequence[Run]") -> Iterator[FileC
         progress.step("verify", number, len(complete), "runs")
 
 
-def _used_fits(client: "MlflowClient", run: "Run") -> list[str]:
+def _used_fits(client: "MlflowClient", run: "StoredRun") -> list[str]:
     """Return the ids of the fits that a comparison used, wherever in the store they are; none if it cannot be read."""
     if run_ref(run).role != PARENT:
         return []

@@ -17,13 +17,12 @@ from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.lists import FACTORS_FILE, artifact, kept_path, read_factors, read_stored
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from tasks.tracking.local_reader.types import StoredRun, StoreReader
 
 
 def look_up(
-    client: "MlflowClient",
-    run: "Run",
+    client: "StoreReader",
+    run: "StoredRun",
     target: str,
     entity: str,
     *,
@@ -38,8 +37,8 @@ def look_up(
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     run : Run
         A fit or a comparison.
     target : str

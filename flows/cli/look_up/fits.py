@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.core.columns import Columns, read_columns
 from tasks.core.comparison.query_lists import Names
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.errors import ConfigError, DataError
@@ -20,9 +21,8 @@ from tasks.tracking.runs import run_ref
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import pandas as pd
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+
+    from tasks.tracking.local_reader.types import StoredRun, StoreReader
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class OpenedFits:
         Of the neighbours, unless another one is asked for.
     kept : RunFiles or None
         Files of the comparison; None for a single fit.
-    lost : DataFrame or None
+    lost : mapping of str to array, or None
         What the comparison left out, see `read_lost`.
     """
 
@@ -46,7 +46,7 @@ class OpenedFits:
     names: Names
     similarity: str
     kept: RunFiles | None
-    lost: "pd.DataFrame | None"
+    lost: Columns | None
 
     def label(self, fit: RunRef) -> str:
         """Return the name under which the lists of a fit are shown: that of its model, in a comparison."""
@@ -84,13 +84,13 @@ class OpenedFits:
             )
 
 
-def open_fits(client: "MlflowClient", run: "Run", *, n: int, consensus: bool) -> OpenedFits:
+def open_fits(client: "StoreReader", run: "StoredRun", *, n: int, consensus: bool) -> OpenedFits:
     """Return the fits that a run stands for: itself, or those of a comparison.
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     run : Run
         A fit or a comparison.
     n : int
@@ -143,15 +143,13 @@ def _check_consensus(run: RunRef, fits: Sequence[RunRef]) -> None:
 
 def _names(files: RunFiles) -> Names:
     """Return the users and items that a run's indexes mean."""
-    import pandas as pd
-
     with files.reading("users.parquet") as users_file, files.reading("items.parquet") as items_file:
-        users, items = pd.read_parquet(users_file), pd.read_parquet(items_file)
-    titles = items["title"].to_numpy(dtype=object)
+        users, items = read_columns(users_file), read_columns(items_file)
+    titles = items["title"].astype(object)
     return Names(_raw_ids(users), _raw_ids(items), titles if titles.astype(bool).any() else None)
 
 
-def _raw_ids(frame: "pd.DataFrame") -> "npt.NDArray[Any]":
+def _raw_ids(columns: Columns) -> "npt.NDArray[Any]":
     """Return ids as integers or as text, as `Interactions` has them."""
-    ids = frame["raw_id"].to_numpy()
+    ids = columns["raw_id"]
     return ids if ids.dtype.kind == "i" else ids.astype(object)

@@ -19,8 +19,7 @@ from tasks.core.ranking.recommendations import recommend_to_new_user
 from tasks.tracking.lists import MEDIAN_CONFIDENCE, read_factors
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from tasks.tracking.local_reader.types import StoredRun, StoreReader
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class NewUserLists:
 
 
 def recommend_for_items(
-    client: "MlflowClient", run: "Run", texts: Sequence[str], *, n: int, raw: bool, consensus: bool = False
+    client: "StoreReader", run: "StoredRun", texts: Sequence[str], *, n: int, raw: bool, consensus: bool = False
 ) -> NewUserLists:
     """Return recommendations for somebody who has some items, in a run or in every model of a comparison.
 
@@ -57,8 +56,8 @@ def recommend_for_items(
 
     Parameters
     ----------
-    client : MlflowClient
-        Client of the store.
+    client : StoreReader
+        Reader of the store.
     run : Run
         A fit or a comparison.
     texts : sequence of str
@@ -98,7 +97,7 @@ def recommend_for_items(
     return NewUserLists(items, confidence, n, merge(lists, 0, n, fits.names, item=True, by_consensus=consensus))
 
 
-def _trained_with(client: "MlflowClient", fit: RunRef) -> tuple[AlsConfig, float]:
+def _trained_with(client: "StoreReader", fit: RunRef) -> tuple[AlsConfig, float]:
     """Return the settings of a fit that folding in depends on, and the confidence of a typical interaction."""
     data = client.get_run(fit.run_id).data
     if "alpha" not in data.params:

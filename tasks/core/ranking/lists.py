@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.columns import Columns
 from tasks.core.types import Floats, Ids, Mask
 
 if TYPE_CHECKING:
@@ -78,12 +79,12 @@ class Lists:
         return Lists(ids, scores)
 
     @classmethod
-    def from_frame(cls, frame: "pd.DataFrame", column: str, rows: Ids) -> "Lists":
+    def from_frame(cls, frame: "pd.DataFrame | Columns", column: str, rows: Ids) -> "Lists":
         """Return lists from which `frame` made a frame, whose rows may be in any order.
 
         Parameters
         ----------
-        frame : DataFrame
+        frame : DataFrame, or mapping of str to array
             Columns `index`, `rank`, `column` and `score`.
         column : str
             Name of the column of the listed ids.
@@ -94,15 +95,17 @@ class Lists:
         -------
         Lists
         """
-        entities = frame["index"].to_numpy()
+        entities, ranks, listed, listed_scores = (
+            np.asarray(frame[name]) for name in ("index", "rank", column, "score")
+        )
         position_of = np.full(max(int(rows.max(initial=0)), int(entities.max(initial=0))) + 1, -1, dtype=np.int32)
         position_of[rows] = np.arange(len(rows), dtype=np.int32)
         positions = position_of[entities]
         if (positions < 0).any():
-            frame, positions = frame[positions >= 0], positions[positions >= 0]
-        ranks = frame["rank"].to_numpy() - 1
-        shape = (len(rows), int(ranks.max(initial=0)) + 1)
+            wanted = positions >= 0
+            positions, ranks, listed, listed_scores = (of[wanted] for of in (positions, ranks, listed, listed_scores))
+        shape = (len(rows), int(ranks.max(initial=1)))
         ids, scores = np.full(shape, -1, dtype=np.int32), np.full(shape, np.nan, dtype=np.float32)
-        ids[positions, ranks] = frame[column]
-        scores[positions, ranks] = frame["score"]
+        ids[positions, ranks - 1] = listed
+        scores[positions, ranks - 1] = listed_scores
         return cls(ids, scores)
