@@ -8,7 +8,7 @@ import typer
 
 from flows.cli.common import ConfigFile, Json, Sets, load, print_json
 from flows.cli.streams import say
-from tasks.core.formatting import summary_text
+from tasks.core.formatting import level_text, p_value, summary_text
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
@@ -183,7 +183,7 @@ def _confidence(config: "ExperimentConfig") -> str:
 def _look_text(look: "Look", fits: int) -> str:
     """Return what a planned look costs and whether it can find a difference."""
     text = f"{look.replicates} seeds per model, {fits} fits: "
-    level, smallest = f"level {look.levels.difference:.2g}", f"smallest p {look.smallest_p:.2g}"
+    level, smallest = f"level {level_text(look.levels.difference)}", f"smallest p {p_value(look.smallest_p)}"
     if look.skipped:
         return f"{text}skipped ({smallest}, {level})"
     cannot_decide = look.smallest_p > look.levels.difference
@@ -199,6 +199,6 @@ def _smallest_p(config: "ExperimentConfig", replicates: int) -> str:
         return "none: a test needs two models with two replicates each"
     tests = family_size(config)
     smallest = smallest_p(replicates, replicates, endpoints=tests)
-    text = f"{smallest:.2g} after Holm over {tests} tests, with {replicates} replicates"
-    needed = f": nothing can be significant; {replicates_needed(tests)} would suffice"
+    text = f"{p_value(smallest)} after Holm over {tests} tests, with {replicates} replicates"
+    needed = f": nothing can be significant; {replicates_needed(tests)} can reach the level"
     return text + (needed if smallest > LEVEL else "")

@@ -4,6 +4,7 @@ Sentences, terminal tables, figures and the report format their values here, so 
 """
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -25,6 +26,10 @@ SUMMARY_LABELS = {
     "min_per_item": "min per item",
 }
 """The label of each field of `Summary`, in the order of the tables."""
+_NUMBER_WORDS = (
+    *("zero", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
 _NOT_FOR_TERMINALS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they change the direction of the text around them
@@ -40,6 +45,12 @@ def p_value(p: float) -> str:
 def p_statement(p: float) -> str:
     """Format a p-value for a sentence: `p < 0.001`, otherwise three decimals such as `p = 0.009`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def level_text(level: float) -> str:
+    """Format a significance level with three significant digits and never with an exponent, such as `0.0164`."""
+    digits = max(2 - math.floor(math.log10(level)), 0)
+    return f"{level:.{digits}f}".rstrip("0")
 
 
 def decimals(value: float | None, digits: int = 3) -> str:
@@ -160,6 +171,11 @@ def counted(number: int, noun: str) -> str:
     str
     """
     return f"{number} {noun if number == 1 else noun + 's'}"
+
+
+def number_word(number: int) -> str:
+    """Return a small number as a word for a sentence, such as `three`; from 13 on in digits."""
+    return _NUMBER_WORDS[number] if number < len(_NUMBER_WORDS) else f"{number:,}"
 
 
 def enumerated(entries: Sequence[object], conjunction: str = "and") -> str:

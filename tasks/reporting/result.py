@@ -13,10 +13,11 @@ from tasks.core.comparison.query_lists import QueryLists
 from tasks.core.comparison.references import Reference
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.comparison.sweep import Sweep
+from tasks.core.comparison.verdict import Verdict
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import Summary
 from tasks.core.external.runs import FileRun
-from tasks.core.formatting import counted, enumerated, noise_source
+from tasks.core.formatting import counted, enumerated, level_text, noise_source, number_word, p_value
 from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.multiplicity import LEVEL
 from tasks.core.inference.repeated_looks import EarlierLook, level_of_looks
@@ -183,10 +184,13 @@ class Result:
                 "There is only one model, so its lists are described and not compared. "
                 "To compare, add a second model under models."
             )
-        more = "give two or more files of each model" if self.files else "set replicates to 2 or more"
+        # two runs of each model make a test that can reject nothing
+        needed = self.replicates_needed
+        more = f"give {needed} files of each model" if self.files else f"set replicates to {needed}"
         sentences = [
             "There is one run of each model, so the differences are described and not tested: they may come from "
-            f"{noise_source(self.dropped_fraction)} alone. To test them, {more}."
+            f"{noise_source(self.dropped_fraction)} alone. To test them, {more} or more: "
+            "with fewer, no difference can be significant."
         ]
         if self.answers:
             sentences = [self.answers[0].sentence]
@@ -242,18 +246,19 @@ class Result:
         return (
             f"Training stopped at planned {look.title} ({enumerated(look.planned)} seeds per model), with "
             f"{look.replicates} seeds per model; at this look a difference is significant if its p after Holm is at "
-            f"most {look.levels.difference:.4f}, so that all looks together have the level {LEVEL:g}"
+            f"most {level_text(look.levels.difference)}, so that all looks together have the level {LEVEL:g}"
         )
 
     @property
     def cannot_reject(self) -> str:
-        """A clause that says why no difference can be significant; empty if one can."""
+        """A clause that says why no difference can be significant; empty if one can, or if the answer says so."""
         level = self.look.levels.difference if self.look else LEVEL
-        if not self.answers or self.smallest_p <= level:
+        if not self.answers or self.smallest_p <= level or self.answers[0].verdict == Verdict.TOO_FEW:
             return ""
         return (
-            f"With {self.replicates} replicates no difference of lists can be significant: the smallest p after Holm "
-            f"is {self.smallest_p:.3f}; {self.replicates_needed} replicates would be enough"
+            f"With {number_word(self.replicates)} seeds per model no difference of lists can be significant, however "
+            f"large: the smallest p after Holm is {p_value(self.smallest_p)} (level {level_text(level)}); "
+            f"{number_word(self.replicates_needed)} seeds can reach the level"
         )
 
     @property

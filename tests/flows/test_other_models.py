@@ -177,7 +177,7 @@ def test_check_reads_the_files_and_refuses_what_a_run_refuses(commands: CommandL
     assert "compared        40 users\n" in done.stdout
     assert "file            k8 #1: 40 lists of 39 entries in lists/users-k8-1.parquet\n" in done.stdout
     assert "40 users have lists in all runs." in done.stdout
-    assert "smallest p      0.67 after Holm over 2 tests, with 2 replicates" in done.stdout
+    assert "smallest p      0.667 after Holm over 2 tests, with 2 replicates" in done.stdout
     assert "fits" not in done.stdout
     checked = commands.answer("check", "config.yaml")
     assert checked["fits"] == 0

@@ -10,7 +10,7 @@ from rich.table import Table
 from flows.cli.printing.accuracy_tables import accuracy_tables, reference_table
 from flows.cli.printing.tables import STYLE, out, plain, query_table, summary_table, titled
 from tasks.core.config.dataset import NO_DATA_SET
-from tasks.core.formatting import SIMILARITY_LABELS, decimals, p_value, percent, setting_text
+from tasks.core.formatting import SIMILARITY_LABELS, beyond_noise, decimals, p_value, percent, setting_text
 
 if TYPE_CHECKING:
     from tasks.core.comparison.answers import Answer
@@ -40,6 +40,9 @@ def show_result(result: "Result", *, every_depth: bool = False) -> None:
     for pair in pairs:
         answers = [answer for answer in result.answers if (answer.a, answer.b) == pair]
         out.print(_verdict_table(answers, explained=pair == pairs[-1]))
+    for per_user in result.per_user:
+        out.print(plain(per_user.sentence(beyond_noise(result.dropped_fraction))))
+        out.print()
     if result.other_similarity:
         out.print(_other_similarity_table(result, every_pair=every_depth))
     if result.data_noise:

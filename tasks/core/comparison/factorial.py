@@ -17,8 +17,9 @@ import numpy.typing as npt
 from tasks.core.comparison.answers import Answer
 from tasks.core.comparison.run_matrix import RunMatrix
 from tasks.core.comparison.sweep import varying
-from tasks.core.formatting import p_statement, setting_text
+from tasks.core.formatting import number_word, p_statement, p_value, setting_text
 from tasks.core.inference.multiplicity import LEVEL, holm
+from tasks.core.inference.permutation import replicates_needed
 from tasks.core.inference.sampling import SampledEstimate
 from tasks.core.inference.student import Estimate
 from tasks.core.types import Values
@@ -92,27 +93,42 @@ class Factorial:
         Four for each endpoint of the family.
     interactions : list of Interaction
         One for each endpoint of the family.
+    smallest_p : float
+        The smallest p after Holm's adjustment that so many runs can reach; 0 in results of earlier versions.
     """
 
     settings: tuple[str, str]
     effects: list[SimpleEffect]
     interactions: list[Interaction]
+    smallest_p: float = 0.0
 
     @property
     def sentence(self) -> str:
         """The simple effects on the primary endpoint in words."""
         target = self.effects[0].target
-        effects = [_effect_text(effect) for effect in self.effects if effect.target == target]
-        return (
-            f"Effect of each setting on {target}, on this data set (Holm-adjusted p, level 0.05): {'; '.join(effects)}."
-        )
+        of_target = [effect for effect in self.effects if effect.target == target]
+        lists = f"the lists of {target.replace('_', ' ')}"
+        if self.smallest_p > LEVEL:
+            needed = number_word(replicates_needed(len(self.effects)))
+            estimates = "; ".join(f"{effect.setting} at {effect.held}, {_replaced(effect)}" for effect in of_target)
+            return (
+                f"Effect of each setting on {lists}, on this data set, as estimated: {estimates}. With so few seeds no "
+                "effect of a setting can be significant: the smallest p that they can reach after Holm's adjustment "
+                f"over {len(self.effects)} tests is {p_value(self.smallest_p)} (level {LEVEL:g}); {needed} seeds per "
+                "model can reach the level."
+            )
+        effects = "; ".join(_effect_text(effect) for effect in of_target)
+        return f"Effect of each setting on {lists}, on this data set (Holm-adjusted p, level {LEVEL:g}): {effects}."
+
+
+def _replaced(effect: SimpleEffect) -> str:
+    return f"{max(effect.n * effect.delta, 0):.1f} of {effect.n} neighbours"
 
 
 def _effect_text(effect: SimpleEffect) -> str:
     if effect.p_holm > LEVEL:
         return f"of {effect.setting} at {effect.held}, none is detected ({p_statement(effect.p_holm)})"
-    replaced = f"{max(effect.n * effect.delta, 0):.1f} of {effect.n} neighbours"
-    return f"{effect.setting} at {effect.held} replaces {replaced} ({p_statement(effect.p_holm)})"
+    return f"{effect.setting} at {effect.held} replaces {_replaced(effect)} ({p_statement(effect.p_holm)})"
 
 
 def grid(models: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, str], dict[tuple[Any, Any], str]] | None:
@@ -196,7 +212,10 @@ def factorial(
         cells[low_1, high_2]: -1,
         cells[high_1, low_2]: -1,
     }
-    return Factorial((first, second), effects, [_interaction(matrix, signs) for matrix in family_matrices])
+    # Holm multiplies the smallest p by the number of tests
+    smallest_p = min(1.0, len(rows) * min(1 / answer.splits for _, answer in rows))
+    interactions = [_interaction(matrix, signs) for matrix in family_matrices]
+    return Factorial((first, second), effects, interactions, smallest_p)
 
 
 def _sortable(value: Any) -> Any:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.core.formatting import decimals, number_word, p_value
 from tasks.core.inference.effect import delta_by_entity
 from tasks.core.inference.multiplicity import LEVEL, benjamini_hochberg
 from tasks.core.inference.overlap_counts import overlap_counts_by_entity
-from tasks.core.inference.permutation import permutation_p_by_entity, smallest_p
+from tasks.core.inference.permutation import permutation_p_by_entity, replicates_needed, smallest_p
 from tasks.core.ranking.entities import Entities
 from tasks.core.types import Counts, Ids
 
@@ -55,6 +56,32 @@ class PerUser:
     least_adjusted: float
     activity: float | None
     queries: dict[str, float]
+
+    def sentence(self, beyond: str) -> str:
+        """Put the distribution into words.
+
+        Parameters
+        ----------
+        beyond : str
+            What Δ is more than, such as `beyond seed variance`.
+
+        Returns
+        -------
+        str
+            Two or three sentences: the median user, and how many users differ, or that no single user can.
+        """
+        text = f"Per user, {self.a} against {self.b}: the median user has {decimals(self.quartiles[1], 2)} of {self.n} "
+        text += f"neighbours replaced {beyond}. "
+        if self.least_adjusted > LEVEL:
+            text += "With so few seeds no single user can be significant, however different the lists are: the "
+            text += f"smallest p that the test can reach is {p_value(self.least_adjusted)} (level {LEVEL:g}); "
+            text += f"{number_word(replicates_needed(1))} seeds per model can reach the level."
+        else:
+            text += f"A permutation test for each user finds a difference for {round(self.significant * self.users):,} "
+            text += f"of {self.users:,} users, at a false discovery rate of {LEVEL:.0%}."
+        if self.activity is not None:
+            text += f" The rank correlation of n·Δ with the number of a user's interactions is {self.activity:.2f}."
+        return text
 
 
 def per_user(

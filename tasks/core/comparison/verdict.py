@@ -15,7 +15,7 @@ from enum import StrEnum
 from math import sqrt
 
 from tasks.core.comparison.endpoints import Endpoint
-from tasks.core.formatting import beyond_noise, interval, noise_source, p_value
+from tasks.core.formatting import beyond_noise, interval, level_text, noise_source, number_word, p_value
 from tasks.core.inference.effect import SEED_DECIDES, Effect, effect
 from tasks.core.inference.jackknife import Uncertainty, jackknife
 from tasks.core.inference.multiplicity import Levels, holm
@@ -233,16 +233,17 @@ def verdict_sentence(
     """
     estimate, uncertainty = finding.effect, finding.uncertainty
     subject, n, entries = f"in {endpoint.subject} on this data set", endpoint.n, endpoint.entries
-    margin = f"{n * endpoint.margin:g} of {n} {entries}"
+    margin = f"{n * endpoint.margin:g} of {n} {entries}, the margin"
     limits = uncertainty.limits(0.95)
     extent = f"no interval: {uncertainty.note}"
     if limits:
         extent = f"95% interval {interval(n * limits.low, n * limits.high, digits=1)}"
         extent += f"; {uncertainty.note}" if uncertainty.note else ""
     replaced = f"{replaced_text(estimate, endpoint)} ({extent})"
-    difference = f"{p_value(claims.difference)} for a difference (level {levels.difference:.3g})"
-    above = f"{p_value(claims.above)} for one above the margin of {margin} (level {levels.meaningful:.3g})"
-    below = f"{p_value(claims.below)} for one below the margin of {margin} (level {levels.below:.3g})"
+    estimated = f"the estimate is {replaced_text(estimate, endpoint, verb='replaced')} ({extent})"
+    difference = f"{p_value(claims.difference)} for a difference (level {level_text(levels.difference)})"
+    above = f"{p_value(claims.above)} for more than {margin} (level {level_text(levels.meaningful)})"
+    below = f"{p_value(claims.below)} for less than {margin} (level {level_text(levels.below)})"
     match verdict:
         case Verdict.MEANINGFUL:
             text = f"{a} and {b} differ significantly and meaningfully {subject}: {replaced}. "
@@ -251,33 +252,41 @@ def verdict_sentence(
             text = f"{a} and {b} differ significantly, but by less than the margin, {subject}: {replaced}. "
             text += f"Holm-adjusted p: {difference}, {below}."
         case Verdict.UNCERTAIN:
-            text = f"{a} and {b} differ significantly {subject}, but these runs leave open by how much: {replaced}. "
+            text = f"{a} and {b} differ significantly {subject}, but these runs leave open by how much: {estimated}. "
             text += f"Holm-adjusted p: {difference}, {above}, {below}."
         case Verdict.SAME:
             text = f"{a} and {b} are practically the same {subject}: {replaced}. "
-            text += f"Holm-adjusted p: {below}. No difference was detected: {difference}."
+            text += f"Holm-adjusted p: {below}; {difference}, so none was detected."
         case Verdict.UNSTABLE:
             own_a, own_b = (f"{n * overlap:.1f}" for overlap in (estimate.within_a, estimate.within_b))
             most = f"{n * (estimate.within_a + estimate.within_b) / 2:.1f} of {n}"  # of Δ, if the models share nothing
             decides = "decide" if endpoint.dropped_fraction else "decides"
             text = f"{noise_source(endpoint.dropped_fraction).capitalize()} {decides} {endpoint.subject} on this data "
             text += f"set: two seeds of {a} share {own_a} of {n} "
-            text += f"{entries}, of {b} {own_b}. Beyond that, the models can differ by at most {most}. "
+            text += f"{entries}, two of {b} {own_b}. Beyond that, the models can differ by at most {most}. "
             text += f"Holm-adjusted p: {difference}, {below}. "
             text += f"{endpoint.steadier_lists} make lists steadier."
         case Verdict.TOO_FEW:
-            text = f"The seeds are too few to tell whether {a} and {b} differ {subject}: {replaced}. The smallest "
-            text += (
-                f"Holm-adjusted p that they can reach is {p_value(claims.smallest)} (level {levels.difference:.3g}); "
-            )
-            text += f"{replicates_needed} seeds per model can reach the level."
+            text = f"{_seeds_text(uncertainty, a, b)} cannot settle whether {a} and {b} differ {subject}: {estimated}; "
+            # not a promise: so many seeds can reach the level, and need not
+            text += f"{number_word(replicates_needed)} per model can. With so few seeds no difference can be "
+            text += "significant, however large: the smallest Holm-adjusted p that they can reach is "
+            text += f"{p_value(claims.smallest)} (level {level_text(levels.difference)})."
         case Verdict.INCONCLUSIVE:
-            text = f"These runs do not show whether {a} and {b} differ {subject}: {replaced}. "
+            text = f"These runs do not show whether {a} and {b} differ {subject}: {estimated}. "
             text += f"Holm-adjusted p: {difference}, {below}."
     return text + _qualifications(finding, verdict, endpoint=endpoint, a=a, b=b)
 
 
-def replaced_text(estimate: Effect, endpoint: Endpoint) -> str:
+def _seeds_text(uncertainty: Uncertainty, a: str, b: str) -> str:
+    """Return how many seeds two models have, as the beginning of a sentence."""
+    runs_a, runs_b = (model.runs for model in uncertainty.usual)
+    if runs_a == runs_b:
+        return f"{number_word(runs_a).capitalize()} seeds per model"
+    return f"{number_word(runs_a).capitalize()} seeds of {a} and {number_word(runs_b)} of {b}"
+
+
+def replaced_text(estimate: Effect, endpoint: Endpoint, *, verb: str = "are replaced") -> str:
     """Return how many entries are replaced beyond what the runs of one model differ by, in words.
 
     Parameters
@@ -286,6 +295,8 @@ def replaced_text(estimate: Effect, endpoint: Endpoint) -> str:
         Excess disagreement of two models.
     endpoint : Endpoint
         The lists.
+    verb : str
+        What becomes of the entries: `are replaced`, or `replaced` in a sentence with a verb of its own.
 
     Returns
     -------
@@ -293,7 +304,7 @@ def replaced_text(estimate: Effect, endpoint: Endpoint) -> str:
         Such as `2.5 of 5 neighbours are replaced beyond seed variance`.
     """
     beyond = beyond_noise(endpoint.dropped_fraction)
-    return f"{max(estimate.n_delta, 0.0):.1f} of {endpoint.n} {endpoint.entries} are replaced {beyond}"
+    return f"{max(estimate.n_delta, 0.0):.1f} of {endpoint.n} {endpoint.entries} {verb} {beyond}"
 
 
 def _qualifications(finding: Finding, verdict: Verdict, *, endpoint: Endpoint, a: str, b: str) -> str:

@@ -105,14 +105,30 @@ def test_the_sentence_has_the_four_effects_on_the_primary_endpoint(rng):
     first, *others = design.sentence.split("; ")
     effect = design.effects[0]
     assert first == (
-        "Effect of each setting on user_1, on this data set (Holm-adjusted p, level 0.05): factors 2→4 at iterations 5"
-        f" replaces {3 * effect.delta:.1f} of 3 neighbours (p = {effect.p_holm:.3f})"
+        "Effect of each setting on the lists of user 1, on this data set (Holm-adjusted p, level 0.05): factors 2→4 at"
+        f" iterations 5 replaces {3 * effect.delta:.1f} of 3 neighbours (p = {effect.p_holm:.3f})"
     )
     assert [text.partition(" (p")[0] for text in others] == [
         f"factors 2→4 at iterations 9 replaces {3 * design.effects[1].delta:.1f} of 3 neighbours",
         "of iterations 5→9 at factors 2, none is detected",
         "of iterations 5→9 at factors 4, none is detected",
     ]
+
+
+def test_too_few_seeds_are_said_to_show_no_effect(rng):
+    """Of 16 tests with 3 seeds per model, 10 splits each: p after Holm is 1. 16 / 462 is the first below .05."""
+    lists = {name: runs_of(rng, 10 * (SETTINGS[name][0] == 4), 3) for name in "abcd"}
+    design, _ = factorial_of(lists)
+    assert design.smallest_p == 1.0
+    assert "none is detected" not in design.sentence
+    estimate = f"factors 2→4 at iterations 5, {3 * design.effects[0].delta:.1f} of 3 neighbours; "
+    assert f"as estimated: {estimate}" in design.sentence
+    assert design.sentence.endswith(
+        " With so few seeds no effect of a setting can be significant: the smallest p that they can reach after Holm's"
+        " adjustment over 16 tests is 1.000 (level 0.05); six seeds per model can reach the level."
+    )
+    enough, _ = factorial_of({name: runs_of(rng, 10 * (SETTINGS[name][0] == 4)) for name in "abcd"})
+    assert enough.smallest_p == pytest.approx(16 / 462)
 
 
 def test_the_interaction_is_the_contrast_of_inclusion_probabilities(rng):

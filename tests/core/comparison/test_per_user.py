@@ -3,7 +3,7 @@
 import numpy as np
 
 from tasks.core.comparison import per_user as module
-from tasks.core.comparison.per_user import BINS, per_user
+from tasks.core.comparison.per_user import BINS, PerUser, per_user
 from tasks.core.ranking.entities import Entities
 
 
@@ -25,6 +25,24 @@ def test_users_whose_lists_change_are_significant():
     assert result.activity is not None
     assert result.activity > 0.8  # the active users' lists change
     assert result.least_adjusted == 1 / 126
+
+
+def test_the_users_who_differ_are_counted_in_words():
+    result = PerUser(5, "a", "b", 1200, [], [], (0.5, 1.25, 2.0), 0.5, 0.01, -0.25, {})
+    assert result.sentence("beyond seed variance") == (
+        "Per user, a against b: the median user has 1.25 of 5 neighbours replaced beyond seed variance. A permutation"
+        " test for each user finds a difference for 600 of 1,200 users, at a false discovery rate of 5%. The rank"
+        " correlation of n·Δ with the number of a user's interactions is -0.25."
+    )
+
+
+def test_seeds_that_can_show_nothing_of_a_single_user_are_said_to():
+    """With three seeds per model p is 1/10 at best, with four 1/35."""
+    result = PerUser(5, "a", "b", 1200, [], [], (0.5, 1.25, 2.0), 0.0, 0.1, None, {})
+    assert result.sentence("beyond seed variance").endswith(
+        " With so few seeds no single user can be significant, however different the lists are: the smallest p that"
+        " the test can reach is 0.100 (level 0.05); four seeds per model can reach the level."
+    )
 
 
 def test_without_any_change_there_is_no_correlation():

@@ -1,5 +1,6 @@
 """Verdicts: the rule, and the sentences."""
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -90,10 +91,12 @@ def finding_of(delta, error=0.04, *, within=(0.8, 0.8), deviating=(5, 5), note=N
     return Finding(Effect(*within, sum(within) / 2 - delta, 5), uncertainty, PermutationTest(0.01, 9, True))
 
 
-def sentence_of(finding: Finding, claims: Claims, *, of="users", dropped_fraction=None) -> str:
+def sentence_of(finding: Finding, claims: Claims, *, of="users", dropped_fraction=None, levels=Levels()) -> str:
     endpoint = Endpoint("target", of, 10, 5, True, 0.20, dropped_fraction=dropped_fraction)
     verdict = judge(claims, ceiling=finding.effect.ceiling, margin=endpoint.margin)
-    return verdict_sentence(finding, claims, verdict, endpoint=endpoint, a="k50", b="k500", replicates_needed=6)
+    return verdict_sentence(
+        finding, claims, verdict, endpoint=endpoint, a="k50", b="k500", replicates_needed=6, levels=levels
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,7 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users", dropped_fractio
             "users",
             "k50 and k500 differ significantly and meaningfully in the 5 users nearest to user 10 on this data set: 2.0"
             " of 5 neighbours are replaced beyond seed variance (95% interval 1.5 to 2.5). Holm-adjusted p: <0.001 for"
-            " a difference (level 0.05), 0.004 for one above the margin of 1 of 5 neighbours (level 0.025).",
+            " a difference (level 0.05), 0.004 for more than 1 of 5 neighbours, the margin (level 0.025).",
         ),
         (
             finding_of(0.1),
@@ -113,61 +116,61 @@ def sentence_of(finding: Finding, claims: Claims, *, of="users", dropped_fractio
             "users",
             "k50 and k500 differ significantly, but by less than the margin, in the 5 users nearest to user 10 on this"
             " data set: 0.5 of 5 neighbours are replaced beyond seed variance (95% interval 0.0 to 1.0). Holm-adjusted"
-            " p: 0.010 for a difference (level 0.05), 0.020 for one below the margin of 1 of 5 neighbours (level"
-            " 0.05).",
+            " p: 0.010 for a difference (level 0.05), 0.020 for less than 1 of 5 neighbours, the margin (level 0.05).",
         ),
         (
             finding_of(0.25),
             Claims(0.01, 0.3, 1.0, 0.001),
             "users",
             "k50 and k500 differ significantly in the 5 users nearest to user 10 on this data set, but these runs leave"
-            " open by how much: 1.2 of 5 neighbours are replaced beyond seed variance (95% interval 0.8 to 1.7)."
-            " Holm-adjusted p: 0.010 for a difference (level 0.05), 0.300 for one above the margin of 1 of 5 neighbours"
-            " (level 0.025), 1.000 for one below the margin of 1 of 5 neighbours (level 0.05).",
+            " open by how much: the estimate is 1.2 of 5 neighbours replaced beyond seed variance (95% interval 0.8 to"
+            " 1.7). Holm-adjusted p: 0.010 for a difference (level 0.05), 0.300 for more than 1 of 5 neighbours, the"
+            " margin (level 0.025), 1.000 for less than 1 of 5 neighbours, the margin (level 0.05).",
         ),
         (
             finding_of(-0.01),
             Claims(0.34, 1.0, 0.002, 0.001),
             "users",
             "k50 and k500 are practically the same in the 5 users nearest to user 10 on this data set: 0.0 of 5"
-            " neighbours are replaced beyond seed variance (95% interval -0.5 to 0.4). Holm-adjusted p: 0.002 for one"
-            " below the margin of 1 of 5 neighbours (level 0.05). No difference was detected: 0.340 for a difference"
-            " (level 0.05).",
+            " neighbours are replaced beyond seed variance (95% interval -0.5 to 0.4). Holm-adjusted p: 0.002 for less"
+            " than 1 of 5 neighbours, the margin (level 0.05); 0.340 for a difference (level 0.05), so none was"
+            " detected.",
         ),
         (
             finding_of(0.02, within=(0.1, 0.3)),
             Claims(0.01, 1.0, 0.02, 0.001),
             "users",
             "The seed decides the 5 users nearest to user 10 on this data set: two seeds of k50 share 0.5 of 5"
-            " neighbours, of k500 1.5. Beyond that, the models can differ by at most 1.0 of 5."
-            " Holm-adjusted p: 0.010 for a difference (level 0.05), 0.020 for one below the margin of 1 of 5 neighbours"
+            " neighbours, two of k500 1.5. Beyond that, the models can differ by at most 1.0 of 5."
+            " Holm-adjusted p: 0.010 for a difference (level 0.05), 0.020 for less than 1 of 5 neighbours, the margin"
             " (level 0.05). More iterations, acceleration: balanced, or similarity: scores make lists steadier.",
         ),
         (
             finding_of(0.4),
             Claims(0.114, 0.004, 1.0, 0.114),
             "users",
-            "The seeds are too few to tell whether k50 and k500 differ in the 5 users nearest to user 10 on this data"
-            " set: 2.0 of 5 neighbours are replaced beyond seed variance (95% interval 1.5 to 2.5). The smallest"
-            " Holm-adjusted p that they can reach is 0.114 (level 0.05); 6 seeds per model can reach the level.",
+            "Ten seeds per model cannot settle whether k50 and k500 differ in the 5 users nearest to user 10 on this"
+            " data set: the estimate is 2.0 of 5 neighbours replaced beyond seed variance (95% interval 1.5 to 2.5);"
+            " six per model can. With so few seeds no difference can be significant, however large: the smallest"
+            " Holm-adjusted p that they can reach is 0.114 (level 0.05).",
         ),
         (
             finding_of(0.15),
             Claims(0.2, 1.0, 0.3, 0.001),
             "recommendations",
             "These runs do not show whether k50 and k500 differ in the 5 recommendations for user 10 on this data set:"
-            " 0.8 of 5 recommendations are replaced beyond seed variance (95% interval 0.3 to 1.2). Holm-adjusted p:"
-            " 0.200 for a difference (level 0.05), 0.300 for one below the margin of 1 of 5 recommendations (level"
-            " 0.05).",
+            " the estimate is 0.8 of 5 recommendations replaced beyond seed variance (95% interval 0.3 to 1.2)."
+            " Holm-adjusted p: 0.200 for a difference (level 0.05), 0.300 for less than 1 of 5 recommendations, the"
+            " margin (level 0.05).",
         ),
         (
             finding_of(0.3, note=TOO_FEW),
             Claims(1.0, 1.0, 1.0, 1.0),
             "users",
-            "The seeds are too few to tell whether k50 and k500 differ in the 5 users nearest to user 10 on this data"
-            " set: 1.5 of 5 neighbours are replaced beyond seed variance (no interval: fewer than 3 replicates of a"
-            " model). The smallest Holm-adjusted p that they can reach is 1.000 (level 0.05); 6 seeds per model can"
-            " reach the level.",
+            "Ten seeds per model cannot settle whether k50 and k500 differ in the 5 users nearest to user 10 on this"
+            " data set: the estimate is 1.5 of 5 neighbours replaced beyond seed variance (no interval: fewer than 3"
+            " replicates of a model); six per model can. With so few seeds no difference can be significant, however"
+            " large: the smallest Holm-adjusted p that they can reach is 1.000 (level 0.05).",
         ),
     ],
 )
@@ -180,8 +183,21 @@ def test_runs_without_a_part_of_the_interactions_differ_by_more_than_the_seed(de
     """The claims give a verdict each."""
     for claims in (Claims(0.01, 0.01, 1, 0), Claims(0.01, 1, 0.01, 0), Claims(0.5, 1, 0.01, 0), Claims(0.5, 1, 1, 0)):
         sentence = sentence_of(finding_of(delta), claims, dropped_fraction=0.01)
-        assert "are replaced beyond what the seed and a random 1% of the interactions change (95%" in sentence
+        assert "replaced beyond what the seed and a random 1% of the interactions change (95%" in sentence
         assert "seed variance" not in sentence
+
+
+def test_too_few_seeds_are_counted_for_each_model_if_they_differ():
+    """The number of seeds comes from the runs: three of one model and twelve of the other."""
+    finding = finding_of(0.4)
+    few = replace(finding, uncertainty=replace(finding.uncertainty, usual=(usual(3, 1), usual(12, 1))))
+    sentence = sentence_of(few, Claims(0.114, 0.004, 1.0, 0.114))
+    assert sentence.startswith("Three seeds of k50 and twelve of k500 cannot settle whether k50 and k500 differ in")
+
+
+def test_a_small_level_has_no_exponent():
+    levels = Levels(difference=0.00002, meaningful=0.00001, below=0.00002)
+    assert "level 0.00002)" in sentence_of(finding_of(0.25), Claims(0.01, 0.3, 1.0, 0.001), levels=levels)
 
 
 def test_unstable_lists_are_decided_by_the_seed_and_the_interactions():

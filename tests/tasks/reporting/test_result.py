@@ -64,12 +64,23 @@ def test_cutoffs_are_those_of_the_metrics() -> None:
 
 def test_too_few_replicates_are_a_warning() -> None:
     warning = (
-        "With 2 replicates no difference of lists can be significant: the smallest p after Holm is 0.333; 4 replicates "
-        "would be enough"
+        "With two seeds per model no difference of lists can be significant, however large: the smallest p after Holm "
+        "is 0.333 (level 0.05); four seeds can reach the level"
     )
     assert small_result().warnings == [warning]
     assert small_result(smallest_p=0.05).warnings == []
     assert small_result(answers=[]).warnings == []
+
+
+def test_a_sentence_that_says_so_needs_no_warning() -> None:
+    (answer,) = small_result().answers
+    assert small_result(answers=[replace(answer, verdict="too-few-seeds")]).warnings == []
+
+
+def test_one_run_of_each_model_is_told_how_many_can_be_tested() -> None:
+    assert small_result(answers=[], accuracy_tests=[]).sentence.endswith(
+        " To test them, set replicates to 4 or more: with fewer, no difference can be significant."
+    )
 
 
 def test_unequal_numbers_of_seeds_are_a_warning() -> None:
@@ -96,7 +107,7 @@ def test_a_look_at_which_nothing_can_be_significant_is_a_warning() -> None:
         small_result(smallest_p=p, look=last).cannot_reject for p in (0.9 * last.levels.difference, 0.04)
     )
     assert below_its_level == ""
-    assert above_its_level.startswith("With 2 replicates no difference of lists can be significant")
+    assert above_its_level.startswith("With two seeds per model no difference of lists can be significant")
 
 
 def test_a_result_stored_before_there_were_planned_looks_is_readable() -> None:
