@@ -29,6 +29,7 @@ from tasks.held_out import HeldOutAccuracy, held_out_accuracy
 from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting.accuracy import metrics_by_model, tuning_note
 from tasks.reporting.convergence import Convergence, summarize_fits
+from tasks.reporting.explore.section import explore_section
 from tasks.reporting.report import draw, render
 from tasks.reporting.result import Result
 from tasks.tracking.artifacts import RunFiles
@@ -134,6 +135,7 @@ def _compare(
     # lists that other fits lack are not kept: they are not those that this comparison is of
     others = ListReader(interactions, entities, lost=lost)
     noise = noise_of_data(client, config, runs, data.sha256, lists=lists, entities=entities, reader=others)
+    explore = explore_section(lists, interactions, entities, config)
     del lists  # they are large
     described = _describe_other_similarity(config, runs, files, reader, entities)
     del interactions, reader, others  # what follows needs memory of its own
@@ -193,7 +195,8 @@ def _compare(
     drawings = draw(result, compared.matrices[0].models)
     if lost:
         lost_frame(lost, runs).to_parquet(folder / LOST, index=False)
-    log_comparison(client, config, result, drawings, render(result, drawings, config.to_yaml()), folder)
+    report = render(result, drawings, config.to_yaml(), explore)
+    log_comparison(client, config, result, drawings, report, folder)
     return result
 
 

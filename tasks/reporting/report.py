@@ -78,7 +78,7 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
     return drawings
 
 
-def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
+def render(result: Result, drawings: Sequence[Drawing], config: str, explore: str = "") -> str:
     """Return the report as an HTML document that loads nothing from elsewhere.
 
     Parameters
@@ -89,6 +89,8 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
         Its figures.
     config : str
         Its resolved config as YAML.
+    explore : str
+        The section in which users and items are looked up, as HTML. See `tasks.reporting.explore.section`.
 
     Returns
     -------
@@ -117,6 +119,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str) -> str:
         summary_labels=SUMMARY_LABELS,
         similarity_labels=SIMILARITY_LABELS,
         config=config,
+        explore=explore,
         versions=_versions(),
     )
 
