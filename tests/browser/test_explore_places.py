@@ -31,9 +31,21 @@ def test_nothing_is_cut_or_overflows(page: "Page", width: int) -> None:
             if folded.is_visible():
                 folded.click()
         assert overflowing(page, width) == []
-    if (folder := os.environ.get("LATENTLAB_SCREENSHOTS")) and width == 1280:
-        choose(page, "Items", "100")
-        page.locator("#explore").screenshot(path=Path(folder) / "explore.png")
+
+
+def test_a_picture_of_it(page: "Page") -> None:
+    """The picture of docs/report.md is made like this: with the items in common with one neighbour."""
+    choose(page, "Users", "8")
+    page.get_by_role("combobox").blur()
+    page.locator(".facts summary").nth(1).click()
+    page.mouse.move(0, 0)
+    assert page.locator("#explore .facts ul:visible").count() == 1
+    if folder := os.environ.get("LATENTLAB_SCREENSHOTS"):
+        box, end = (page.locator(of).bounding_box() for of in ("#explore", "#explore h4:has-text('Recommended')"))
+        assert box
+        assert end
+        clip = {**box, "height": end["y"] - box["y"]}
+        page.screenshot(path=Path(folder) / "explore.png", clip=clip, full_page=True)
 
 
 def test_it_is_not_printed(page: "Page") -> None:

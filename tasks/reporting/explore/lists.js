@@ -136,8 +136,9 @@ function listsOf(target, chosen) {
     return column;
   });
   const shared = [...firsts[0]].filter(isShared).length;
-  const line = make("p", { className: "shared-line" }, make("span", { className: "mark" }),
-    ` ${shared} of the first ${n} ${shared === 1 ? "is" : "are"} listed under every model`);
+  const mark = make("span", { className: "mark", hidden: !shared });
+  const text = `${shared || "None"} of the first ${n} ${shared > 1 ? "are" : "is"} listed under every model`;
+  const line = make("p", { className: "shared-line" }, mark, ` ${text}`);
   return [
     make("h4", {}, HEADINGS[target]),
     ...(page.models.length > 1 ? [line] : []),

@@ -21,7 +21,7 @@ from tasks.reporting.explore.merged import Merged, merge_lists
 if TYPE_CHECKING:
     from tasks.core.types import Matrix
 
-_KEPT = 2
+KEPT = 2
 """A merged list has up to this many times n entries."""
 _WIDTH = 120
 """Most characters of an id or a title."""
@@ -29,8 +29,6 @@ _MOST_VALUES = 100
 """If the interactions have more different values than this, they are left out."""
 _EXACT = 2**53
 """JavaScript has no exact integers beyond this."""
-_BLOCK = 256
-"""Number of items whose common users are counted at a time; limits memory."""
 
 
 def page_data(
@@ -69,7 +67,7 @@ def page_data(
                 [getattr(run, target) for run in runs],
                 np.searchsorted(entities[SIDES[target]].rows, chosen[SIDES[target]]).astype(np.int32),
                 n=lengths[target],
-                longest=_KEPT * lengths[target],
+                longest=KEPT * lengths[target],
             )
             for model, runs in lists.items()
         }
@@ -80,7 +78,7 @@ def page_data(
     histories = interactions.matrix[users]
     items = _named("items", chosen, merged, histories.indices)
     places = {"users": users, "items": items}
-    users_of_items = _users_of_items(interactions.matrix)
+    users_of_items = interactions.matrix.T.tocsr()
     titles = interactions.item_titles
     return {
         "models": [
@@ -116,7 +114,7 @@ def common_users(users_of_items: "Matrix", items: Ids, merged: Merged) -> Counts
     Parameters
     ----------
     users_of_items : (I, U) CSR
-        1 where a user has an item.
+        The transpose of the interactions.
     items : (E,) int32
         The items that have lists.
     merged : Merged
@@ -126,22 +124,15 @@ def common_users(users_of_items: "Matrix", items: Ids, merged: Merged) -> Counts
     -------
     (M,) int64
     """
-    starts = np.concatenate([[0], np.cumsum(merged.sizes)])
-    counts: Counts = np.zeros(len(merged.ids), dtype=np.int64)
-    for first in range(0, len(items), _BLOCK):
-        block = slice(first, first + _BLOCK)
-        entries = slice(starts[first], starts[first + len(items[block])])
-        columns, column = np.unique(merged.ids[entries], return_inverse=True)
-        common = (users_of_items[items[block]] @ users_of_items[columns].T).toarray()  # (B, C)
-        counts[entries] = common[np.repeat(np.arange(len(common)), merged.sizes[block]), column]
-    return counts
-
-
-def _users_of_items(matrix: "Matrix") -> "Matrix":
-    """Return the (I, U) matrix that is 1 where a user has an item."""
-    users = matrix.T.tocsr()
-    users.data = np.ones(users.nnz, dtype=np.int32)
-    return users
+    users = np.split(users_of_items.indices, users_of_items.indptr[1:-1])  # views
+    is_user = np.zeros(users_of_items.shape[1], dtype=bool)
+    counts = []
+    # without items there is still one part, an empty one
+    for item, listed in zip(items.tolist(), np.split(merged.ids, np.cumsum(merged.sizes)[:-1]), strict=False):
+        is_user[users[item]] = True
+        counts += [np.count_nonzero(is_user[users[other]]) for other in listed.tolist()]
+        is_user[users[item]] = False
+    return np.array(counts, dtype=np.int64)
 
 
 def _named(

@@ -15,6 +15,7 @@ from tasks.core.data.interactions import Interactions, text_array
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.lists import Lists
 from tasks.reporting.explore import section
+from tasks.reporting.explore.page_data import page_data
 from tasks.reporting.explore.section import choose, explore_section, pack
 from tests.tasks.reporting.explore.small_lists import config, draw, everyone, unpack
 
@@ -161,9 +162,25 @@ def test_the_sample_is_smaller_where_it_would_take_too_many_bytes(monkeypatch: p
     monkeypatch.setattr(section, "MOST_BYTES", 20_000)
     html = explore_section(lists, interactions, everyone(interactions), config())
     data = unpack(html)
-    assert 20 < len(data["lists"]["users"]["of"]) < 300
+    assert 9 < len(data["lists"]["users"]["of"]) < 300
     named = indexes(data, "users")
     assert {0, 3} <= {named[place] for place in itertools.accumulate(data["lists"]["users"]["of"])}
     assert len(pack(data)) <= 20_000
-    monkeypatch.setattr(section, "MOST_BYTES", 100)
+    monkeypatch.setattr(section, "MOST_BYTES", 1000)
     assert explore_section(lists, interactions, everyone(interactions), config()) == ""
+
+
+def test_what_is_surely_too_large_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 400 users has 28.6 items, and up to 2 x 6 neighbours: 25 x 13 x 28.6 is the first below 10,000."""
+    lists, interactions = draw(400, 300, 30)
+    sizes = []
+
+    def observed(*arguments: Any, **named: Any) -> Any:
+        sizes.append(len(arguments[3]["users"]))
+        return page_data(*arguments, **named)
+
+    monkeypatch.setattr(section, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(section, "MOST_ENTITIES", 400)
+    monkeypatch.setattr(section, "page_data", observed)
+    explore_section(lists, interactions, everyone(interactions), config())
+    assert sizes[0] == 25
