@@ -103,12 +103,18 @@ def metrics_of(result: Result) -> dict[str, float]:
     """Return the metrics of the parent run. MLflow groups charts by what stands before the slash."""
     metrics = {f"overlap/{row.metric}": row.overlap for row in result.comparison if row.overlap is not None}
     for answer in result.answers:
-        metrics |= {f"delta/{answer.metric}": answer.delta, f"p/{answer.metric}": answer.p}
-        if answer.p_holm is not None:
-            metrics[f"p_holm/{answer.metric}"] = answer.p_holm
-    metrics |= {
-        f"accuracy/{row.metric}.{row.model}": row.mean for row in (*result.accuracy, *result.reference_accuracy)
-    }
+        of_answer = {
+            "delta": answer.delta,
+            "delta_low_95": answer.low_95,
+            "delta_high_95": answer.high_95,
+            "p": answer.p,
+            "p_holm": answer.p_holm,
+        }
+        metrics |= {f"{name}/{answer.metric}": value for name, value in of_answer.items() if value is not None}
+    for row in (*result.accuracy, *result.reference_accuracy):
+        metrics[f"accuracy/{row.metric}.{row.model}"] = row.mean
+        if row.sd is not None:
+            metrics[f"accuracy_sd/{row.metric}.{row.model}"] = row.sd
     for of_reference in result.reference_settings:
         if not of_reference.splits or 0 in of_reference.splits:  # as for the counts, those of the first split
             metrics |= {

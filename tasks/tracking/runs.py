@@ -27,7 +27,10 @@ USED = "latentlab.used"
 """Tag of a comparison: when it was last asked for."""
 ENDED = {"FINISHED", "FAILED", "KILLED"}
 """Statuses of runs that are not open."""
-_HEARTBEAT, _PROCESS = "latentlab.heartbeat", "latentlab.process"
+_PROCESS = "latentlab.process"
+"""Tag of an open run: the process that holds it and, as `heartbeat`, when that last said so."""
+_EARLIER_HEARTBEAT = "latentlab.heartbeat"
+"""Tag in which earlier versions kept the time of the heartbeat."""
 _GENERATION = "latentlab.generation"
 _REASON = "latentlab.reason"
 
@@ -322,7 +325,7 @@ def last_use(run: "StoredRun") -> int:
 
 
 def send_heartbeat(client: "MlflowClient", run_id: str) -> None:
-    """Tag an open run with the present time.
+    """Tag an open run as held by this process, with the present time.
 
     Parameters
     ----------
@@ -331,16 +334,20 @@ def send_heartbeat(client: "MlflowClient", run_id: str) -> None:
     run_id : str
         Id of the run.
     """
-    set_tags(client, run_id, {_HEARTBEAT: f"{time.time():.0f}"})
+    set_tags(client, run_id, _owner())
 
 
 def last_heartbeat(run: "StoredRun") -> float:
-    """Return the time of an open run's last heartbeat, in seconds since 1970."""
-    return float(run.data.tags.get(_HEARTBEAT, run.info.start_time / 1000))
+    """Return the time of an open run's last heartbeat, in seconds since 1970.
+
+    An earlier version that holds the run does not write the time into the tag of its process.
+    """
+    tags = run.data.tags
+    return float(process_of(run).get("heartbeat", tags.get(_EARLIER_HEARTBEAT, run.info.start_time / 1000)))
 
 
 def process_of(run: "StoredRun") -> dict[str, Any]:
-    """Return the process that opened a run (`tasks.core.process_identity.this_process`); empty if unknown."""
+    """Return the process that holds a run (`tasks.core.process_identity.this_process`); empty if unknown."""
     try:
         return dict(json.loads(run.data.tags[_PROCESS]))
     except (KeyError, ValueError, TypeError):
@@ -371,8 +378,8 @@ def run_ref(run: "StoredRun") -> RunRef:
 
 
 def _owner() -> dict[str, str]:
-    """Return the tags that say which process holds a run."""
-    return {_HEARTBEAT: f"{time.time():.0f}", _PROCESS: json.dumps(this_process())}
+    """Return the tag that says that this process holds a run, and that it was alive just now."""
+    return {_PROCESS: json.dumps({**this_process(), "heartbeat": round(time.time())})}
 
 
 def _user() -> str:
