@@ -144,13 +144,35 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def postgres() -> Iterator[dict[str, str]]:
+    """A PostgreSQL server without databases; the variables that lead to it and to its commands."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    require(binaries, "PostgreSQL")
+    port = str(refused_port())
+    # PostgreSQL does not run as root
+    data = Path(f"/tmp/latentlab-pg-{port}")
+    who = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    control = [*who, str(binaries[-1] / "pg_ctl"), "--pgdata", str(data)]
+    initialise = "--username=latentlab --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8"
+    subprocess.run([*control, "init", "-o", initialise], check=True, capture_output=True, cwd="/tmp")
+    options = f"-p {port} -c listen_addresses=localhost -c unix_socket_directories={data} -c fsync=off"
+    start = [*control, "start", "--wait", "-l", str(data / "log"), "-o", options]
+    try:
+        with on_all_cores():
+            subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp")
+        path = f"{Path(sys.executable).parent}:{binaries[-1]}:{os.environ['PATH']}"
+        yield {"PATH": path, "PGHOST": "localhost", "PGPORT": port, "PGUSER": "latentlab"}
+    finally:
+        subprocess.run([*control, "stop", "--mode=immediate"], capture_output=True, cwd="/tmp", check=False)
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack(postgres: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start the servers and a worker, deploy all configs, and run the quickstart to its end."""
-    postgres = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    require(postgres, "PostgreSQL")
     pytest.importorskip("psycopg")
     folder = tmp_path_factory.mktemp("stack")
-    prefect_port, mlflow_port, database_port = (str(refused_port()) for _ in range(3))
+    prefect_port, mlflow_port = str(refused_port()), str(refused_port())
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_", "LATENTLAB_", "PYTEST_"))}
     stack = Stack(
         folder=folder,
@@ -158,30 +180,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         mlflow=f"http://localhost:{mlflow_port}",
         env={
             **clean,
-            "PATH": f"{Path(sys.executable).parent}:{postgres[-1]}:{os.environ['PATH']}",
+            **postgres,
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "1",  # by default a worker looks for runs every 10 s
             "DO_NOT_TRACK": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "LATENTLAB_HOME": str(folder / "home"),
-            "PGHOST": "localhost",
-            "PGPORT": database_port,
-            "PGUSER": "latentlab",
             "COLUMNS": "200",
         },
-        ports={"4200": prefect_port, "5000": mlflow_port, "5432": database_port, "0.0.0.0": "127.0.0.1"},
+        ports={"4200": prefect_port, "5000": mlflow_port, "5432": postgres["PGPORT"], "0.0.0.0": "127.0.0.1"},
     )
-    # PostgreSQL does not run as root
-    data = Path(f"/tmp/latentlab-pg-{database_port}")
-    who = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    control = [*who, str(postgres[-1] / "pg_ctl"), "--pgdata", str(data)]
-    initialise = "--username=latentlab --auth=trust --no-sync --encoding=UTF8 --locale=C.UTF-8"
-    subprocess.run([*control, "init", "-o", initialise], check=True, capture_output=True, cwd="/tmp")
-    options = f"-p {database_port} -c listen_addresses=localhost -c unix_socket_directories={data} -c fsync=off"
-    start = [*control, "start", "--wait", "-l", str(data / "log"), "-o", options]
-    with on_all_cores():
-        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp")
     try:
         for line in stack.commands("Databases").splitlines():
             created = stack.sh(line)
@@ -203,5 +212,3 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     finally:
         for name in reversed(list(stack.processes)):
             stack.stop(name)
-        subprocess.run([*control, "stop", "--mode=immediate"], capture_output=True, cwd="/tmp", check=False)
-        shutil.rmtree(data, ignore_errors=True)

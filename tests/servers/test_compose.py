@@ -9,18 +9,15 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
 import yaml
 
-from tests.conftest import require
+from tests.conftest import Stack, require
 from tests.paths import ROOT
 from tests.serving import on_all_cores, refused_port
-
-if TYPE_CHECKING:
-    from tests.conftest import Stack
 
 PASSWORD = "chosen-by-the-team"
 
@@ -92,7 +89,7 @@ def test_mlflow_answers_to_the_names_that_the_others_use(services: dict[str, Any
 class Machine:
     """Runs services of the file as processes of this machine, with ports, folders and databases of the tests' own."""
 
-    stack: "Stack"
+    stack: Stack
     services: dict[str, Any]
     replaced: dict[str, str]
 
@@ -100,8 +97,8 @@ class Machine:
         """Return a service's command, or that of its health check, with its environment."""
         service = self.services[name]
         # a container inherits no variable of the machine; the path and the port are those of this one
-        own = {name: self.stack.env[name] for name in ("PATH", "PGPORT", "PREFECT_WORKER_QUERY_SECONDS")}
-        environment = {**own, "HOME": str(self.stack.folder / "compose"), **service.get("environment", {})}
+        own = {name: self.stack.env[name] for name in ("PATH", "PGPORT", "HOME")}
+        environment = {**own, **service.get("environment", {})}
         variables = [f"{key}={value}" for key, value in environment.items()]
         text = shlex.join(["env", "--ignore-environment", *variables, *(words or _words(service["command"]))])
         return re.sub("|".join(map(re.escape, self.replaced)), lambda found: self.replaced[found[0]], text)
@@ -114,22 +111,25 @@ class Machine:
     def start(self, name: str) -> None:
         """Start a service, and wait until its health check passes."""
         with on_all_cores():
-            self.stack.start(f"compose-{name}", self.command(name), cwd=ROOT)
+            self.stack.start(name, self.command(name), cwd=ROOT)
         if test := self.services[name].get("healthcheck", {}).get("test"):
             assert test[0] == "CMD"
             check = self.command(name, test[1:])
             healthy = self.stack.sh(f"for try in $(seq 90); do {check} 2> /dev/null && exit; sleep 1; done; exit 1")
-            assert healthy.returncode == 0, (self.stack.folder / f"compose-{name}.log").read_text()[-3000:]
+            assert healthy.returncode == 0, (self.stack.folder / f"{name}.log").read_text()[-3000:]
 
 
 @pytest.fixture(scope="module")
-def machine(stack: "Stack", services: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(
+    postgres: dict[str, str], services: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
     """The PostgreSQL of the other tests stands for the service `database`, with two databases of its own."""
     folder = tmp_path_factory.mktemp("compose")
+    stack = Stack(folder, prefect="", mlflow="", env={**postgres, "HOME": str(folder)}, ports={})
     prefect_port, mlflow_port = str(refused_port()), str(refused_port())
     replaced = {
-        "@database:5432/prefect": f"@localhost:{stack.env['PGPORT']}/composed",
-        "@database:5432/mlflow": f"@localhost:{stack.env['PGPORT']}/composed-mlflow",
+        "@database:5432/prefect": f"@localhost:{postgres['PGPORT']}/composed",
+        "@database:5432/mlflow": f"@localhost:{postgres['PGPORT']}/composed-mlflow",
         "PGHOST=database": "PGHOST=localhost",
         "--dbname prefect": "--dbname composed",
         "createdb mlflow": "createdb composed-mlflow",
@@ -147,7 +147,7 @@ def machine(stack: "Stack", services: dict[str, Any], tmp_path_factory: pytest.T
     try:
         yield machine
     finally:
-        for name in [name for name in reversed(list(stack.processes)) if name.startswith("compose-")]:
+        for name in reversed(list(stack.processes)):
             stack.stop(name)
 
 
@@ -169,7 +169,7 @@ def test_each_service_runs_as_it_stands(machine: Machine, services: dict[str, An
         f"PREFECT_API_URL={api} prefect deployment run experiment/quickstart --watch "
         f"--param {shlex.quote('overrides=' + json.dumps(overrides))}"
     )
-    log = (stack.folder / "compose-worker.log").read_text()[-3000:]
+    log = (stack.folder / "worker.log").read_text()[-3000:]
     assert started.returncode == 0, started.stdout + started.stderr + log
     mlflow = f"http://localhost:{machine.replaced['5000']}/api/2.0/mlflow"
     answer = requests.get(f"{mlflow}/experiments/get-by-name", {"experiment_name": "composed"}, timeout=60)
