@@ -58,17 +58,17 @@ def describe_experiment(config: ExperimentConfig, data: PreparedData) -> str:
 def answers_table(result: Result) -> str:
     """Return a table of the answers on all endpoints."""
     lines = [
-        "| lists | n | A | B | verdict | n·Δ | Δ | 95% interval | p (Holm) | within A | within B | between |",
+        "| lists | verdict | n | A | B | n·Δ | Δ | 95% interval | p (Holm) | within A | within B | between |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for answer in result.answers:
         low, high = answer.low_95, answer.high_95
         cells = [
             answer.target,
+            answer.verdict or "described",
             str(answer.n),
             answer.a,
             answer.b,
-            answer.verdict or "described",
             f"{answer.n_delta:.2f}",
             f"{answer.delta:.3f}",
             answer.note or "" if low is None or high is None else interval(low, high),
