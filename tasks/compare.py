@@ -1,6 +1,7 @@
 """Step 6: every run's lists and accuracy -> how alike the models are, on the parent run."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -191,6 +192,7 @@ def _compare(
         ratings=data.ratings,
         beside_references=accuracy.beside_references,
         reference_settings=accuracy.reference_settings,
+        compared_on=date.today().isoformat(),
     )
     drawings = draw(result, compared.matrices[0].models)
     if lost:

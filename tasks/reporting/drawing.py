@@ -1,6 +1,7 @@
 """Figures as SVG with a text alternative.
 
-The width suits a phone. The colours can be told apart by the colour-blind and in a black-and-white print.
+Each is drawn for a wide page and for a phone: one drawing cannot be legible on both.
+The colours can be told apart by the colour-blind and in a black-and-white print.
 """
 
 import io
@@ -14,7 +15,9 @@ A, B, BETWEEN, CHANCE = "#0072b2", "#d55e00", "#444444", "#999999"
 
 _COLORS = (A, B, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c564b")
 _MARKERS = "oDs^vPX*"
-_WIDTH = 5.6  # inches
+_WIDE, _NARROW = 11.0, 5.0  # inches: at 72 points an inch, the text is of 10 to 13 pixels on a page of either width
+_LEAST_LOGARITHMIC = 100
+"""Largest value of a logarithmic axis from 1 on; shorter ones are linear, which readers understand without effort."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,16 @@ class Drawing:
     alt : str
         What the figure shows, in words.
     svg : str
+        For a wide page.
+    narrow : str
+        The same for a phone, as SVG: panels are below each other.
     """
 
     name: str
     title: str
     alt: str
     svg: str
+    narrow: str
 
 
 def model_style(position: int) -> tuple[str, str]:
@@ -42,18 +49,38 @@ def model_style(position: int) -> tuple[str, str]:
     return _COLORS[position % len(_COLORS)], _MARKERS[position % len(_MARKERS)]
 
 
+def count_axis(axes: Any, largest: int) -> None:
+    """Make the x axis one of counts, such as iterations: logarithmic only where linear would hide the beginning.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+        With everything drawn.
+    largest : int
+        The largest count.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    if largest >= _LEAST_LOGARITHMIC:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.minorticks_off()  # drawing a tick takes longer than drawing a curve
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
 @contextmanager
 def figure(
     title: str, *, height: float, columns: int = 1, rows: int = 1
 ) -> Iterator[tuple[Any, Callable[[str, str], Drawing]]]:
-    """Make a figure from what the block draws, with a legend below if any line has a label.
+    """Make a figure from what the block draws, with a legend below if a line of the first panel that has any is named.
 
     Parameters
     ----------
     title : str
         What the figure shows. It is not drawn, but shown by whoever displays the figure.
     height : float
-        In inches.
+        In inches, on a wide page.
     columns, rows : int
         Number of panels.
 
@@ -65,6 +92,7 @@ def figure(
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpec
 
     style: dict[Any, Any] = {
         "font.family": "sans-serif",
@@ -73,24 +101,47 @@ def figure(
         "axes.spines.right": False,
         "legend.frameon": False,
         "svg.fonttype": "none",  # text stays text
-        "svg.hashsalt": "latentlab",  # equal figures are equal bytes
     }
     with mpl.rc_context(style):
         # a Figure of its own instead of pyplot's: pyplot keeps every figure, and threads would share the current one
-        canvas = Figure(figsize=(_WIDTH, height), layout="constrained")
+        canvas = Figure(figsize=(_WIDE, height), layout="compressed")
         axes = canvas.subplots(rows, columns)
-        svg = ""
+        panels = list(canvas.axes)
+        svgs: list[str] = []
 
         def drawing(name: str, alt: str) -> Drawing:
-            return Drawing(name, title, alt, svg)
+            return Drawing(name, title, alt, *svgs)
 
         yield axes, drawing
-        for panel in canvas.axes:
-            handles, labels = panel.get_legend_handles_labels()
-            if handles:
-                canvas.legend(handles, labels, loc="outside lower center", ncols=2)
-                break
-        file = io.StringIO()
+        svgs.append(_svg(canvas, title, "wide", legend_width=130))
+        if columns > 1:
+            below = GridSpec(len(panels), 1, figure=canvas)
+            for row, panel in enumerate(panels):
+                panel.set_subplotspec(below[row])
+        canvas.set_size_inches(_NARROW, height * columns)
+        svgs.append(_svg(canvas, title, "narrow", legend_width=54))
+
+
+def _svg(canvas: Any, title: str, layout: str, *, legend_width: int) -> str:
+    """Return a figure as an SVG element, with a legend below that is at most so many characters wide."""
+    import matplotlib as mpl
+
+    for earlier in canvas.legends:
+        earlier.remove()
+    for panel in canvas.axes:
+        handles, labels = panel.get_legend_handles_labels()
+        if handles:
+            entry = max(map(len, labels)) + 8  # with its line, and the gap to the next one
+            columns = max(min(legend_width // entry, len(labels)), 1)
+            width, height = canvas.get_size_inches()
+            more_lines = -(-len(labels) // columns) - 1
+            canvas.set_size_inches(width, height + 0.2 * more_lines)  # they take nothing from the panels
+            canvas.legend(handles, labels, loc="outside lower center", ncols=columns)
+            break
+    file = io.StringIO()
+    # The salt makes equal figures equal bytes. The two layouts stand in one page and share no id: an element that
+    # refers to one in a layout that is not displayed would be missing.
+    with mpl.rc_context({"svg.hashsalt": f"latentlab {layout}"}):
         canvas.savefig(file, format="svg", metadata={"Date": None, "Title": title})
     text = file.getvalue()
-    svg = text[text.index("<svg") :]  # without the XML declaration, so that it can stand in an HTML page
+    return text[text.index("<svg") :]  # without the XML declaration, so that it can stand in an HTML page

@@ -40,17 +40,18 @@ def draw_intervals(answers: Sequence[Answer], beyond: str) -> Drawing:
     title = f"Disagreement Δ of {a} and {b} {beyond}"
     with figure(title, height=0.9 + 0.42 * len(answers)) as (axes, drawing):
         for y, answer, (low, high) in zip(rows, answers, limits, strict=True):
-            if answer.simultaneous_low is not None and answer.simultaneous_high is not None:
-                axes.plot([answer.simultaneous_low, answer.simultaneous_high], [y, y], color=BETWEEN, lw=1)
+            labels = ("95% interval", "simultaneous interval", "margin") if answer is answers[0] else ("", "", "")
             if answer.low_95 is not None and answer.high_95 is not None:
-                axes.plot([low, high], [y, y], color=BETWEEN, lw=2.5, solid_capstyle="butt")
+                axes.plot([low, high], [y, y], color=BETWEEN, lw=2.5, solid_capstyle="butt", label=labels[0])
+            if answer.simultaneous_low is not None and answer.simultaneous_high is not None:
+                both = [answer.simultaneous_low, answer.simultaneous_high]
+                axes.plot(both, [y, y], color=BETWEEN, lw=1, label=labels[1])
             axes.plot([answer.delta], [y], "o", color=BETWEEN, ms=6)
-            label = "margin" if answer is answers[0] else ""
-            axes.plot([answer.margin] * 2, [y - 0.3, y + 0.3], color=B, lw=1.5, label=label)
+            axes.plot([answer.margin] * 2, [y - 0.3, y + 0.3], color=B, lw=1.5, label=labels[2])
         axes.axvline(0, color=CHANCE, lw=0.8)
         axes.set_yticks(rows, [f"{answer.target} @{answer.n}" for answer in answers])
         axes.set_xlim(min(-0.05, *lows), max(0.3, *highs) * 1.05)
-        axes.set_xlabel("Δ (1: the whole list); thick: 95% interval, thin: simultaneous")
+        axes.set_xlabel("Δ (1: the whole list)")
     values = "; ".join(
         f"{answer.target}: {answer.delta:.3f} ({interval(*limit)})"
         for answer, limit in zip(answers, limits, strict=True)

@@ -9,9 +9,11 @@ from tasks.core.comparison.query_lists import QueryLists
 from tasks.core.comparison.run_matrix import Matrix
 from tasks.core.formatting import shown
 from tasks.core.types import Values
-from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, figure, model_style
+from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, count_axis, figure, model_style
 
 _MOST_CANDIDATES = 20
+_NEAR = 0.01
+"""Distance of two points of the map, of 1 for disjoint lists, below which one would hide the other."""
 _DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 """Depths that are marked on the axis and given in the text alternative."""
 
@@ -42,8 +44,12 @@ def draw_candidates(query: QueryLists, a: str, b: str) -> Drawing:
     if len(order) > _MOST_CANDIDATES:
         most_listed = set(sorted(shares, key=lambda index: -max(shares[index]))[:_MOST_CANDIDATES])
         order = [index for index in order if index in most_listed]
-    title = f"Share of the seeds of {a} and of {b} that list each candidate for {query.name.replace('_', ' ')}"
-    with figure(title, height=1.0 + 0.24 * len(order)) as (axes, drawing):
+    who = "What is" if query.target != "users" else "Who is"
+    title = (
+        f"{who} on the list of {query.name.replace('_', ' ').removeprefix('recommend for ')}: the share of the seeds "
+        f"of {a} and of {b} that list each candidate among the first {query.n}"
+    )
+    with figure(title, height=1.0 + 0.26 * len(order)) as (axes, drawing):
         ys = np.arange(len(order))[::-1]
         for y, index in zip(ys, order, strict=True):
             axes.plot(shares[index], [y, y], color=CHANCE, lw=1.5, zorder=1)
@@ -51,7 +57,7 @@ def draw_candidates(query: QueryLists, a: str, b: str) -> Drawing:
         axes.scatter([shares[index][1] for index in order], ys, color=B, s=34, marker="D", label=b, zorder=3)
         axes.set_yticks(ys, [names[index] for index in order], parse_math=False)  # a title may have dollar signs
         axes.set_xlim(-0.04, 1.04)
-        axes.set_xlabel(f"share of seeds with the candidate among the first {query.n}")
+        axes.set_xlabel("share of seeds")
     values = "; ".join(f"{names[index]}: {shares[index][0]:.0%} and {shares[index][1]:.0%}" for index in order)
     return drawing(f"candidates-{query.name}", f"Share of seeds of {a} and {b}. {values}.")
 
@@ -75,9 +81,10 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
     overlap = np.array(matrix.overlap)  # (R, R)
     runs = {model: [run for run, owner in enumerate(owners) if owner == model] for model in models}
     title = f"Overlap of every two runs ({matrix.target} @{matrix.n}), and a map of the runs"
-    with figure(title, height=3.1, columns=2) as ((left, right), drawing):
+    coincident: list[str] = []
+    with figure(title, height=4.4, columns=2) as ((left, right), drawing):
         image = left.imshow(overlap, vmin=0, vmax=1, cmap="cividis")
-        left.figure.colorbar(image, ax=left, shrink=0.75, label="overlap")
+        left.figure.colorbar(image, ax=left, location="bottom", shrink=0.6, label="overlap")
         first_runs = [runs[model][0] for model in models]
         # the names of three or more models would overlap each other
         left.set_xticks(first_runs, models if len(models) < 3 else [""] * len(models), ha="left")
@@ -86,9 +93,17 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
         points = _classical_scaling(1 - overlap)  # (R, 2)
         for position, model in enumerate(models):
             color, marker = model_style(position)
-            xs, ys = points[runs[model]].T
-            right.scatter(xs, ys, color=color, marker=marker, label=model, s=26, alpha=0.8)
+            # markers of later models are smaller, so that those at the same point show
+            size = max(90 - 24 * position, 26)
+            places = _coincident(points[runs[model]])
+            right.scatter(*np.array(list(places)).T, color=color, marker=marker, label=model, s=size)
+            for place, count in places.items():
+                if count > 1:
+                    offset = (7, 5 if position % 2 == 0 else -11)
+                    right.annotate(f"{count} runs", place, offset, textcoords="offset points", color=color)
+                    coincident.append(f"{count} runs of {model} coincide")
         right.set_aspect("equal", "datalim")
+        right.margins(0.15)  # room for the counts
         right.set_xticks([])
         right.set_yticks([])
         right.set_xlabel("distant runs give different lists")
@@ -96,7 +111,8 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
         f"{model}: {_mean_off_diagonal(overlap[np.ix_(own, own)]):.3f}" if len(own) > 1 else f"{model}: one run"
         for model, own in runs.items()
     )
-    return drawing(f"runs-{matrix.target}", f"Mean overlap of two runs of the same model. {values}.")
+    at_one_point = f" At one point of the map: {'; '.join(coincident)}." if coincident else ""
+    return drawing(f"runs-{matrix.target}", f"Mean overlap of two runs of the same model. {values}.{at_one_point}")
 
 
 def draw_depths(curves: Sequence[Curve], target: str, a: str, b: str) -> Drawing:
@@ -124,12 +140,11 @@ def draw_depths(curves: Sequence[Curve], target: str, a: str, b: str) -> Drawing
         ("chance", CHANCE, ":", between.chance),
     ]
     depths = [n for n in _DEPTHS if n <= len(between.chance)]
-    with figure(f"Overlap of the lists of all {target} at every depth", height=3.0) as (axes, drawing):
+    with figure(f"Overlap of the lists of all {target} at every depth", height=3.4) as (axes, drawing):
         for label, color, style, overlap in lines:
             axes.plot(range(1, len(overlap) + 1), overlap, ls=style, color=color, lw=2, label=label)
-        axes.set_xscale("log")
+        count_axis(axes, len(between.chance))
         axes.set_xticks(depths, [str(n) for n in depths])
-        axes.minorticks_off()
         axes.set_ylim(0, 1.03)
         axes.set_xlabel("depth n: number of entries compared")
         axes.set_ylabel("mean overlap@n")
@@ -147,6 +162,15 @@ def _classical_scaling(squared_distances: Values) -> Values:
     values, vectors = np.linalg.eigh(-centering @ squared_distances @ centering / 2)  # in ascending order
     points = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
     return np.pad(points, ((0, 0), (0, 2 - points.shape[1])))  # a single run has one dimension
+
+
+def _coincident(points: Values) -> dict[tuple[float, float], int]:
+    """Return the places of points (R, 2) and how many points are at each, or too near to it to be told apart."""
+    places: dict[tuple[float, float], int] = {}
+    for x, y in points.tolist():
+        near = next((place for place in places if np.hypot(place[0] - x, place[1] - y) < _NEAR), (x, y))
+        places[near] = places.get(near, 0) + 1
+    return places
 
 
 def _mean_off_diagonal(overlap: Values) -> float:

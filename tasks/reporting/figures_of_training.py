@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tasks.reporting.drawing import Drawing, figure, model_style
+from tasks.reporting.drawing import Drawing, count_axis, figure, model_style
 
 
 def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Drawing:
@@ -20,7 +20,7 @@ def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Dra
     has_points = False
     relative = all(points[-1][1] > 0 for points in objectives.values())
     title = "Convergence: the objective above its final value"
-    with figure(title, height=2.4 + 0.2 * len(objectives)) as (axes, drawing):
+    with figure(title, height=3.0 + 0.1 * len(objectives)) as (axes, drawing):
         for position, (model, points) in enumerate(objectives.items()):
             final = points[-1][1]
             above = [
@@ -31,10 +31,9 @@ def draw_objective(objectives: Mapping[str, Sequence[tuple[int, float]]]) -> Dra
             has_points |= bool(above)
             color, marker = model_style(position)
             axes.plot(*zip(*above, strict=True) if above else ([], []), marker, ls="-", color=color, label=model)
+        count_axis(axes, max(points[-1][0] for points in objectives.values()))
         if has_points:  # empty axes have no logarithmic scale
-            axes.set_xscale("log")
             axes.set_yscale("log")
-            axes.xaxis.minorticks_off()  # drawing a tick takes longer than drawing a curve
         axes.set_xlabel("iteration")
         axes.set_ylabel("(objective - final) / final" if relative else "objective - final")
     values = "; ".join(
@@ -58,12 +57,11 @@ def draw_list_stability(overlaps: Mapping[str, Sequence[tuple[int, float]]]) -> 
     Drawing
     """
     title = "List stability during training: overlap with the final lists of the same run"
-    with figure(title, height=2.4 + 0.2 * len(overlaps)) as (axes, drawing):
+    with figure(title, height=3.0 + 0.1 * len(overlaps)) as (axes, drawing):
         for position, (model, points) in enumerate(overlaps.items()):
             color, marker = model_style(position)
             axes.plot(*zip(*points, strict=True), marker, ls="-", color=color, label=model)
-        axes.set_xscale("log")
-        axes.xaxis.minorticks_off()
+        count_axis(axes, max(points[-1][0] for points in overlaps.values()))
         axes.set_ylim(0, 1.03)
         axes.set_xlabel("iteration")
         axes.set_ylabel("overlap, sampled users")

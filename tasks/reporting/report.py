@@ -1,9 +1,8 @@
 """The report of a comparison: a single HTML file, with its figures in it."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from itertools import zip_longest
 from pathlib import Path
 
 from tasks.core.comparison.answers import Answer
@@ -12,12 +11,14 @@ from tasks.core.formatting import (
     SIMILARITY_LABELS,
     SUMMARY_LABELS,
     beyond_noise,
+    counted,
     decimals,
     escaped,
     interval,
+    level_text,
     p_value,
     percent,
-    setting_text,
+    summary_text,
     summary_value,
 )
 from tasks.core.inference.multiplicity import LEVEL
@@ -27,6 +28,20 @@ from tasks.reporting.figures_of_accuracy import draw_accuracy, draw_sweep
 from tasks.reporting.figures_of_effects import draw_intervals, draw_similarities, draw_users
 from tasks.reporting.figures_of_lists import draw_candidates, draw_depths, draw_runs
 from tasks.reporting.figures_of_training import draw_list_stability, draw_objective
+from tasks.reporting.report_rows import (
+    accuracy_tables,
+    accuracy_test_rows,
+    claim_rows,
+    convergence_rows,
+    factorial_rows,
+    file_rows,
+    noise_rows,
+    reference_rows,
+    reference_test_rows,
+    similarity_rows,
+    sweep_rows,
+    verdict_rows,
+)
 from tasks.reporting.result import Result
 
 REPORT = "report.html"
@@ -51,15 +66,17 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
     """
     pair = _first_pair(result)
     beyond = beyond_noise(result.dropped_fraction)
-    drawings = [draw_sweep(result.sweep)] if result.sweep else []
+    # a reader who knows no statistics understands who is on a list
+    of_users = [query for query in result.queries if query.target == "users"] or result.queries[:1]
+    drawings = [draw_candidates(query, *pair) for query in of_users] if pair else []
+    if result.sweep:
+        drawings.append(draw_sweep(result.sweep))
     if result.answers and pair:
         answers = [answer for answer in result.answers if (answer.a, answer.b) == pair]
         drawings.append(draw_intervals(answers, beyond))
         described = [row for row in result.other_similarity if (row.a, row.b) == pair]
         if described:
             drawings.append(draw_similarities(answers, result.similarity, described))
-    if pair:
-        drawings += [draw_candidates(query, *pair) for query in result.queries if query.target == "users"]
     # all users, and the primary endpoint
     matrices = [matrix for matrix in result.matrices if matrix.target in ("users", result.matrices[0].target)]
     drawings += [draw_runs(matrix, owners, list(result.models)) for matrix in matrices]
@@ -96,14 +113,19 @@ def render(result: Result, drawings: Sequence[Drawing], config: str, explore: st
     -------
     str
     """
-    from jinja2 import Environment
+    from jinja2 import Environment, FileSystemLoader
 
-    environment = Environment(autoescape=True, trim_blocks=True, finalize=_without_controls)
-    for formatter in (decimals, held_out_text, interval, p_value, percent, setting_text, summary_value):
-        environment.filters[formatter.__name__] = formatter
-    environment.filters["remarks"] = _remarks
-    environment.filters["side_by_side"] = lambda lists, n: list(zip_longest(*(entries[:n] for entries in lists)))
-    template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(autoescape=True, trim_blocks=True, finalize=_without_controls, loader=loader)
+    formatters: tuple[Callable[..., object], ...] = (
+        *(counted, decimals, held_out_text, level_text, p_value, percent, summary_text, summary_value),
+        *(verdict_rows, claim_rows, similarity_rows, noise_rows, factorial_rows, sweep_rows, reference_rows),
+        *(accuracy_test_rows, reference_test_rows, convergence_rows, file_rows),
+    )
+    environment.filters |= {formatter.__name__: formatter for formatter in formatters}
+    environment.filters |= {"remarks": _remarks, "capitalize_first": lambda text: text[:1].upper() + text[1:]}
+    template = environment.get_template(REPORT)
+    first_list = next((drawing for drawing in drawings if drawing.name.startswith("candidates-")), None)
     pairs: dict[tuple[str, str], list[Answer]] = {}
     for answer in result.answers:
         pairs.setdefault((answer.a, answer.b), []).append(answer)
@@ -112,9 +134,10 @@ def render(result: Result, drawings: Sequence[Drawing], config: str, explore: st
         models=list(result.models),
         beyond=beyond_noise(result.dropped_fraction),
         pairs=list(pairs.values()),
-        accuracy_tables=_accuracy_tables(result),
-        references=_references(result),
+        accuracy_tables=accuracy_tables(result),
         drawings=drawings,
+        first_list=first_list,
+        sections=_sections(result, first_list),
         rule=RULE,
         summary_labels=SUMMARY_LABELS,
         similarity_labels=SIMILARITY_LABELS,
@@ -122,6 +145,29 @@ def render(result: Result, drawings: Sequence[Drawing], config: str, explore: st
         explore=explore,
         versions=_versions(),
     )
+
+
+def _sections(result: Result, first_list: Drawing | None) -> list[tuple[str, str]]:
+    """Return id and title of each section that the page has, for its table of contents."""
+    return [
+        (section, title)
+        for section, title, exists in (
+            ("list", first_list.title.partition(":")[0] if first_list else "", first_list),
+            ("verdicts", "Verdicts" if result.answers else "What was compared", True),
+            ("similarity", "The other similarity", result.other_similarity),
+            ("data-noise", "The data's share", result.data_noise),
+            ("factorial", "Factorial design", result.factorial),
+            ("settings", "Sweep", result.sweep),
+            ("agreement", "Agreement", True),
+            ("held-out", "Accuracy", result.accuracy),
+            ("settled", "Convergence", result.convergence),
+            ("queries", "Query lists", True),
+            ("rule", "Decision rule", True),
+            ("data", "Data", True),
+            ("reproduce", "Reproduce", True),
+        )
+        if exists
+    ]
 
 
 def _without_controls(value: object) -> object:
@@ -172,47 +218,6 @@ def _remarks(answer: Answer) -> list[str]:
             "only as far as the others require, the interval adjusts both of its limits for all endpoints."
         )
     return remarks
-
-
-def _references(result: Result) -> list[dict[str, str]]:
-    """Return the rows of the table of reference overlaps, as text."""
-    answers = {(answer.target, answer.n, answer.a, answer.b): answer for answer in result.answers}
-    chance = {(row.target, row.depth): row.chance for row in result.comparison}
-    return [
-        {
-            "target": reference.target,
-            "n": str(reference.n),
-            "a": reference.a,
-            "b": reference.b,
-            "chance": decimals(chance.get((reference.target, reference.n))),
-            "floor": decimals(reference.floor),
-            "ceiling": decimals(answers[reference.target, reference.n, reference.a, reference.b].ceiling),
-            "raw_a": decimals(reference.raw.get(reference.a)),
-            "raw_b": decimals(reference.raw.get(reference.b)),
-        }
-        for reference in result.references
-    ]
-
-
-def _accuracy_tables(result: Result) -> dict[int, list[tuple[str, list[str]]]]:
-    """Return cutoff -> rows (name, cells): a head, then each model and each reference recommender."""
-    cells = result.accuracy_cells
-    names = list(dict.fromkeys(model for model, _ in cells))
-    metrics = list(dict.fromkeys(row.metric for row in result.accuracy))
-    tables: dict[int, list[tuple[str, list[str]]]] = {}
-    for cutoff in result.cutoffs:
-        columns = [metric for metric in metrics if metric.endswith(f"_at_{cutoff}") or metric == "auc"]
-        rows = [("model", [metric.partition("_at_")[0] for metric in columns])]
-        rows += [(name, [_accuracy_text(cells.get((name, metric))) for metric in columns]) for name in names]
-        tables[cutoff] = rows
-    return tables
-
-
-def _accuracy_text(accuracy: Accuracy | None) -> str:
-    if accuracy is None:
-        return "-"
-    spreads = (accuracy.sd_splits, accuracy.sd)
-    return " ±".join(f"{number:.4f}" for number in (accuracy.mean, *spreads) if number is not None)
 
 
 def _versions() -> str:

@@ -115,6 +115,8 @@ class Result:
     reference_settings : list of ReferenceSettings
         Of the reference recommenders that have settings, all that were used on some split; empty in results of earlier
         versions.
+    compared_on : str
+        Date of the comparison, such as `2026-11-28`; empty in results of earlier versions.
     """
 
     experiment: str
@@ -158,6 +160,7 @@ class Result:
     ratings: RatingCounts | None = None
     beside_references: list[AccuracyTest] = field(default_factory=list)
     reference_settings: list[ReferenceSettings] = field(default_factory=list)
+    compared_on: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> "Result":

@@ -64,7 +64,7 @@ def test_planned_looks_are_printed_with_their_levels_and_fits(offline: CommandLi
     assert [line for line in lines if line.startswith("look ")] == [
         "look 1 of 3     6 seeds per model, 22 fits: skipped (smallest p 0.009, level 0.00557)",
         "look 2 of 3     8 seeds per model, 26 fits: level 0.0164, smallest p <0.001",
-        "look 3 of 3     12 seeds per model, 34 fits: level 0.0337, smallest p <0.001",
+        "look 3 of 3     12 seeds per model, 34 fits: level 0.0336, smallest p <0.001",
     ]
 
 

@@ -1,5 +1,7 @@
 """SVG figures: their text, and their bytes."""
 
+import re
+
 from tasks.reporting.drawing import Drawing, figure, model_style
 
 
@@ -28,3 +30,20 @@ def test_markup_in_a_label_is_text() -> None:
 def test_styles_of_eight_models_differ() -> None:
     assert len({model_style(position) for position in range(8)}) == 8
     assert model_style(8) == model_style(0)
+
+
+def test_a_phone_has_the_panels_below_each_other() -> None:
+    with figure("Two panels", height=2.0, columns=2) as (axes, drawing):
+        for panel in axes:
+            panel.plot([1], [1], "o", label="a")
+    panels = drawing("panels", "Two panels.")
+    sizes = [tuple(map(float, re.findall(r'viewBox="0 0 (\S+) (\S+)"', svg)[0])) for svg in (panels.svg, panels.narrow)]
+    assert sizes == [(792, 144), (360, 288)]
+    assert panels.narrow.count(">a</text>") == 1  # one legend
+
+
+def test_the_two_layouts_share_no_id() -> None:
+    point = draw_point("a")
+    wide, narrow = (set(re.findall(r'(?:clipPath|path) id="(.*?)"', svg)) for svg in (point.svg, point.narrow))
+    assert wide
+    assert not wide & narrow

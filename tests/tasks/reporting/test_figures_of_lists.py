@@ -77,3 +77,14 @@ def test_dollar_signs_and_control_characters_of_titles_are_text() -> None:
     texts = ["".join(element.itertext()) for element in ElementTree.fromstring(drawing.svg).iter()]
     assert r"1 $x_1$ \frac" in texts
     assert r"2 (id \x1b[31m\x00)" in texts
+
+
+def test_runs_at_one_point_of_the_map_are_counted() -> None:
+    """Three runs of b give one list, which no run of a shares; the runs of a differ."""
+    overlap = np.eye(5)
+    overlap[2:, 2:] = 1
+    drawing = draw_runs(Matrix("users", 5, [], overlap.tolist()), owners=["a", "a", "b", "b", "b"], models=["a", "b"])
+    assert drawing.alt.endswith(" At one point of the map: 3 runs of b coincide.")
+    assert ">3 runs</text>" in drawing.svg
+    apart = draw_runs(Matrix("users", 5, [], np.eye(3).tolist()), owners=["a", "a", "b"], models=["a", "b"])
+    assert "coincide" not in apart.alt

@@ -1,5 +1,8 @@
 """Figures of what changes along the iterations: what they say in words."""
 
+import re
+from itertools import pairwise
+
 from tasks.reporting.figures_of_training import draw_list_stability, draw_objective
 
 
@@ -16,3 +19,16 @@ def test_an_objective_that_ends_at_zero_is_drawn_in_absolute_terms() -> None:
 
 def test_list_stability_has_every_snapshot() -> None:
     assert draw_list_stability({"a": [(1, 0.25), (5, 1.0)]}).alt == "a: 0.25 at 1, 1.00 at 5."
+
+
+def ticks(svg: str) -> list[str]:
+    """Return the numbers on the x axis."""
+    axis = svg.partition('<g id="matplotlib.axis_1">')[2].partition('<g id="matplotlib.axis_2">')[0]
+    return re.findall(r">(\d+)</text>", axis)
+
+
+def test_few_iterations_are_on_a_linear_axis_and_many_on_a_logarithmic_one() -> None:
+    """Ticks of a linear axis are at equal distances."""
+    few = ticks(draw_list_stability({"a": [(1, 0.25), (5, 0.5), (15, 1.0)]}).svg)
+    assert len({int(after) - int(before) for before, after in pairwise(few)}) == 1
+    assert ticks(draw_list_stability({"a": [(1, 0.25), (1500, 1.0)]}).svg) == ["1", "10", "100", "1000"]

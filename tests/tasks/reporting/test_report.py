@@ -14,8 +14,8 @@ from tasks.reporting.report import draw, render
 from tests.tasks.reporting.small_result import OWNERS, accuracy_test, small_result
 
 FIGURES = [
-    "intervals",
     "candidates-user_1",
+    "intervals",
     "runs-users",
     "depths-users",
     "depths-items",
@@ -32,9 +32,14 @@ def page() -> str:
     return render(result, draw(result, OWNERS), "name: <small>\n")
 
 
+def without_labels(page: str) -> str:
+    """Return a page without the names of columns that its cells carry for narrow windows."""
+    return re.sub(' data-label="[^"]*"', "", page)
+
+
 def cells(page: str, row: str) -> list[str]:
     """Return the cells that follow the given ones in the first such row."""
-    match = re.search(rf"<tr>{row}(.*?)</tr>", page, re.DOTALL)
+    match = re.search(rf"<tr>{row}(.*?)</tr>", without_labels(page), re.DOTALL)
     assert match is not None
     return re.findall(r"<td[^>]*>(.*?)</td>", match[1])
 
@@ -117,13 +122,53 @@ def test_the_rule_names_the_level_of_a_planned_look(page: str) -> None:
 
 
 def test_the_sentence_and_the_warnings_come_first(page: str) -> None:
-    assert page.index("The answer.") < page.index("no difference of lists can be significant") < page.index("<h2>")
+    assert page.index("The answer.") < page.index("no difference of lists can be significant") < page.index("<h2")
+
+
+def test_the_page_goes_from_what_was_compared_to_the_answer_a_list_and_the_verdicts() -> None:
+    result = small_result(compared_on="2026-11-28")
+    page = render(result, draw(result, OWNERS), "")
+    order = ("<h1>small</h1>", "Compared on 2026-11-28", "file: 3 users, 4 items, 1,234 interactions", "The answer.")
+    order += (
+        '<h2 id="list">Who is on the list of user 1</h2>',
+        '<figure id="candidates-user_1">',
+        '<h2 id="verdicts">',
+    )
+    positions = [page.index(text) for text in order]
+    assert positions == sorted(positions)
+    columns = re.findall("<th(?: [^>]*)?>(.*?)</th>", page[positions[-1] :])
+    assert columns[:2] == ["lists", "verdict"]
+
+
+def test_a_result_of_an_earlier_version_has_no_date(page: str) -> None:
+    assert "Compared on" not in page
+
+
+def test_the_contents_link_every_section(page: str) -> None:
+    headings = re.findall('<h2 id="(.*?)">', page)
+    contents = page.partition('<nav aria-label="Contents">')[2].partition("</nav>")[0]
+    assert re.findall('href="#(.*?)"', contents) == headings
+    assert len(set(headings)) == len(headings)
+
+
+def test_every_cell_of_a_wide_table_names_its_column(page: str) -> None:
+    row = page.partition('<td data-label="lists">users</td>')[2].partition("</tr>")[0]
+    named = dict(re.findall('data-label="(.*?)">(.*?)</td>', row))
+    assert named["verdict"] == "inconclusive"
+    assert named["within A"] == "0.900"
+
+
+def test_without_a_queried_user_the_first_query_is_drawn() -> None:
+    (query,) = small_result().queries
+    result = small_result(queries=[replace(query, name="item_2", target="items", index=2)])
+    drawing = draw(result, OWNERS)[0]
+    assert drawing.title.startswith("What is on the list of item 2: the share of the seeds of a and of b that list")
 
 
 def test_numbers_of_an_answer(page: str) -> None:
-    row = cells(page, '<td>users</td><td class="text">inconclusive</td><td>5</td><td>0.900')
-    assert row[:3] == ["0.400", "0.250", "0.400"]
-    assert row[3:] == ["too few runs", "2.00", "1.000"]
+    row = cells(page, '<td>users</td><td class="text">inconclusive</td>')
+    assert row[:5] == ["2.00", "5", "0.400", "too few runs", "1.000"]
+    assert row[5:] == ["0.900", "0.400", "0.250"]
     assert cells(page, "<td>users</td><td>-</td><td>0.1") == ["1.000", "-", "-", "0.333", "0.417"]
 
 
@@ -185,8 +230,13 @@ def test_a_difference_that_does_not_vary_has_no_interval() -> None:
 
 
 def test_accuracy_has_models_and_reference_recommenders(page: str) -> None:
-    assert "<tr><td>a</td><td>0.2500 ±0.1250</td></tr>" in page
-    assert "<tr><td>popularity</td><td>0.5000</td></tr>" in page
+    assert cells(page, "<td>ndcg</td>") == ["0.2500 ±0.1250", "0.2500 ±0.1250", "0.5000"]
+    assert re.findall("<th>(.*?)</th>", page.partition("All metrics at 10")[2])[:4] == [
+        "metric",
+        "a",
+        "b",
+        "popularity",
+    ]
     assert "ease was not run: too many items." in page
 
 
@@ -199,8 +249,8 @@ def test_accuracy_on_several_splits_has_both_spreads() -> None:
     )
     drawings = draw(result, OWNERS)
     page = render(result, drawings, "")
-    assert "<tr><td>a</td><td>0.2500 ±0.0625 ±0.1250</td></tr>" in page
-    assert "<tr><td>popularity</td><td>0.5000 ±0.2500</td></tr>" in page
+    spreads = "0.2500 ±0.0625 ±0.1250"
+    assert cells(page, "<td>ndcg</td>") == [spreads, spreads, "0.5000 ±0.2500"]
     assert "In each cell: the mean over 3 splits" in page
     assert "Users, seeds and splits are random" in page
     assert "Held out in the first of 3 splits" in page
@@ -209,7 +259,7 @@ def test_accuracy_on_several_splits_has_both_spreads() -> None:
 
 def test_every_model_is_shown_beside_every_reference(page: str) -> None:
     table = page.partition('id="references"')[2]
-    assert cells(table, '<td class="text">ease</td>') == [
+    assert cells(table, "<td>ease</td>") == [
         *("0.5000", "a", "0.2500", "-0.2500", "-1.0000 to +1.0000", "0.001", "0.002")
     ]
     assert table.partition("</table>")[0].count("<tr>") == 1 + 2 * 2
