@@ -93,6 +93,7 @@ def draw_similarities(answers: Sequence[Answer], judged: str, described: Sequenc
                     axes.plot([overlap], [y], marker, color=color, ms=6, label=label if first else "")
         axes.set_yticks(range(len(rows))[::-1], [label for label, _ in rows])
         axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.6, len(rows) - 0.4)  # no marker is cut
         axes.set_xlabel("mean overlap of two runs (1: equal lists)")
     values = "; ".join(
         f"{label}: {decimals(row.within_a)}, {decimals(row.within_b)}, between {row.between:.3f}" for label, row in rows

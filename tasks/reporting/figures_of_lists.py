@@ -57,6 +57,7 @@ def draw_candidates(query: QueryLists, a: str, b: str) -> Drawing:
         axes.scatter([shares[index][1] for index in order], ys, color=B, s=34, marker="D", label=b, zorder=3)
         axes.set_yticks(ys, [names[index] for index in order], parse_math=False)  # a title may have dollar signs
         axes.set_xlim(-0.04, 1.04)
+        axes.set_ylim(-0.7, len(order) - 0.3)  # no marker is cut
         axes.set_xlabel("share of seeds")
     values = "; ".join(f"{names[index]}: {shares[index][0]:.0%} and {shares[index][1]:.0%}" for index in order)
     return drawing(f"candidates-{query.name}", f"Share of seeds of {a} and {b}. {values}.")
@@ -86,8 +87,7 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
         image = left.imshow(overlap, vmin=0, vmax=1, cmap="cividis")
         left.figure.colorbar(image, ax=left, location="bottom", shrink=0.6, label="overlap")
         first_runs = [runs[model][0] for model in models]
-        # the names of three or more models would overlap each other
-        left.set_xticks(first_runs, models if len(models) < 3 else [""] * len(models), ha="left")
+        left.set_xticks(first_runs, [""] * len(models))  # names above would overlap, and each is beside its row
         left.set_yticks(first_runs, models)
         left.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         points = _classical_scaling(1 - overlap)  # (R, 2)
@@ -99,8 +99,11 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
             right.scatter(*np.array(list(places)).T, color=color, marker=marker, label=model, s=size)
             for place, count in places.items():
                 if count > 1:
-                    offset = (7, 5 if position % 2 == 0 else -11)
-                    right.annotate(f"{count} runs", place, offset, textcoords="offset points", color=color)
+                    # towards the middle of the map, where there is room
+                    is_left = place[0] < points[:, 0].mean()
+                    offset = (7 if is_left else -7, 5 if position % 2 == 0 else -11)
+                    style = {"textcoords": "offset points", "color": color, "ha": "left" if is_left else "right"}
+                    right.annotate(f"{count} runs", place, offset, **style)
                     coincident.append(f"{count} runs of {model} coincide")
         right.set_aspect("equal", "datalim")
         right.margins(0.15)  # room for the counts
