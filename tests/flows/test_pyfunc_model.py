@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,6 +160,58 @@ def test_a_new_user_who_cannot_be_folded_in_is_refused(
     text = json.dumps({"task": ["recommend"], **columns}).replace("ITEM", item_ids[0]).replace("USER", user_id)
     with pytest.raises(MlflowException, match=message):
         model.predict(pd.DataFrame(json.loads(text)))
+
+
+def test_users_have_no_titles(model: PyFuncModel, user_id: str, item_ids: list[str]) -> None:
+    users = requested(("similar_users", user_id, 2))
+    assert list(model.predict(users).columns) == ["row", "rank", "id", "score"]
+    both = model.predict(pd.concat([users, requested(("similar_items", item_ids[0], 2))]))
+    assert both["title"].tolist() == [None, None, "", ""]
+
+
+def test_arrays_have_one_row_for_each_row_of_the_input(model: PyFuncModel, user_id: str, item_ids: list[str]) -> None:
+    rows = requested(("recommend", user_id, 3), ("similar_users", user_id, 2), ("similar_items", item_ids[0], 4))
+    rows.index = pd.Index([7, 5, 6])
+    arrays, entries = model.predict(rows, params={"arrays": True}), model.predict(rows)
+    assert arrays.index.tolist() == [7, 5, 6]
+    assert list(arrays.columns) == ["id", "title", "score"]
+    assert arrays["id"].tolist() == entries.groupby("row")["id"].agg(list).tolist()
+    assert arrays["score"].tolist() == entries.groupby("row")["score"].agg(list).tolist()
+    assert [len(titles) for titles in arrays["title"]] == [3, 0, 4]
+
+
+def test_arrays_of_a_user_without_recommendations_are_empty(model: PyFuncModel, item_ids: list[str]) -> None:
+    arrays = model.predict(new_user(*item_ids), params={"arrays": True})
+    assert arrays.to_dict("records") == [{"id": [], "title": [], "score": []}]
+
+
+@pytest.mark.filterwarnings("ignore")  # pyspark's own
+def test_the_lists_are_columns_of_a_spark_frame(model: PyFuncModel, run: Run, user_id: str, tmp_path: Path) -> None:
+    """What docs/mlflow.md shows. pyspark is no dependency."""
+    sql = pytest.importorskip("pyspark.sql")
+    if not shutil.which("java"):
+        pytest.skip("no java on this machine")
+    local = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false"}
+    builder = sql.SparkSession.builder.master("local[1]").config("spark.sql.warehouse.dir", str(tmp_path))
+    for key, value in local.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    try:
+        rows = requested(("recommend", user_id, 3), ("similar_users", user_id, 2))
+        lists = mlflow.pyfunc.spark_udf(
+            spark,
+            f"runs:/{run.info.run_id}/model",
+            result_type="id array<string>, score array<double>",
+            env_manager="local",
+            params={"arrays": True},
+        )
+        requests = spark.createDataFrame(rows)
+        answered = requests.withColumn("list", lists(sql.functions.struct("task", "id", "n"))).toPandas()
+    finally:
+        spark.stop()
+    expected = model.predict(rows, params={"arrays": True})
+    assert [list(row["id"]) for row in answered["list"]] == expected["id"].tolist()
+    assert [list(row["score"]) for row in answered["list"]] == expected["score"].tolist()
 
 
 def test_ten_entries_are_returned_by_default(model: PyFuncModel, user_id: str) -> None:

@@ -45,7 +45,7 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
     import pandas as pd
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Array
 
     user, item = (_example(lists, side) for side in ("users", "items"))
@@ -59,7 +59,8 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
     )
     types = {"row": DataType.long, "rank": DataType.long, "id": DataType.string, "title": DataType.string}
     types |= dict.fromkeys(["score", "share"] if share else ["score"], DataType.double)
-    outputs = Schema([ColSpec(kind, name) for name, kind in types.items()])
+    outputs = Schema([ColSpec(kind, name, required=name != "title") for name, kind in types.items()])
+    params = ParamSchema([ParamSpec("arrays", DataType.boolean, default=False)])
     with _saving, writing(folder):
         shutil.rmtree(folder, ignore_errors=True)
         pyfunc.save_model(
@@ -67,7 +68,7 @@ def save(folder: Path, run_id: str, model_id: str, lists: Mapping[str, Path], *,
             mlflow_model=Model(run_id=run_id, model_id=model_id),
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
             artifacts={name: path.absolute().as_uri() for name, path in lists.items()},  # MLflow expects addresses
-            signature=ModelSignature(inputs, outputs),
+            signature=ModelSignature(inputs, outputs, params),
             input_example=pd.DataFrame(
                 [
                     ("recommend", user, 10, None),

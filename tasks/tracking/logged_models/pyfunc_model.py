@@ -62,13 +62,15 @@ class ListModel(PythonModel):
             Rows of `task`, `id` (the data set's own, as text) and `n`. For `recommend`, `items` in place of `id`: the
             ids of what somebody has who is not among the users.
         params : dict, optional
-            Not used.
+            With `arrays` true, the result has one row for each row of the input.
 
         Returns
         -------
         DataFrame
-            Rows of `row` (of the input, from 0), `rank` (from 1), `id`, `title` (empty without titles), `score` and, of
-            a consensus, `share` (of the seeds that list the entry).
+            Rows of `row` (of the input, from 0), `rank` (from 1), `id`, `title` of items (empty without titles; null
+            for a user, and no column if all entries are users), `score` and, of a consensus, `share` (of the seeds that
+            list the entry). With `arrays`, one row for each row of the input, with its index, and the
+            columns `id`, `title` (empty for users), `score` and `share`, each an array in the order of the ranks.
 
         Raises
         ------
@@ -82,7 +84,17 @@ class ListModel(PythonModel):
             self._list(row, **{str(key): value for key, value in request.items()})
             for row, request in enumerate(requests)
         ]
-        return pd.concat(lists, ignore_index=True)
+        if params and params.get("arrays"):
+            values = next(iter(self.lists.values()))[2]
+            columns = ["id", "title", *values]
+            rows = [[entries[column].tolist() if column in entries else [] for column in columns] for entries in lists]
+            return pd.DataFrame(rows, columns=columns, index=model_input.index)
+        entries = pd.concat(lists, ignore_index=True)
+        if "title" not in entries:
+            return entries
+        titles = [title if isinstance(title, str) else None for title in entries.pop("title")]  # JSON has no NaN
+        entries.insert(3, "title", titles)
+        return entries
 
     @cached_property
     def new_users(self) -> "_NewUsers":
@@ -139,15 +151,18 @@ class ListModel(PythonModel):
 
     def _entries(self, row: int, side: str, indexes: np.ndarray, values: pd.DataFrame) -> pd.DataFrame:
         names = self.names[side].iloc[indexes]
-        return pd.DataFrame(
+        entries = pd.DataFrame(
             {
                 "row": row,
                 "rank": np.arange(1, len(names) + 1),
                 "id": names["raw_id"].astype(str).to_numpy(),
-                "title": names["title"].fillna("").to_numpy() if "title" in names else "",
-                **{name: column.to_numpy() for name, column in values.items()},
             }
         )
+        if side == "item":  # users have no titles
+            entries["title"] = names["title"].fillna("").to_numpy() if "title" in names else ""
+        for name, column in values.items():
+            entries[str(name)] = column.to_numpy()
+        return entries
 
 
 class _NewUsers:
