@@ -13,9 +13,11 @@ from tasks.reporting.drawing import Drawing
 from tasks.reporting.report import REPORT
 from tasks.reporting.result import RESULT, Result
 from tasks.tracking import artifacts
+from tasks.tracking.logged_models.accuracy import log_accuracy
 from tasks.tracking.metrics import log_metrics
 from tasks.tracking.runs import set_tags
 from tasks.tracking.search import complete_parents
+from tasks.tracking.ui.description import describe_comparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,7 @@ def log_comparison(
     report: str,
     folder: Path,
 ) -> None:
-    """Log a result on its parent run, and tag the run as complete.
+    """Log a result on its parent run, and the accuracy of its models with them; tag the run as complete.
 
     Parameters
     ----------
@@ -72,6 +74,7 @@ def log_comparison(
     tables = _tables(result)
     for path, frame in tables.items():
         artifacts.write_table(folder, path, frame)
+    log_accuracy(client, result)
     artifacts.upload(client, result.parent_id, folder, tables=list(tables))
 
 
@@ -156,7 +159,7 @@ def last_verdict(client: "MlflowClient", experiment_id: str, config: ExperimentC
 
 
 def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
-    """Return the verdicts, and the run's description: the answer, its warnings, what was compared."""
+    """Return the verdicts, and the run's description."""
     verdicts = {
         f"latentlab.verdict.{answer.target}.{answer.a}_vs_{answer.b}": answer.verdict
         for answer in result.answers
@@ -164,11 +167,7 @@ def _tags(client: "MlflowClient", result: Result) -> dict[str, str]:
     }
     if result.answers and result.answers[0].verdict:
         verdicts[VERDICT] = result.answers[0].verdict
-    experiment = client.get_run(result.parent_id).data.tags.get("latentlab.description", "")
-    warnings = "\n".join(f"- {warning}." for warning in result.warnings)
-    remarks = " ".join(result.remarks)
-    description = "\n\n".join([f"**{result.sentence}**", *filter(None, [warnings, experiment, remarks])])
-    return {**verdicts, "mlflow.note.content": description}
+    return {**verdicts, "mlflow.note.content": describe_comparison(client, result)}
 
 
 def _tables(result: Result) -> "dict[str, pd.DataFrame]":

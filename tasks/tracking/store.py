@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from tasks.core.errors import TrackingError, without_logins
 from tasks.core.files import TEMPORARY
 from tasks.tracking.local_store import follow_move, sqlite_path, sqlite_uri
+from tasks.tracking.ui.addresses import run_page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -165,25 +166,7 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str | None:
     """
     if not uri.startswith(("http://", "https://")):
         return None
-    return f"{without_secrets(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
-
-
-def training_view(address: str, experiment_id: str | None) -> str:
-    """Return the address at which MLflow's UI shows training runs; without this parameter it opens on GenAI pages.
-
-    Parameters
-    ----------
-    address : str
-        Of the UI.
-    experiment_id : str or None
-        Id of the experiment; None for the list of experiments.
-
-    Returns
-    -------
-    str
-    """
-    page = f"experiments/{experiment_id}/runs" if experiment_id else "experiments"
-    return f"{address}/#/{page}?workflowType=machine_learning"
+    return f"{without_secrets(uri).rstrip('/')}/{run_page(experiment_id, run_id)}"
 
 
 def _login_as_variables(uri: str) -> str:

@@ -1,6 +1,6 @@
 """The fits of an experiment, and the identity of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -104,6 +104,15 @@ class RunRef:
     role: str
     identity: str
     repeat: int = 0
+
+
+def first_fits(runs: Iterable[RunRef]) -> dict[str, RunRef]:
+    """Return the fit of each model's first replicate, in the order of the models."""
+    first: dict[str, RunRef] = {}
+    for run in runs:
+        if run.role == MODEL and (run.model not in first or run.replicate < first[run.model].replicate):
+            first[run.model] = run
+    return first
 
 
 def split_seeds(config: ExperimentConfig) -> list[int]:
