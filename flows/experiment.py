@@ -29,6 +29,7 @@ from tasks.reporting import progress
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import last_verdict
 from tasks.tracking.logged_models import registry
+from tasks.tracking.logged_models.accuracy import log_accuracy
 from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import known_result
 from tasks.tracking.runs import ParentRun
@@ -124,14 +125,16 @@ def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, 
                 result = compare_models(config, data, used, parent, fits, look, external)
                 for fit in fits:
                     fit.remove_local_files()
+        else:  # an earlier version, which stored the result, logged no accuracy with the models
+            log_accuracy(client, result)
         publish(result, comparison, previous)
     registered = {}
     if register_as is not None and consensus:
         with lock(f"consensus-{comparison.identity}", f"consensus of {config.name}"):
             models = make_consensus(config, data, result.runs, result.parent_id, uri)
-            registered = registry.register_consensus(client, models, register_as)
+            registered = registry.register_consensus(client, models, register_as, result)
     elif register_as is not None:
-        registered = registry.register(client, result.runs, register_as)
+        registered = registry.register(client, result, register_as)
     fits_used = sum(run.model in config.trained for run in result.runs)
     return Outcome(result, len(fits), fits_used - len(fits), registered)
 

@@ -30,6 +30,7 @@ from tasks.core.ranking.reference_choice import ReferenceSettings
 from tasks.reporting.accuracy import Accuracy
 from tasks.reporting.convergence import Convergence
 from tasks.reporting.result import Result
+from tasks.tracking.logged_models.promotion import Promotion
 from tests.paths import CONFIGS, ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -133,6 +134,7 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
         ("… `earlier_looks`", [EarlierLook]),
         ("… `other_similarity`", [OtherSimilarity]),
         ("`recommend --items`", [NewUserLists, Named]),
+        ("`promote`", [Promotion]),
         ("`check`", [Estimate, Precision, ReferencePlan]),
     ],
 )

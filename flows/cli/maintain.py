@@ -1,10 +1,10 @@
-"""The commands that look after the store: `verify`, `reconcile`, `ui`."""
+"""The commands that look after the store: `verify`, `reconcile`, `ui`, `promote`."""
 
 import json
 import os
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -60,17 +60,48 @@ def reconcile(as_json: Json = False) -> None:
 
 @commands.command()
 def ui(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="As for show: whose page to open, in place of all runs.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="The page with one fit of each model of the comparison side by side.")
+    ] = False,
     port: Annotated[int, typer.Option("--port", help="Where to listen, on this machine alone.")] = 5000,
     as_json: Json = False,
 ) -> None:
-    """Start the MLflow UI on this project's store, and print the address of its runs; Ctrl-C ends it."""
-    from tasks.tracking.search import latest_experiment
-    from tasks.tracking.store import resolve_uri, training_view
+    """Start the MLflow UI on this project's store, and print the address of a page; Ctrl-C ends it."""
+    from tasks.tracking.store import resolve_uri, without_secrets
+    from tasks.tracking.ui.pages import page_of
 
     uri = resolve_uri()
-    address = training_view(f"http://127.0.0.1:{port}", latest_experiment(open_default_store()))
+    is_served = uri.startswith(("http://", "https://"))  # it has its UI already
+    page = page_of(open_default_store(), run, compare=compare)
+    address = f"{without_secrets(uri).rstrip('/') if is_served else f'http://127.0.0.1:{port}'}/{page}"
     say(json.dumps({"store": store_name(), "url": address}) if as_json else f"{store_name()} at {address}")
+    if is_served:
+        return
     sys.stdout.flush()
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     os.execv(sys.executable, [*command, "--port", str(port), "--workers", "1"])
+
+
+@commands.command()
+def promote(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A registered model.")],
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="Number of one of its versions.")],
+    condition: Annotated[
+        Literal["practically-same", "more-accurate"] | None,
+        typer.Option("--if", help="Only if the last comparison with the champion finds this, else exit with code 7."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a version of a registered model the alias champion."""
+    from tasks.tracking.logged_models.promotion import promote as make_champion
+
+    promotion = make_champion(open_default_store(), name, str(version), condition)
+    if as_json:
+        print_json(asdict(promotion))
+    else:
+        before = f" (before: version {promotion.before})" if promotion.before else ""
+        say(" ".join([f"models:/{name}@champion is version {version}{before}.", promotion.reason]).strip())

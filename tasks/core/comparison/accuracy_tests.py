@@ -98,6 +98,18 @@ class AccuracyTest:
         return "users and seeds" if self.splits == 1 else "users, seeds and splits"
 
     @property
+    def more_accurate(self) -> str | None:
+        """The model that is significantly more accurate; None if none is, or if they are equal to within 2%."""
+        if not self.is_of_models or self._p_equivalent <= LEVEL:
+            return None
+        p = self.p if self.p_holm is None else self.p_holm
+        return (self.b if self.difference > 0 else self.a) if p <= LEVEL else None
+
+    @property
+    def _p_equivalent(self) -> float:
+        return self.p_equivalent if self.p_equivalent_holm is None else self.p_equivalent_holm
+
+    @property
     def sentence(self) -> str:
         """The outcome in words: the claim, if one can be made, and the numbers."""
         over = self.is_over
@@ -119,11 +131,11 @@ class AccuracyTest:
                 "and not for the models: seeds are not tested, because a model has one seed."
             )
         claim = f"no difference in accuracy between {self.a} and {self.b} is shown at the {LEVEL:.0%} level"
-        p_equivalent = self.p_equivalent if self.p_equivalent_holm is None else self.p_equivalent_holm
+        p_equivalent = self._p_equivalent
         if p_equivalent <= LEVEL:
             claim, p = f"{self.a} and {self.b} are equally accurate to within {EQUIVALENCE:.0%}", p_equivalent
-        elif p <= LEVEL:
-            better, worse = (self.b, self.a) if self.difference > 0 else (self.a, self.b)
+        elif better := self.more_accurate:
+            worse = self.a if better == self.b else self.b
             claim = f"{better} is significantly more accurate than {worse}"
         return f"{metric}: {claim} ({numbers}; {p_statement(p)} over {over}{adjusted})."
 

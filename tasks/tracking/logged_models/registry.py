@@ -1,12 +1,15 @@
 """Models of fits, and of consensuses, as versions of registered models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import ConfigError, TrackingError
-from tasks.core.planning.runs import MODEL, RunRef
+from tasks.core.planning.runs import first_fits
+from tasks.reporting.result import Result
 from tasks.tracking.logged_models.files import output_models
+from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION
 from tasks.tracking.store import reporting_missing
+from tasks.tracking.ui.description import describe_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,15 +44,17 @@ def check(name: str | None, replicates: int, *, consensus: bool) -> None:
         )
 
 
-def register(client: "MlflowClient", runs: Sequence[RunRef], name: str) -> dict[str, str]:
+def register(client: "MlflowClient", result: Result, name: str) -> dict[str, str]:
     """Register each model's first replicate as NAME-MODEL, unless it is registered already.
+
+    The first version of a name becomes its `champion`, each later one its `challenger`.
 
     Parameters
     ----------
     client : MlflowClient
         Client of the store.
-    runs : sequence of RunRef
-        The runs of a comparison.
+    result : Result
+        Result of the comparison, which the description and the tags of the versions quote.
     name : str
         Its name.
 
@@ -63,23 +68,19 @@ def register(client: "MlflowClient", runs: Sequence[RunRef], name: str) -> dict[
     TrackingError
         If a fit has no model: an early version trained it.
     """
-    first: dict[str, RunRef] = {}
-    for run in runs:
-        if run.role == MODEL and (run.model not in first or run.replicate < first[run.model].replicate):
-            first[run.model] = run
     versions: dict[str, str] = {}
-    for model, ref in first.items():
+    for model, ref in first_fits(result.runs).items():
         model_ids = output_models(client.get_run(ref.run_id))
         if not model_ids:
             raise TrackingError(f"run {ref.run_id} has no model to register; train it again with --fresh")
         deleted = f"run {ref.run_id}: its model {model_ids[0]} was deleted in MLflow; train it again with --fresh"
         with reporting_missing(deleted):
             logged = client.get_logged_model(model_ids[0])
-        versions |= _register(client, f"{name}-{model}", logged)
+        versions |= _register(client, f"{name}-{model}", logged, result)
     return versions
 
 
-def register_consensus(client: "MlflowClient", models: Mapping[str, str], name: str) -> dict[str, str]:
+def register_consensus(client: "MlflowClient", models: Mapping[str, str], name: str, result: Result) -> dict[str, str]:
     """Register the consensus of each model's replicates as NAME-MODEL, unless it is registered already.
 
     Parameters
@@ -90,6 +91,8 @@ def register_consensus(client: "MlflowClient", models: Mapping[str, str], name: 
         Model -> id of the logged model, as `tasks.tracking.logged_models.consensus_model.log_consensus` returns it.
     name : str
         Its name.
+    result : Result
+        As for `register`.
 
     Returns
     -------
@@ -98,12 +101,12 @@ def register_consensus(client: "MlflowClient", models: Mapping[str, str], name: 
     """
     versions: dict[str, str] = {}
     for model, model_id in models.items():
-        versions |= _register(client, f"{name}-{model}", client.get_logged_model(model_id))
+        versions |= _register(client, f"{name}-{model}", client.get_logged_model(model_id), result)
     return versions
 
 
-def _register(client: "MlflowClient", registered: str, logged: "LoggedModel") -> dict[str, str]:
-    """Make a logged model a version of a registered model, unless it is one; return both names."""
+def _register(client: "MlflowClient", registered: str, logged: "LoggedModel", result: Result) -> dict[str, str]:
+    """Make a logged model a version of a registered model, unless it is one; describe it, and return both names."""
     from mlflow.exceptions import MlflowException
 
     model = logged.tags["latentlab.model"]
@@ -114,8 +117,23 @@ def _register(client: "MlflowClient", registered: str, logged: "LoggedModel") ->
             raise
     # where the files are: MLflow would look for models:/ID in the store that the process has set globally
     source = logged.artifact_location
-    for version in client.search_model_versions(f"name = '{registered}'"):
-        if version.source == source:
-            return {registered: str(version.version)}
-    created = client.create_model_version(registered, source, logged.source_run_id, model_id=logged.model_id)
-    return {registered: str(created.version)}
+    versions = client.search_model_versions(f"name = '{registered}'")
+    version = next((version for version in versions if version.source == source), None)
+    if version is None:
+        version = client.create_model_version(registered, source, logged.source_run_id, model_id=logged.model_id)
+        alias = CHALLENGER if versions else CHAMPION
+        client.set_registered_model_alias(registered, alias, version.version)
+    description = describe_version(result, model)
+    if version.description != description:  # what the last comparison found
+        client.update_model_version(registered, version.version, description)
+    tags = {
+        "latentlab.model": model,
+        "latentlab.data_sha256": result.data_sha256,
+        "latentlab.config_sha256": result.config_sha256,
+        "latentlab.comparison": result.parent_id,
+        "latentlab.verdict": (result.answers[0].verdict or "") if result.answers else "",
+    }
+    for key, value in tags.items():
+        if value and version.tags.get(key) != value:
+            client.set_model_version_tag(registered, version.version, key, value)
+    return {registered: str(version.version)}
