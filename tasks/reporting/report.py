@@ -137,7 +137,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str, explore: st
         accuracy_tables=accuracy_tables(result),
         drawings=drawings,
         first_list=first_list,
-        sections=_sections(result, first_list),
+        sections=_sections(result, first_list, explore),
         rule=RULE,
         summary_labels=SUMMARY_LABELS,
         similarity_labels=SIMILARITY_LABELS,
@@ -147,7 +147,7 @@ def render(result: Result, drawings: Sequence[Drawing], config: str, explore: st
     )
 
 
-def _sections(result: Result, first_list: Drawing | None) -> list[tuple[str, str]]:
+def _sections(result: Result, first_list: Drawing | None, explore: str) -> list[tuple[str, str]]:
     """Return id and title of each section that the page has, for its table of contents."""
     return [
         (section, title)
@@ -162,6 +162,7 @@ def _sections(result: Result, first_list: Drawing | None) -> list[tuple[str, str
             ("held-out", "Accuracy", result.accuracy),
             ("settled", "Convergence", result.convergence),
             ("queries", "Query lists", True),
+            ("explore", "Explore", explore),
             ("rule", "Decision rule", True),
             ("data", "Data", True),
             ("reproduce", "Reproduce", True),
