@@ -41,7 +41,7 @@ def expected_lists(answer: Any, kept: int) -> dict[str, list[tuple[str, str]]]:
 
     def name(entry: Any) -> str:
         index, title = entry["index"], entry["title"]
-        return f"{title} item {index}" if title else f"User {index} id {entry['raw_id']}"
+        return f"{title} item\xa0{index}" if title else f"User {index} id {entry['raw_id']}"
 
     return {
         model: [(name(entry), f"{entry['share'] * SEEDS:.0f} of {SEEDS}") for entry in entries[:kept]]

@@ -51,6 +51,16 @@ def test_an_item_is_found_by_a_part_of_its_title(page: "Page", interactions: Int
     assert chosen(page) == f"{title} item 33, id {interactions.item_ids[33]}"
 
 
+def test_the_items_that_most_users_have_are_suggested_first(page: "Page", interactions: Interactions) -> None:
+    assert interactions.item_titles is not None
+    users = np.count_nonzero(interactions.matrix.toarray(), axis=0)
+    fitting = [at for at, title in enumerate(interactions.item_titles) if title.startswith("The Quiet")]
+    best = sorted(fitting, key=lambda item: (-users[item], item))[:8]
+    shown = search(page, "Items", "the quiet").all_text_contents()
+    expected = [f"{interactions.item_titles[item]}item {item}, id {interactions.item_ids[item]}" for item in best]
+    assert shown == expected
+
+
 def test_the_keyboard_alone_chooses(page: "Page") -> None:
     """Tab from the choice of users or items to the search box, arrows in its suggestions; Escape closes them."""
     page.locator("#explore-sides input:checked").focus()

@@ -44,7 +44,7 @@ def test_a_picture_of_it(page: "Page") -> None:
         box, end = (page.locator(of).bounding_box() for of in ("#explore", "#explore h4:has-text('Recommended')"))
         assert box
         assert end
-        clip = {**box, "height": end["y"] - box["y"]}
+        clip = {**box, "y": box["y"] + page.evaluate("scrollY"), "height": end["y"] - box["y"]}
         page.screenshot(path=Path(folder) / "explore.png", clip=clip, full_page=True)
 
 

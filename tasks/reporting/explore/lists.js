@@ -37,12 +37,12 @@ async function read() {
 }
 
 const choosable = (of) => page.lists[of] ?? (of === "users" ? page.lists.recommendations : undefined);
-const noun = (of) => (of === "users" ? "User" : "Item");
 
 /** Return the title of an item, or "User 10" and the like, and what stands in small print: in full, and in short. */
 function named(of, place) {
   const [index, id, title] = [page[of].indexes[place], page[of].ids[place], page[of].titles?.[place]];
-  return title ? [title, `item ${index}, id ${id}`, `item ${index}`] : [`${noun(of)} ${index}`, `id ${id}`, `id ${id}`];
+  if (title) return [title, `item ${index}, id ${id}`, `item\u00a0${index}`];
+  return [`${of === "users" ? "User" : "Item"} ${index}`, `id ${id}`, `id ${id}`];
 }
 
 /** Return the items of a user, ascending, each with its value if there is one. */

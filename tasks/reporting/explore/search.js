@@ -39,7 +39,10 @@ function search() {
   const names = page[side];
   const fits = typed ? choosable(side).of.map((place) =>
     [fit(typed, names.indexes[place], folded(names.ids[place]), folded(names.titles?.[place] ?? "")), place]) : [];
-  found = fits.filter(([rank]) => rank < Infinity).sort((a, b) => a[0] - b[0] || a[1] - b[1])
+  // of items that fit equally well, those that most users have come first
+  const users = (place) => (side === "items" && page.item_users ? page.item_users[place] : 0);
+  found = fits.filter(([rank]) => rank < Infinity)
+    .sort(([rank, place], [otherRank, other]) => rank - otherRank || users(other) - users(place) || place - other)
     .slice(0, MOST_SUGGESTIONS).map(([, place]) => place);
   const rows = found.map((place, at) => {
     const row = make("li", { id: `explore-suggestion-${at}`, role: "option" });
