@@ -1,16 +1,19 @@
 """Prefect's embedded server: without PREFECT_API_URL, flow runs use a server that lasts as long as the command.
 
-Prefect would start it at its first request, start it again whenever it fails, and report nothing but a time-out.
+Prefect would start it at its first request, start it again whenever it fails, and report nothing but a time-out. It
+takes seconds, in which the process can prepare what else a flow run needs.
 """
 
 import atexit
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Thread
@@ -29,51 +32,89 @@ from tasks.core.errors import OrchestrationError
 _STARTS = 3
 """Processes started in turn while others take their ports."""
 _POLL_SECONDS = 0.1
+_STOP_SECONDS = 5
 
 
 def start_embedded_server() -> None:
-    """Start the embedded server and wait until it answers, unless PREFECT_API_URL names another one.
+    """Start the embedded server and wait until it answers, see `embedded_server`."""
+    with embedded_server():
+        pass
+
+
+@contextmanager
+def embedded_server() -> Iterator[None]:
+    """Start the embedded server, and wait at the end of the block until it answers.
+
+    Nothing is started if PREFECT_API_URL names another server, or the embedded one is running already.
 
     Raises
     ------
     OrchestrationError
         If Prefect's settings allow no embedded server, or if it does not start; with its own error.
     """
-    if PREFECT_API_URL.value():
+    if PREFECT_API_URL.value() or _is_running():
+        yield
         return
     if not PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
         raise OrchestrationError(
             "PREFECT_API_URL is not set, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE is false; set PREFECT_API_URL to the "
             "address of a Prefect server, or allow the embedded one"
         )
+    server = _Server()
+    yield
+    # its import takes as long as the start, for which Prefect's clients need it as well
     from prefect.server.api.server import SubprocessASGIServer
 
-    server = SubprocessASGIServer()  # the one instance that Prefect's clients use as well
-    if server.running:
-        return
-    atexit.register(server.stop)
-    for _ in range(_STARTS):
-        server.port = server.find_available_port()
-        server.server_process = process = _start_process(server.port)
-        output: deque[str] = deque(maxlen=500)
-        reader = Thread(target=output.extend, args=(process.stdout,), daemon=True)
-        reader.start()
-        failure = _wait_until_it_answers(process, server.port)
+    for starts in range(1, _STARTS + 1):
+        failure = _wait_until_it_answers(server.process, server.port)
         if failure is None:
-            server.running = True
+            shared = SubprocessASGIServer()  # the one instance that Prefect's clients use
+            shared.port, shared.server_process, shared.running = server.port, server.process, True
             return
-        process.kill()
-        process.wait()
-        server.server_process = None
-        reader.join()
-        if not any("address already in use" in line for line in output):
+        server.stop()
+        if starts == _STARTS or not any("address already in use" in line for line in server.output):
             break
-    atexit.unregister(server.stop)
+        server = _Server()
     raise OrchestrationError(
-        f"Prefect's embedded server does not start: {failure}{_cause(output)}; its database is "
+        f"Prefect's embedded server does not start: {failure}{_cause(server.output)}; its database is "
         f"{PREFECT_API_DATABASE_CONNECTION_URL.value()}: check that this version of Prefect can use it, set "
         "PREFECT_HOME to another folder, or set PREFECT_API_URL to the address of a running server"
-    ) from RuntimeError("".join(output))
+    ) from RuntimeError("".join(server.output))
+
+
+def _is_running() -> bool:
+    """Return whether this process has an embedded server, without the import of what only its start needs."""
+    module = sys.modules.get("prefect.server.api.server")
+    return module is not None and module.SubprocessASGIServer().running
+
+
+class _Server:
+    """A process of the server, which ends with this one, and what it prints."""
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+        self.process = _start_process(self.port)
+        self.output: deque[str] = deque(maxlen=500)
+        self._reader = Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True)
+        self._reader.start()
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End the process, and read the rest of its output."""
+        atexit.unregister(self.stop)
+        self.process.terminate()
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _start_process(port: int) -> "subprocess.Popen[str]":

@@ -2,10 +2,8 @@
 
 import signal
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,20 +80,20 @@ def _run_experiment(
     from flows.cli.printing.tables import err, out
     from tasks.core.formatting import counted
     from tasks.tracking import store
+    from tasks.tracking.local_reader.reader import open_reader
     from tasks.tracking.logged_models import registry
 
     # what the flow would refuse is refused before Prefect is started
     registry.check(register, settings.most_replicates, consensus=consensus)
     uri = store.resolve_uri(settings.tracking.uri)
-    if store.is_new(uri):  # making it takes seconds, during which an embedded Prefect server starts
-        Thread(target=_make_store, args=(uri,), daemon=True).start()
-    else:
+    if not store.is_new(uri) and open_reader(uri) is None:
         open_store(uri)
-    from flows.embedded_server import start_embedded_server
-    from flows.experiment import experiment
+    from flows.embedded_server import embedded_server
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    start_embedded_server()
+    with embedded_server():  # while it starts, a store is made, which takes seconds, or opened with an import of MLflow
+        open_store(uri)
+        from flows.experiment import experiment
     with progress_bars(hidden=as_json):
         outcome = experiment(settings, fresh=fresh, register_as=register, consensus=consensus)
     result = outcome.result
@@ -184,11 +182,3 @@ def compare(
     with progress_bars(hidden=as_json):
         result = compare_flow(a, b, resolve_uri())
     print_json(asdict(result)) if as_json else show_result(result)
-
-
-def _make_store(uri: str) -> None:
-    """Make a store. The flow opens it again, and reports what is wrong."""
-    from tasks.tracking.store import open_store
-
-    with suppress(Exception):
-        open_store(uri)

@@ -17,8 +17,8 @@ from tasks.tracking.local_reader import queries
 from tasks.tracking.local_reader.records import Experiment, Page, Run, RunData, RunInfo
 from tasks.tracking.local_store import moved_experiments, sqlite_path
 
-SCHEMAS = frozenset({"dc11669786a5"})
-"""Revisions of MLflow's database (its table `alembic_version`) for which this module was tested."""
+SCHEMAS = frozenset({"dc11669786a5", "f4a9b2c7d1e6"})
+"""Revisions of MLflow's database (its table `alembic_version`) for which this module was tested: of 3.17 and 3.18."""
 _OPENING_SECONDS, _LOCK_SECONDS = 1, 20
 """How long a locked database is waited for: until MLflow's client takes over, and as long as that client waits."""
 _PAGE = 1_000
