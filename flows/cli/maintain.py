@@ -103,5 +103,6 @@ def promote(
     if as_json:
         print_json(asdict(promotion))
     else:
-        before = f" (before: version {promotion.before})" if promotion.before else ""
-        say(" ".join([f"models:/{name}@champion is version {version}{before}.", promotion.reason]).strip())
+        before = f"; before it was version {promotion.before}" if promotion.before else ""
+        was = " already" if promotion.before == promotion.version else before
+        say(" ".join([f"models:/{name}@champion is version {version}{was}.", promotion.reason]).strip())

@@ -65,6 +65,13 @@ def parent(stack: "Stack") -> dict[str, Any]:
     return run
 
 
+def address(stack: "Stack", *arguments: str) -> str:
+    """Return the address that `latentlab ui` prints."""
+    done = stack.sh(f"latentlab ui {' '.join(arguments)} --json")
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["url"])
+
+
 def run_page(stack: "Stack", run: dict[str, Any], rest: str = "") -> str:
     info = run["info"]
     return f"{stack.mlflow}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}{rest}"
@@ -81,6 +88,57 @@ def test_the_experiment_page_lists_the_comparison_and_its_fits(stack: "Stack", p
     expect(page.get_by_role("link", name="k500 #5", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="k50 #0 held-out")).to_be_attached()
     picture(page, "mlflow_experiment")
+
+
+def test_the_address_of_ui_opens_the_training_runs(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    visit(page, address(stack))
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    expect(page.get_by_role("link", name="Models", exact=True)).to_be_visible()  # GenAI pages do not have it
+    expect(page.get_by_role("link", name="k50 vs k500")).to_be_visible()
+
+
+def test_the_page_of_a_comparison_begins_with_its_answer_and_leads_to_its_fits(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    visit(page, address(stack, "quickstart"))
+    expect(page.get_by_text(re.compile("^k50 and k500 differ")).first).to_be_in_viewport()
+    expect(page.get_by_role("link", name="one fit of each model side by side")).to_be_in_viewport()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name=re.compile("fits in a table")).click()
+    table = opened.value
+    expect(table.get_by_text("22 matching runs").or_(table.get_by_text("k50 vs k500")).first).to_be_visible()
+    table.close()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="one fit of each model side by side").click()
+    expect(opened.value.get_by_text("Comparing 2 Runs from 1 Experiment")).to_be_visible()
+    opened.value.close()
+
+
+def test_ui_compare_shows_one_fit_of_each_model(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    visit(page, address(stack, "quickstart", "--compare"))
+    expect(page.get_by_text("Comparing 2 Runs from 1 Experiment")).to_be_visible()
+    for name in ("k50 #0", "k500 #0"):
+        expect(page.get_by_text(name, exact=True).first).to_be_attached()
+    picture(page, "mlflow_compare")
+
+
+def test_the_list_of_models_shows_the_accuracy_of_their_settings(stack: "Stack", page: "Page") -> None:
+    from playwright.sync_api import expect
+
+    metrics = {metric["key"]: metric["value"] for metric in parent(stack)["data"]["metrics"]}
+    page.set_viewport_size({"width": 2000, "height": 800})  # MLflow makes only the columns that are visible
+    experiment = f"{stack.mlflow}/#/experiments/{parent(stack)['info']['experiment_id']}"
+    visit(page, f"{experiment}/models?workflowType=machine_learning")
+    expect(page.get_by_role("columnheader", name="accuracy/ndcg_at_10")).to_be_visible()
+    for model in ("k50", "k500"):
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name=f"{model} #0", exact=True))
+        expect(row.get_by_text(str(metrics[f"accuracy/ndcg_at_10.{model}"])).first).to_be_attached()
+    picture(page, "mlflow_models")
+    page.set_viewport_size({"width": 1400, "height": 800})
 
 
 def test_the_comparison_shows_the_answer(stack: "Stack", page: "Page") -> None:
