@@ -130,7 +130,7 @@ def test_users_in_common_with_an_item(page: "Page", experiment: CommandLine, int
 
 
 def test_the_mark_is_on_what_every_model_lists(page: "Page", experiment: CommandLine) -> None:
-    numbers = set()
+    numbers, marked = set(), set()
     for user in ("0", "1", "2", "3", "4", "5"):
         choose(page, "Users", user)
         models = experiment.answer("similar", "latest", "--user", user)["models"].values()
@@ -138,8 +138,12 @@ def test_the_mark_is_on_what_every_model_lists(page: "Page", experiment: Command
         text = f"{len(shared) or 'None'} of the first 5 {'are' if len(shared) > 1 else 'is'} listed under every model"
         assert page.locator(".shared-line").first.inner_text().strip() == text
         assert page.locator(".columns").first.locator(".entry .mark").count() == 2 * len(shared)
+        for line in page.locator(".shared-line").all():  # there is nothing to explain the mark of where none is
+            assert line.locator(".mark").is_visible() == ("None" not in line.inner_text())
+            marked.add("None" not in line.inner_text())
         numbers.add(len(shared))
     assert len(numbers) > 1
+    assert marked == {True, False}
 
 
 def test_a_neighbour_that_is_clicked_is_shown(page: "Page") -> None:
