@@ -37,7 +37,7 @@ evaluation: {replicates: 5, cutoffs: [10]}
 """
 MEASURE_PAGE = """<script>
 document.documentElement.style.width = "390px";  // chromium's windows are 500 wide at least
-const visible = figure => figure.querySelector("svg").getBoundingClientRect().height > 50;
+const visible = figure => [...figure.querySelectorAll("svg")].some(svg => svg.getBoundingClientRect().height > 50);
 const described = figure => figure.querySelector("[role=img]").ariaLabel;
 document.body.dataset.wider = document.body.scrollWidth > 390;
 document.body.dataset.figures = [...document.querySelectorAll("figure")].filter(f => visible(f) && described(f)).length;
