@@ -1,6 +1,7 @@
 """Readable messages for pydantic's errors.
 
-Each message has the position of its key in the file and, for a misspelt name, the nearest valid name.
+Each message has the position of its key in the file and, for a misspelt name, the nearest valid name. A name that other
+libraries use for a key is answered with the key, which is then not reported as missing too.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from tasks.core.config.als import AlsConfig, MetricStop, SteadyStop
+from tasks.core.config.checks.other_names import own_name
 from tasks.core.config.dataset import Columns, Transform
 from tasks.core.config.evaluation import SPLITS
 from tasks.core.config.experiment import ExperimentConfig, PlannedLooks
@@ -36,6 +38,8 @@ _KINDS: dict[str, type[BaseModel]] = {"als": AlsConfig, "lists": ListFiles, "fac
 """What `tasks.core.config.experiment.model_kind` returns -> section of such a model."""
 _UNIONS = (("evaluation", "split"), ("preprocess", "confidence"), ("execution", "workers"), ("replicates",))
 """Keys whose value is a tagged union: pydantic puts the tag after them in the location of an error."""
+_NAMED_BY: dict[KeyPath, str] = {("dataset",): "name", ("evaluation", "split"): "strategy"}
+"""Section -> the key whose value is easily taken for the section's."""
 
 
 def explain(source: Source, errors: list[ErrorDetails]) -> list[Problem]:
@@ -63,7 +67,13 @@ def explain(source: Source, errors: list[ErrorDetails]) -> list[Problem]:
         )
         # pydantic counts only the valid entries of a list, and may call a list with a wrong entry "too short" as well.
         has_wrong_entry = error["type"] == "too_short" and any(other_path[:-1] == path for other_path, _ in located)
-        if not of_other_type and not has_wrong_entry:
+        has_other_name = error["type"] == "missing" and any(
+            other["type"] == "extra_forbidden"
+            and other_path[:-1] == path[:-1]
+            and own_name(str(other_path[-1]), [str(path[-1])])
+            for other_path, other in located
+        )
+        if not of_other_type and not has_wrong_entry and not has_other_name:
             problems.append(_problem(source, path, error))
     return problems
 
@@ -97,9 +107,7 @@ def _problem(source: Source, path: KeyPath, error: ErrorDetails) -> Problem:
     if kind == "missing":
         return Problem(position, path, "is missing")
     if kind == "extra_forbidden":
-        keys = _valid_keys(error["loc"][:-1])
-        hint = did_you_mean(str(path[-1]), keys) or f"; allowed keys: {', '.join(keys)}"
-        return Problem(position, path, f"unknown key{hint}")
+        return Problem(position, path, f"unknown key{_hint(path, _valid_keys(error['loc'][:-1]))}")
     names = _quoted_names(str(context.get("expected", "")))
     if path[-2:] == ("stop", "when"):
         names, expected = ["steady", "metric"], "'steady' or 'metric'"
@@ -110,11 +118,23 @@ def _problem(source: Source, path: KeyPath, error: ErrorDetails) -> Problem:
         position, expected = source.position_of(path), f"one of {', '.join(SPLITS)}"
     elif path[:2] == ("search", "models") and len(path) == 4 and _EXPECTED.get(kind) == "keys and values":
         expected = "a range such as {low: 1, high: 200}, or a list of values"
+    elif path in _NAMED_BY and isinstance(value, str):
+        expected = f"keys and values, such as {{{_NAMED_BY[path]}: {shortened(value)[1:-1]}}}"
     elif kind == "too_short":
         expected = "at least one entry" if context["min_length"] == 1 else f"at least {context['min_length']} entries"
     else:
         expected = _EXPECTED.get(kind) or error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Problem(position, path, f"found {shortened(value)}; expected {expected}{did_you_mean(str(value), names)}")
+
+
+def _hint(path: KeyPath, keys: Sequence[str]) -> str:
+    """Return what follows the words "unknown key"."""
+    key = str(path[-1])
+    if own := own_name(key, keys):
+        return f"; it is called {own!r} here"
+    if path[:-1] == ("evaluation",) and key in ("metric", "metrics"):
+        return "; every metric is computed, at each of evaluation.cutoffs"
+    return did_you_mean(key, keys) or f"; allowed keys: {', '.join(keys)}"
 
 
 def _valid_keys(loc: Sequence[int | str]) -> list[str]:

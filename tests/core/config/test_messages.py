@@ -10,7 +10,11 @@ from tests.core.config.small_config import SMALL, Faults
     [
         (
             "evaluation: {k: 5}\n",
-            "c.yaml:4: evaluation.k: unknown key; allowed keys: split, part, replicates, cutoffs, repeats",
+            "c.yaml:4: evaluation.k: unknown key; it is called 'cutoffs' here",
+        ),
+        (
+            "evaluation: {weight: 5}\n",
+            "c.yaml:4: evaluation.weight: unknown key; allowed keys: split, part, replicates, cutoffs, repeats",
         ),
         (
             "dataset: {name: file, path: r.csv, columns: {usr: 0, rating: null}}\n",
@@ -84,3 +88,17 @@ def test_model_named_like_a_type_keeps_its_key_path(faults: Faults) -> None:
 def test_column_that_is_neither_index_nor_name_is_one_fault(faults: Faults) -> None:
     own_file = SMALL + "dataset: {name: file, path: r.csv}\npreprocess: {min_rating: 4}\n"
     assert len(faults(own_file, "dataset.columns.user=-1")) == 1
+
+
+def test_a_setting_under_another_name_is_one_fault_and_not_a_missing_key_too(faults: Faults) -> None:
+    found = faults("name: small\ndataset: {name: synthetic-100k}\nmodels: {k2: {rank: 2, max_iter: 2, reg: 0.1}}\n")
+    assert [fault.split("models.k2.")[1] for fault in found] == [
+        "rank: unknown key; it is called 'factors' here",
+        "max_iter: unknown key; it is called 'iterations' here",
+        "reg: unknown key; it is called 'regularization' here",
+    ]
+
+
+def test_a_key_that_is_missing_is_said_beside_other_unknown_keys(faults: Faults) -> None:
+    found = faults("name: small\ndataset: {name: synthetic-100k}\nmodels: {k2: {reg: 2, iterations: 2}}\n")
+    assert [fault.split("models.k2.")[1].split(":")[0] for fault in found] == ["factors", "reg"]
