@@ -15,7 +15,7 @@ import typer
 from flows import environment
 from flows.cli import browse, check, data, maintain, run, search
 from flows.cli.failures import ReportingGroup, reported
-from flows.cli.streams import prepare_streams
+from flows.cli.streams import prepare_streams, say
 from tasks.core.errors import LatentlabError, OrchestrationError
 from tasks.core.formatting import escaped
 
@@ -23,7 +23,6 @@ app = typer.Typer(
     cls=ReportingGroup,
     help="Is one ALS model significantly different from another? Experiments over neighbour lists.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -31,9 +30,20 @@ for commands in (run.commands, check.commands, search.commands, browse.commands,
     app.add_typer(commands)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"latentlab {version('latentlab')}")
+        raise typer.Exit
+
+
 @app.callback()
 def settings(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and Prefect's own log.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit.")
+    ] = False,
 ) -> None:
     """Is one ALS model significantly different from another? Experiments over neighbour lists."""
     environment.prepare(debug=debug)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.common import (
-    ConfigFile,
     Json,
     Sets,
     load,
@@ -24,14 +23,17 @@ if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
     from tasks.reporting.result import Result
 
-DEFAULT_CONFIG = Path("configs/quickstart.yaml")
+_DEFAULT_CONFIG = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
+"""It is in the checkout, wherever the command is called."""
 
 commands = typer.Typer()
 
 
 @commands.command()
 def run(
-    config: ConfigFile = DEFAULT_CONFIG,
+    config: Annotated[
+        Path, typer.Argument(help="A config file.", show_default="configs/quickstart.yaml of the checkout")
+    ] = _DEFAULT_CONFIG,
     sets: Sets = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Train everything again; earlier runs are superseded.")
