@@ -141,7 +141,8 @@ def _named(
     """Return the users or items that the page names, ascending: those chosen or listed, and others."""
     listed = [of_model.ids for target in merged if LISTED[target] == side for of_model in merged[target].values()]
     own = [rows for rows in (chosen.get(side), others) if rows is not None]
-    return np.unique(np.concatenate([*own, *listed])).astype(np.int32)
+    none = np.empty(0, dtype=np.int32)  # files of items' lists name no users
+    return np.unique(np.concatenate([none, *own, *listed])).astype(np.int32)
 
 
 def _names(indexes: Ids, raw_ids: npt.NDArray[Any], titles: npt.NDArray[np.object_] | None) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _first_size(interactions: Interactions, n_models: int, config: ExperimentCon
     An interaction takes about a byte. Data that cannot fit are not made, because they take memory.
     """
     number, size = interactions.matrix.nnz, MOST_ENTITIES
-    per_chosen = number / interactions.matrix.shape[0] * (1 + n_models * KEPT * config.queries.n)
+    per_chosen = number / max(1, interactions.matrix.shape[0]) * (1 + n_models * KEPT * config.queries.n)
     while min(number, size * per_chosen) > MOST_BYTES:
         size //= 2
     return size

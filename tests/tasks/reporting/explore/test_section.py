@@ -109,6 +109,14 @@ def test_lists_of_others_have_no_history_and_no_scores() -> None:
     assert [model["scores"] for model in data["lists"]["users"]["models"]] == [None, None]
 
 
+def test_files_of_items_lists_name_no_users() -> None:
+    lists, interactions = draw(20, 12, 3, width=3)
+    nobody = Interactions(interactions.matrix[:0], interactions.user_ids[:0], interactions.item_ids, None)
+    only_items = {model: [RunLists(items=run.items) for run in runs] for model, runs in lists.items()}
+    data = unpack(explore_section(only_items, nobody, everyone(nobody), config()))
+    assert (list(data["lists"]), indexes(data, "users"), indexes(data, "items")) == (["items"], [], list(range(12)))
+
+
 @pytest.mark.parametrize("values", [[4.0], list(np.arange(200) / 7)], ids=["all equal", "too many"])
 def test_values_that_say_nothing_are_left_out(values: list[float]) -> None:
     lists, interactions = draw(60, 45, 7)
