@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from flows import environment
-from flows.cli import browse, check, data, maintain, run, search
+from flows.cli import browse, check, data, export, maintain, run, search
 from flows.cli.failures import ReportingGroup, reported
 from flows.cli.streams import prepare_streams, say
 from tasks.core.errors import LatentlabError, OrchestrationError
@@ -26,8 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (run.commands, check.commands, search.commands, browse.commands, data.commands, maintain.commands):
-    app.add_typer(commands)
+for module in (run, check, search, browse, export, data, maintain):
+    app.add_typer(module.commands)
 
 
 def _print_version(wanted: bool) -> None:

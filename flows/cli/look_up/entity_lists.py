@@ -5,16 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flows.cli.look_up.find_index import find_index
-from flows.cli.look_up.fits import open_fits
-from tasks.core.comparison.agreement import LISTED, SIDES
+from tasks.core.comparison.agreement import SIDES
 from tasks.core.comparison.query_lists import QueryLists, query_lists
-from tasks.core.config.base import LIST_LENGTH
-from tasks.core.errors import ConfigError
-from tasks.core.planning.runs import RunRef
 from tasks.core.ranking.lists import Lists
-from tasks.core.ranking.similarity import make_neighbours
-from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import FACTORS_FILE, artifact, kept_path, read_factors, read_stored
+from tasks.tracking.reading.fits import open_fits
 
 if TYPE_CHECKING:
     from tasks.tracking.local_reader.types import StoredRun, StoreReader
@@ -74,9 +68,9 @@ def look_up(
     index = find_index(fits.names, target, entity, raw=raw)
     fits.check_lost(SIDES[target], index)
     lists: dict[str, list[Lists]] = {}
-    for fit, files in fits.files.items():
-        of_fit = _list_of(fit, files, fits.kept, target, index, by)
-        lists.setdefault(fits.label(fit), []).append(of_fit.without(fits.unlisted(LISTED[target])))
+    row = np.array([index], dtype=np.int32)
+    for fit in fits.files:
+        lists.setdefault(fits.label(fit), []).append(fits.lists(fit, target, row, by))
     return query_lists(
         f"{target}_{index}",
         target,
@@ -88,25 +82,3 @@ def look_up(
         similarity=by,
         by_consensus=consensus,
     )
-
-
-def _list_of(fit: RunRef, files: RunFiles, kept: RunFiles | None, target: str, index: int, by: str) -> Lists:
-    """Return the list of one user or item: as the fit has it, as the comparison keeps it, or from the factors."""
-    row = np.array([index], dtype=np.int32)
-    path, _ = artifact(target, by)
-    lists = read_stored(files, target, by, row)
-    if lists is None and kept is not None:
-        lists = read_stored(kept, target, by, row, path=kept_path(fit, path))
-    if lists is not None:
-        return lists
-    if FACTORS_FILE not in files.entries:
-        raise ConfigError(
-            f"run {fit.run_id} has neither {path} nor {FACTORS_FILE} to compute it from; run its config again with "
-            "--fresh, unless the run was read from a file of other lists"
-        )
-    if target == "recommendations":
-        raise ConfigError(
-            f"run {fit.run_id} has no recommendations for user {index}: its config made those of a sample of users "
-            "(neighbours.sample); add the user to queries.recommend_for, and run the config again"
-        )
-    return make_neighbours(read_factors(files), target, by, n=LIST_LENGTH, rows=row)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flows.cli.look_up.find_index import find_index
-from flows.cli.look_up.fits import open_fits
 from tasks.core.comparison.query_lists import Entry, Named, merge
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.base import LIST_LENGTH
@@ -17,6 +16,7 @@ from tasks.core.planning.runs import RunRef
 from tasks.core.ranking.lists import Lists
 from tasks.core.ranking.recommendations import recommend_to_new_user
 from tasks.tracking.lists import MEDIAN_CONFIDENCE, read_factors
+from tasks.tracking.reading.fits import open_fits
 
 if TYPE_CHECKING:
     from tasks.tracking.local_reader.types import StoredRun, StoreReader

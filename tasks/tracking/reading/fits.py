@@ -1,4 +1,4 @@
-"""The fits that a run on the command line stands for."""
+"""The fits that a run which somebody names stands for, and their lists."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.columns import Columns, read_columns
+from tasks.core.comparison.agreement import LISTED, TARGETS
 from tasks.core.comparison.query_lists import Names
 from tasks.core.config.base import LIST_LENGTH
 from tasks.core.errors import ConfigError, DataError
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
-from tasks.core.ranking.similarity import FACTORS
-from tasks.core.types import Mask
+from tasks.core.ranking.lists import Lists
+from tasks.core.ranking.similarity import FACTORS, make_neighbours
+from tasks.core.types import Ids, Mask
 from tasks.tracking.artifacts import RunFiles
+from tasks.tracking.lists import FACTORS_FILE, SAMPLE, artifact, kept_path, read_factors, read_stored
 from tasks.tracking.noise_of_data import read_lost
 from tasks.tracking.results import result_of
 from tasks.tracking.runs import run_ref
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenedFits:
-    """The fits that a run on the command line stands for.
+    """The fits that a run which somebody names stands for.
 
     Attributes
     ----------
@@ -58,6 +61,87 @@ class OpenedFits:
         if self.lost is not None:
             unlisted[self.lost["index"][self.lost["side"] == side]] = True
         return unlisted
+
+    @property
+    def targets(self) -> list[str]:
+        """The kinds of lists that all of the fits have, or that their factors give."""
+        return [target for target in TARGETS if all(self._has(fit, target) for fit in self.files)]
+
+    def _has(self, fit: RunRef, target: str) -> bool:
+        paths = self.files[fit].entries
+        kept = self.kept is not None and kept_path(fit, artifact(target, self.similarity)[0]) in self.kept.entries
+        return artifact(target)[0] in paths or kept or (target != "recommendations" and FACTORS_FILE in paths)
+
+    def rows(self, fit: RunRef, side: str) -> Ids:
+        """Return the users or items whose lists were made: all, or a sample, without those that were left out.
+
+        Parameters
+        ----------
+        fit : RunRef
+            One of the fits.
+        side : str
+            `users` or `items`.
+
+        Returns
+        -------
+        (R,) int32
+            Ascending.
+        """
+        of = self.kept or self.files[fit]
+        rows = np.arange(len(self.names.user_ids if side == "users" else self.names.item_ids), dtype=np.int32)
+        if SAMPLE in of.entries:
+            with of.reading(SAMPLE) as file:
+                sample = read_columns(file)
+            rows = np.unique(sample["index"][sample["side"] == side]).astype(np.int32)
+        return rows[~self.unlisted(side)[rows]]
+
+    def lists(self, fit: RunRef, target: str, rows: Ids, by: str) -> Lists:
+        """Return lists of a fit: as it has them, as the comparison keeps them, or from the factors.
+
+        Parameters
+        ----------
+        fit : RunRef
+            One of the fits.
+        target : str
+            `users`, `items` or `recommendations`.
+        rows : (R,) int32
+            The users or items, ascending.
+        by : str
+            Similarity of neighbours: `factors` or `scores`.
+
+        Returns
+        -------
+        Lists
+            Without the entries that the comparison left out.
+
+        Raises
+        ------
+        ConfigError
+            If the fit has neither the lists nor what they can be computed from.
+        TrackingError
+            If a file is missing or damaged.
+        """
+        return self._complete_lists(fit, target, rows, by).without(self.unlisted(LISTED[target]))
+
+    def _complete_lists(self, fit: RunRef, target: str, rows: Ids, by: str) -> Lists:
+        """Return the lists with all of their entries."""
+        files, (path, _) = self.files[fit], artifact(target, by)
+        lists = read_stored(files, target, by, rows)
+        if lists is None and self.kept is not None:
+            lists = read_stored(self.kept, target, by, rows, path=kept_path(fit, path))
+        if lists is not None:
+            return lists
+        if FACTORS_FILE not in files.entries:
+            raise ConfigError(
+                f"run {fit.run_id} has neither {path} nor {FACTORS_FILE} to compute it from; run its config again with "
+                "--fresh, unless the run was read from a file of other lists"
+            )
+        if target == "recommendations":
+            raise ConfigError(
+                f"run {fit.run_id} has no recommendations for user {rows[0]}: its config made those of a sample of "
+                "users (neighbours.sample); add the user to queries.recommend_for, and run the config again"
+            )
+        return make_neighbours(read_factors(files), target, by, n=LIST_LENGTH, rows=rows)
 
     def check_lost(self, side: str, index: int) -> None:
         """Refuse a user or item that a comparison left out.
