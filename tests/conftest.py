@@ -39,9 +39,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Group tests that share servers, which then run on one worker. xdist looks for the marks later."""
     folder = item.path.relative_to(ROOT / "tests").parts[0]
     if folder not in {"core", "benchmarks", "faults"}:
-        group = "stack" if folder in {"servers", "browser"} else item.path.stem
+        in_stack = folder == "servers" or "stack" in getattr(item, "fixturenames", ())
+        group = "stack" if in_stack else "report" if folder == "browser" else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
-        if group == "stack":
+        if in_stack:
             item.add_marker(pytest.mark.timeout(900))  # the first of them starts everything
 
 

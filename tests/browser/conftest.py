@@ -27,7 +27,7 @@ execution: {isolate: false, system_metrics: false}
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, nothing else in this process can run an event loop
 def browser() -> Iterator["Browser"]:
     from playwright.sync_api import expect, sync_playwright
 

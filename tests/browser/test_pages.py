@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,30 +11,17 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from tests.conftest import Stack
 
-WAIT = 30_000  # ms; a busy machine is slow
-
 
 @pytest.fixture(scope="module")
-def page(stack: "Stack") -> Iterator["Page"]:
-    from playwright.sync_api import expect, sync_playwright
-
-    browsers = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    browser_path = next(filter(None, browsers), None)
-    if not browser_path:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium; CI runs this test")
-        pytest.skip("no chromium on this machine")
-    expect.set_options(timeout=WAIT)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 800})
-        page.set_default_timeout(WAIT)
-        yield page
-        browser.close()
+def page(stack: "Stack", browser: "Browser") -> Iterator["Page"]:
+    page = browser.new_page(viewport={"width": 1400, "height": 800})
+    page.set_default_timeout(30_000)  # ms; a busy machine is slow
+    yield page
+    page.close()
 
 
 def visit(page: "Page", url: str) -> None:

@@ -1,7 +1,5 @@
 """The report in a real browser, on a wide page and on a phone: nothing is cut, and the contents lead to sections."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -93,21 +91,6 @@ def large_result() -> Result:
         runs=[replace(run, model=rename[run.model]) for run in small.runs],
         compared_on="2026-11-28",
     )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not path:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium; CI runs this test")
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
