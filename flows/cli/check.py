@@ -1,5 +1,6 @@
 """The command `check`: what a config consists of, what it takes here, and what it can show."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -91,6 +92,9 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
             say(f"                {remark}")
     if ratings:
         say(f"ratings         {ratings.text(settings.preprocess)}")
+    elif external is None:
+        describe = shlex.join(["latentlab", "data", "describe", str(config), *(f"--set={text}" for text in sets or ())])
+        say(f"ratings         read by run; what preprocess drops of them is counted by: {describe}")
     if test_file:
         say(f"test file       {test_file.text(settings.preprocess)}")
     smallest = _smallest_p(settings, external.fewest if external else settings.most_replicates)
@@ -106,7 +110,8 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     say(f"smallest p      {smallest}")
     for look in looks:
         say(f"{look.title:15} {_look_text(look, fits_until(look, settings))}")
-    say(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}")
+    parts = f"start about {_duration(work.start_seconds)}, comparison about {_duration(work.comparison_seconds)}"
+    say(f"time            {bound}about {_duration(work.seconds)} on this machine, {at_a_time}; {parts}")
     say(f"memory          {bound}about {work.memory_bytes / 2**20:,.0f} MiB beside the libraries")
     say(f"disk            {bound}about {work.disk_bytes / 2**20:,.0f} MiB written")
     if settings.evaluation:

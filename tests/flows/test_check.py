@@ -23,6 +23,11 @@ def test_work_and_smallest_p_are_printed_as_text(offline: CommandLine) -> None:
     assert "smallest p      <0.001 after Holm over 4 tests, with 10 replicates\n" in text
 
 
+def test_what_preprocessing_drops_of_a_catalogued_data_set_is_counted_by_another_command(offline: CommandLine) -> None:
+    text = offline.call("check", CONFIG, "--set", "seed=2").stdout
+    assert f"counted by: latentlab data describe {CONFIG} --set=seed=2" in text
+
+
 def test_reference_recommenders_are_printed_with_memory_and_choice(offline: CommandLine) -> None:
     """16 bytes for each of 1,682² pairs of items."""
     text = offline.call("check", CONFIG).stdout

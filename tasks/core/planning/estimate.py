@@ -28,6 +28,8 @@ LIST_BYTES = 8 * LIST_LENGTH
 """Of one list, of which each entry has an id and a score."""
 _START_SECONDS = 10.0
 """Start of a run: imports, Prefect and the MLflow store."""
+_COMPARISON_SECONDS = 4.0
+"""Part of the comparison that does not grow with the data: imports, figures, tables, the report."""
 _FIT_SECONDS = 0.5
 """Part of a fit besides training and lists: tasks, metrics, files."""
 _READ_SECONDS = 1.2e-6
@@ -54,13 +56,15 @@ class Estimate:
     workers : int
         Fits at a time.
     seconds : float
-        Duration of the whole run.
+        Duration of the whole run, with its start and the comparison.
     memory_bytes : int
         Peak of all processes together, without the libraries.
     disk_bytes : int
         Size of all files written: interactions, factors, lists, logged models.
     references : ReferencePlan
         How the reference recommenders are computed.
+    start_seconds, comparison_seconds : float
+        The parts of `seconds` besides the data and the fits: the start, and the comparison of lists and accuracy.
     """
 
     fits: int
@@ -71,6 +75,8 @@ class Estimate:
     memory_bytes: int
     disk_bytes: int
     references: ReferencePlan = NO_REFERENCES
+    start_seconds: float = _START_SECONDS
+    comparison_seconds: float = _COMPARISON_SECONDS
 
 
 def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: int) -> Estimate:
@@ -88,9 +94,8 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     Estimate
     """
     if not config.trained:
-        return Estimate(
-            fits=0, iterations=0, gflop=0.0, workers=1, seconds=_START_SECONDS, memory_bytes=0, disk_bytes=0
-        )
+        seconds = _START_SECONDS + _COMPARISON_SECONDS
+        return Estimate(fits=0, iterations=0, gflop=0.0, workers=1, seconds=seconds, memory_bytes=0, disk_bytes=0)
     size, listed = (users, items, n_interactions), _listed(config, users, items)
     runs = planned_runs(config, "")
     references = references_of(config, size) if config.evaluation else NO_REFERENCES
@@ -114,20 +119,21 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     seconds = _START_SECONDS + _READ_SECONDS * n_interactions
     seconds += max(sum(fit_seconds) / workers, max(fit_seconds))  # no shorter than the longest fit
     model_factors = [run.settings.factors for run in runs if not run.is_evaluation]
-    seconds += sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10  # the comparison of the lists
+    comparison = _COMPARISON_SECONDS + sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10
     if config.evaluation:
         lists_of_one = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
-        seconds += references_seconds(references, config.evaluation.n_splits * lists_of_one)
+        comparison += references_seconds(references, config.evaluation.n_splits * lists_of_one)
     memory = _memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers)
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
         gflop=sum(gflop((users, items), run.fitted_interactions(n_interactions), run.settings) for run in runs),
         workers=workers,
-        seconds=seconds,
+        seconds=seconds + comparison,
         memory_bytes=max(memory, references.ease_bytes + references.item_knn_bytes),
         disk_bytes=_disk_bytes(config, size, model_factors),
         references=references,
+        comparison_seconds=comparison,
     )
 
 

@@ -43,6 +43,17 @@ def test_relative_work_is_that_worked_out_by_hand() -> None:
     assert work == pytest.approx(expected)
 
 
+def test_start_and_comparison_are_parts_of_the_time() -> None:
+    one_fit = estimate(small_experiment(replicates=1, evaluation=None), 5, 4, 6)
+    fits_and_data = one_fit.seconds - one_fit.start_seconds - one_fit.comparison_seconds
+    assert 0 < fits_and_data < 2
+    assert one_fit.start_seconds > 1
+    assert one_fit.comparison_seconds > 1
+    larger = estimate(small_experiment(replicates=10), 100_000, 1000, 10_000)
+    assert larger.start_seconds == one_fit.start_seconds
+    assert larger.comparison_seconds > 2 * one_fit.comparison_seconds
+
+
 def test_estimates_grow_with_data_models_and_replicates() -> None:
     one_worker = {"execution": {"workers": 1}}
     base = estimate(small_experiment(**one_worker), 1000, 1000, 10_000)
