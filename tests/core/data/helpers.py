@@ -67,7 +67,7 @@ def zip_of(*members: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(buffer, "w", compression) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some tests add the same name twice
         for name, data in members:
-            # without a date, the same bytes each time: they are part of names of tests, which all workers have to agree on
+            # without a date the bytes are the same each time: names of tests contain them, and all workers must agree
             archive.writestr(zipfile.ZipInfo(name), data, compress_type=compression)
     return buffer.getvalue()
 
