@@ -18,6 +18,8 @@ from tasks.core.config.yaml_source import KeyPath, Problem, Source, parse, scala
 from tasks.core.errors import ConfigError
 from tasks.core.formatting import shortened
 
+_CONFIGS = Path(__file__).parents[3] / "configs"
+"""Of the checkout."""
 _MAX_REPORTED = 20
 """Faults in one message."""
 
@@ -130,14 +132,23 @@ def _read(path: Path) -> Source:
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        available = sorted(str(config) for config in Path("configs").glob("*.yaml"))
-        hint = f"; configs here: {', '.join(available)}" if available else ""
-        raise ConfigError(f"{path}: there is no such file{hint}") from None
+        raise ConfigError(f"{path}: there is no such file{_other_configs()}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     return parse(text, str(path))
+
+
+def _other_configs() -> str:
+    """Return the configs that can be named instead of a missing file, as a clause of its message.
+
+    They are those in `configs` of the current folder, else those of latentlab, which only a whole path names there.
+    """
+    if here := sorted(map(str, Path("configs").glob("*.yaml"))):
+        return f"; configs here: {', '.join(here)}"
+    names = sorted(path.name for path in _CONFIGS.glob("*.yaml"))
+    return f"; latentlab's own are in {_CONFIGS}: {', '.join(names)}" if names else ""
 
 
 def _apply_override(source: Source, override: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tasks.core.config.load import load_config
 from tasks.core.errors import ConfigError
 from tests.core.config.small_config import SMALL, Faults, Load
+from tests.paths import CONFIGS
 
 
 def test_all_faults_are_reported_at_once_with_file_line_and_key(faults: Faults) -> None:
@@ -76,6 +77,14 @@ def test_missing_file_is_refused_with_a_list_of_configs(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"gone\.yaml: there is no such file; configs here: configs/here\.yaml"):
         load_config("gone.yaml")
+
+
+def test_missing_file_is_refused_with_our_own_configs_where_there_are_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=rf"latentlab's own are in {CONFIGS}: .*, quickstart\.yaml"):
+        load_config("configs/gone.yaml")
 
 
 def test_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
