@@ -64,6 +64,12 @@ def prepare(*, debug: bool = False) -> None:
     set_defaults()
     os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook's backend may not be installed here
     if not debug:
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
-        warnings.filterwarnings("ignore", module="prefect\\.")  # what it warns of when it is imported fails later
+        silence_libraries()
+
+
+def silence_libraries() -> None:
+    """Leave the report of failures and of progress to us: Prefect and MLflow log nothing below CRITICAL."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
+    warnings.filterwarnings("ignore", module="prefect\\.")  # what it warns of when it is imported fails later
+    warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, whose widgets implicit imports and nobody uses

@@ -41,13 +41,11 @@ def load(path: Path, sets: list[str] | None) -> "ExperimentConfig":
     -------
     ExperimentConfig
     """
-    from tasks.core.config.dataset import NO_DATA_SET
     from tasks.core.config.load import load_config
-    from tasks.core.data.catalogue import catalogue_entry
+    from tasks.core.data.catalogue import check_known
 
     config = load_config(path, sets or ())
-    if config.dataset.name not in ("file", NO_DATA_SET):
-        catalogue_entry(config.dataset.name)
+    check_known(config.dataset)
     return config
 
 

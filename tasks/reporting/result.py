@@ -179,6 +179,10 @@ class Result:
         """Return the result as JSON."""
         return json.dumps(asdict(self), indent=1)
 
+    def __repr__(self) -> str:
+        """Return the answer. All fields would fill many pages of a notebook."""
+        return f"<Result of {self.experiment}, parent run {self.parent_id}: {self.sentence}>"
+
     @property
     def sentence(self) -> str:
         """The answer in one to four sentences: the primary endpoint, accuracy, factorial design, sweep."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import PydanticCustomError
 
 from tasks.core.config.base import NAME
-from tasks.core.config.dataset import Columns
+from tasks.core.config.dataset import NO_DATA_SET, Columns, DatasetConfig
 from tasks.core.config.yaml_source import parse
 from tasks.core.errors import ConfigError
 from tasks.core.formatting import did_you_mean
@@ -134,6 +134,18 @@ def catalogue_entry(name: str) -> CatalogueEntry:
             f"dataset.name: found {name!r}; known are {', '.join(entries)}, and `file` for your own data{hint}"
         )
     return entries[name]
+
+
+def check_known(dataset: DatasetConfig) -> None:
+    """Check that the data set of a config exists, if it is one of the catalogue.
+
+    Raises
+    ------
+    ConfigError
+        See `catalogue_entry`.
+    """
+    if dataset.name not in ("file", NO_DATA_SET):
+        catalogue_entry(dataset.name)
 
 
 @cache
