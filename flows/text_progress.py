@@ -60,7 +60,8 @@ class TextBar:
         with self._lock:
             self._done[label] = self._work.get(label, 0.0) * done / total
             if self._bar is not None:
-                self._bar.update(sum(self._done.values()) - self._bar.n)
+                self._bar.n = min(sum(self._done.values()), self._bar.total)  # rounded sums may be larger
+                self._bar.update(0)
 
     def close(self) -> None:
         """Remove the bar."""

@@ -41,3 +41,18 @@ def test_a_file_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with text_progress():
         report()
     assert file.getvalue() == ""
+
+
+def test_work_that_does_not_add_up_exactly_ends_at_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts end in another order: the sum of what is done is larger than the planned sum by rounding."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("flows.text_progress._SECONDS", 0.0)
+    work = {"a": 0.1, "b": 0.1, "c": 1.0}
+    backwards = list(work)[::-1]
+    assert sum(work[label] for label in backwards) > sum(work.values())
+    with text_progress():
+        progress.plan("3 fits", work)
+        for label in backwards:
+            progress.step(label, 1, 1, "iterations")
+    assert "3 fits: 100%" in terminal.getvalue()
