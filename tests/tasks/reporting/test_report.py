@@ -79,7 +79,7 @@ def test_control_characters_of_titles_are_escaped() -> None:
 
 def test_the_section_explore_follows_the_query_lists() -> None:
     page = render(small_result(), [], "", '<section id="explore">&amp;</section>')
-    assert page.index("<h2>Query lists") < page.index('<section id="explore">&amp;</section>')
+    assert page.index(">Query lists</h2>") < page.index('<section id="explore">&amp;</section>')
 
 
 def test_ids_titles_and_config_are_text(page: str) -> None:
