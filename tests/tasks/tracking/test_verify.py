@@ -19,6 +19,7 @@ from tasks.tracking.logged_models.registry import register
 from tasks.tracking.runs import start_run, supersede
 from tasks.tracking.search import our_runs
 from tasks.tracking.verify import FileCheck, Problem, Verified, verify_runs
+from tests.tasks.reporting.small_result import small_result
 from tests.tasks.tracking.helpers import TABLE, Fit, artifact_folder, cut, delete, empty, flip
 
 
@@ -143,7 +144,7 @@ def test_a_logged_model_that_was_deleted_is_named_and_the_files_of_the_run_are_v
         Problem(run_id, "factors.npz", "damaged"),
     ]
     with pytest.raises(TrackingError, match=f"its model {model_id} was deleted in MLflow; train it again with --fresh"):
-        register(client, [RunRef(run_id, "k2", 0, MODEL, "same")], "lab")
+        register(client, small_result(runs=[RunRef(run_id, "k2", 0, MODEL, "same")]), "lab")
 
 
 def test_reading_a_run_that_was_deleted_says_how_it_is_trained_again(client: MlflowClient) -> None:
