@@ -68,7 +68,7 @@ def decimals(value: float | None, digits: int = 3) -> str:
     str
         `-` for None.
     """
-    return "-" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{value:z.{digits}f}"
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
@@ -84,9 +84,9 @@ def interval(low: float | None, high: float | None, digits: int = 3) -> str:
     Returns
     -------
     str
-        `-` if a limit is None.
+        `-` if a limit is None. A limit that is rounded to 0 has no sign.
     """
-    return "-" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
+    return "-" if low is None or high is None else f"{low:z.{digits}f} to {high:z.{digits}f}"
 
 
 def summary_value(value: float) -> str:

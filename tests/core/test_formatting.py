@@ -47,6 +47,7 @@ def test_p_values_have_three_decimals_or_are_below_one_thousandth(p: float, valu
 def test_numbers_have_a_fixed_number_of_decimals() -> None:
     assert decimals(0.12345) == "0.123"
     assert decimals(2.0, 1) == "2.0"
+    assert decimals(-0.0001) == "0.000"
     assert decimals(None) == "-"
 
 
@@ -54,6 +55,7 @@ def test_intervals_have_two_limits() -> None:
     assert interval(0.3961, 0.568) == "0.396 to 0.568"
     assert interval(1.98, 2.84, digits=1) == "2.0 to 2.8"
     assert interval(-0.25, 0.5, 2) == "-0.25 to 0.50"
+    assert interval(-0.04, 3.1, 1) == "0.0 to 3.1"
     assert interval(None, None) == "-"
 
 

@@ -29,7 +29,9 @@ def test_another_result_ends_with_code_7_after_the_tables(commands: CommandLine)
     done = commands.call("run", "config.yaml", "--expect", "not:too-few-seeds")
     assert done.returncode == 7
     assert "k2 and k8" in done.stdout
-    message = "latentlab: expected any verdict but too-few-seeds, found too-few-seeds: The seeds are too few to tell"
+    message = (
+        "latentlab: expected any verdict but too-few-seeds, found too-few-seeds: Two seeds per model cannot settle"
+    )
     assert message in done.stderr
 
 

@@ -120,7 +120,7 @@ def test_a_deployment_runs_with_other_settings(stack: "Stack") -> None:
     done = stack.sh(stack.commands("Run with other settings"))
     assert done.returncode == 0, done.stdout + done.stderr
     (flow_run,) = stack.flow_runs("quick")
-    assert flow_run["state"]["message"].startswith("The seeds are too few to tell whether k50 and k500 differ")
+    assert flow_run["state"]["message"].startswith("Two seeds per model cannot settle whether k50 and k500 differ")
     fits = stack.mlflow_runs("quick", "tags.`latentlab.role` != 'parent'")
     params = [{param["key"]: param["value"] for param in run["data"]["params"]} for run in fits]
     assert sorted((each["model"], each["iterations"], each["replicate"]) for each in params) == [
