@@ -28,6 +28,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     from flows.cli.printing.planned_precision import Planned, plan, show_plan
     from tasks.core.config.dataset import NO_DATA_SET
     from tasks.core.data.catalogue import catalogue_entry
+    from tasks.core.data.prepared import prepared_before
     from tasks.core.planning.estimate import estimate
     from tasks.core.planning.looks import fits_until, planned_looks
 
@@ -55,6 +56,10 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         entry = catalogue_entry(settings.dataset.name)
         size, bound = (entry.users, entry.items, entry.rows), "at most "
         unresolved = settings.queries.has_raw_ids
+        sha256 = entry.ratings.sha256
+        if sha256 and (known := prepared_before(settings.dataset, settings.preprocess, sha256)):
+            summary, ratings, data_sha256 = known.summary, known.ratings, known.sha256
+            size, bound = (summary.users, summary.items, summary.interactions), ""
     # which users and items they are changes no estimate
     estimated = settings.with_queries(settings.queries.with_first_indexes()) if unresolved else settings
     work = estimate(estimated, *size)
@@ -93,8 +98,9 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     if ratings:
         say(f"ratings         {ratings.text(settings.preprocess)}")
     elif external is None:
-        describe = shlex.join(["latentlab", "data", "describe", str(config), *(f"--set={text}" for text in sets or ())])
-        say(f"ratings         read by run; what preprocess drops of them is counted by: {describe}")
+        kept = [word for text in sets or [] for word in ("--set", text)]
+        command = shlex.join(["latentlab", "data", "describe", str(config), *kept])
+        say(f"ratings         not prepared here yet; what is dropped is printed by: {command}")
     if test_file:
         say(f"test file       {test_file.text(settings.preprocess)}")
     smallest = _smallest_p(settings, external.fewest if external else settings.most_replicates)

@@ -23,11 +23,6 @@ def test_work_and_smallest_p_are_printed_as_text(offline: CommandLine) -> None:
     assert "smallest p      <0.001 after Holm over 4 tests, with 10 replicates\n" in text
 
 
-def test_what_preprocessing_drops_of_a_catalogued_data_set_is_counted_by_another_command(offline: CommandLine) -> None:
-    text = offline.call("check", CONFIG, "--set", "seed=2").stdout
-    assert f"counted by: latentlab data describe {CONFIG} --set=seed=2" in text
-
-
 def test_reference_recommenders_are_printed_with_memory_and_choice(offline: CommandLine) -> None:
     """16 bytes for each of 1,682² pairs of items."""
     text = offline.call("check", CONFIG).stdout
@@ -139,3 +134,22 @@ def test_what_is_dropped_is_counted(offline: CommandLine) -> None:
     assert work["ratings"] == {"read": 16, "duplicates": 0, "min_rating": 0, "negative": 0, "k_core": 2}
     assert (work["test_file"]["ratings"]["min_rating"], work["test_file"]["users"]) == (1, 1)
     assert offline.answer("check", CONFIG)["ratings"] is None
+
+
+def test_data_of_the_catalogue_have_their_size_and_what_was_dropped_once_they_are_prepared(
+    offline: CommandLine,
+) -> None:
+    quickstart = str(ROOT / "configs/quickstart.yaml")
+    sets = ("--set", "preprocess.min_rating=5", "--set", "preprocess.k_core=3")
+    before = offline.call("check", quickstart, *sets).stdout
+    assert "data            at most 943 users, 1,682 items, 103,404 interactions\n" in before
+    command = f"latentlab data describe {quickstart} {' '.join(sets)}"
+    assert f"ratings         not prepared here yet; what is dropped is printed by: {command}\n" in before
+    described = offline.answer("data", "describe", quickstart, *sets)
+    counts = described["ratings"]
+    dropped = f"{counts['min_rating']:,} dropped by preprocess.min_rating 5"
+    text = offline.call("check", quickstart, *sets).stdout
+    assert f"{described['users']:,} users, {described['items']:,} items, {described['interactions']:,} inter" in text
+    assert f"ratings         103,404 ratings read; {dropped} and {counts['k_core']:,} dropped by preprocess.k_" in text
+    assert "at most" not in text
+    assert offline.answer("check", quickstart, *sets)["ratings"] == counts

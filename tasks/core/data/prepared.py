@@ -119,13 +119,41 @@ def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredF
     DataError
         See `read_ratings` and `build`.
     """
-    key = combined_sha256(ratings.sha256, reading_settings(dataset), settings.identity(), preprocessing.ALGORITHM)
-    file = recall(INTERACTIONS, key)
+    known = prepared_before(dataset, settings, ratings.sha256)
+    if known is not None:
+        return known
+    file = put(INTERACTIONS, ".npz", build(read_ratings(dataset, ratings), settings).save)
+    remember(INTERACTIONS, _key(dataset, settings, ratings.sha256), file)
+    return _prepared(file, Interactions.load(file.check()))
+
+
+def prepared_before(dataset: DatasetConfig, settings: PreprocessConfig, ratings_sha256: str) -> PreparedData | None:
+    """Return the interactions of a data set that an earlier command made, without reading its ratings.
+
+    Parameters
+    ----------
+    dataset, settings
+        As for `prepare`.
+    ratings_sha256 : str
+        Digest of the ratings.
+
+    Returns
+    -------
+    PreparedData or None
+        None if the store does not have them, or an earlier version made them: it stored no counts, and did not refuse
+        all that is refused now.
+    """
+    file = recall(INTERACTIONS, _key(dataset, settings, ratings_sha256))
     interactions = Interactions.load(file.check()) if file else None
-    # an earlier version stored no counts, and did not refuse all that is refused now
     if file is None or interactions is None or interactions.counts is None:
-        del interactions  # before others are made
-        file = put(INTERACTIONS, ".npz", build(read_ratings(dataset, ratings), settings).save)
-        remember(INTERACTIONS, key, file)
-        interactions = Interactions.load(file.check())
+        return None
+    return _prepared(file, interactions)
+
+
+def _prepared(file: StoredFile, interactions: Interactions) -> PreparedData:
     return PreparedData(file, interactions.digest(), summarize(interactions.matrix), ratings=interactions.counts)
+
+
+def _key(dataset: DatasetConfig, settings: PreprocessConfig, ratings_sha256: str) -> str:
+    """Return the digest of everything that interactions are made from."""
+    return combined_sha256(ratings_sha256, reading_settings(dataset), settings.identity(), preprocessing.ALGORITHM)
