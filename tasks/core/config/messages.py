@@ -132,8 +132,14 @@ def _hint(path: KeyPath, keys: Sequence[str]) -> str:
     key = str(path[-1])
     if own := own_name(key, keys):
         return f"; it is called {own!r} here"
-    if path[:-1] == ("evaluation",) and key in ("metric", "metrics"):
-        return "; every metric is computed, at each of evaluation.cutoffs"
+    settings = list(AlsConfig.model_fields)
+    if len(path) == 1 and (setting := key if key in settings else own_name(key, settings)):
+        return f"; a setting of a model: models.NAME.{setting}"
+    if path[:-1] == ("evaluation",):
+        if key in ("metric", "metrics"):
+            return "; every metric is computed, at each of evaluation.cutoffs"
+        if key == "test_fraction" or own_name(key, ["test_fraction"]):
+            return "; it is called evaluation.split.test_fraction here"
     return did_you_mean(key, keys) or f"; allowed keys: {', '.join(keys)}"
 
 

@@ -12,6 +12,13 @@ from tests.core.config.small_config import SMALL, Faults
             "evaluation: {k: 5}\n",
             "c.yaml:4: evaluation.k: unknown key; it is called 'cutoffs' here",
         ),
+        ("epochs: 5\n", "c.yaml:4: epochs: unknown key; a setting of a model: models.NAME.iterations"),
+        ("factors: 5\n", "c.yaml:4: factors: unknown key; a setting of a model: models.NAME.factors"),
+        ("topk: 5\n", "c.yaml:4: topk: unknown key; allowed keys: name, "),
+        (
+            "evaluation: {test_size: 0.1}\n",
+            "c.yaml:4: evaluation.test_size: unknown key; it is called evaluation.split.test_fraction here",
+        ),
         (
             "evaluation: {weight: 5}\n",
             "c.yaml:4: evaluation.weight: unknown key; allowed keys: split, part, replicates, cutoffs, repeats",
