@@ -34,6 +34,10 @@ class Names:
     item_ids: npt.NDArray[Any]
     item_titles: npt.NDArray[np.object_] | None
 
+    def ids(self, side: str) -> npt.NDArray[Any]:
+        """Return the raw ids of `users` or `items` by index."""
+        return self.user_ids if side == "users" else self.item_ids
+
     def of(self, index: int, *, item: bool) -> tuple[RawId, str]:
         """Look up the name of one user or item.
 

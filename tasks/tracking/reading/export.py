@@ -16,7 +16,7 @@ from tasks.core.new_files import creating
 from tasks.core.planning.runs import PARENT
 from tasks.tracking.lists import FACTORS_FILE, read_factors
 from tasks.tracking.reading.fits import OpenedFits, open_fits
-from tasks.tracking.reading.frames import accuracy_frame, ids_of, lists_frame
+from tasks.tracking.reading.frames import accuracy_frame, lists_frame
 from tasks.tracking.reading.readme import readme
 from tasks.tracking.runs import run_ref
 
@@ -135,8 +135,8 @@ def _write_folder(folder: Path, client: "StoreReader", run: "StoredRun", fits: O
                 allow_pickle=False,
                 user_factors=factors.users,
                 item_factors=factors.items,
-                user_ids=_without_objects(ids_of(fits.names, "users")),
-                item_ids=_without_objects(ids_of(fits.names, "items")),
+                user_ids=_without_objects(fits.names.ids("users")),
+                item_ids=_without_objects(fits.names.ids("items")),
             )
         else:
             left_out.append(f"{fit.model} #{fit.replicate} has no factors: it was read from a file of lists.")
@@ -170,7 +170,7 @@ def _write_names(folder: Path, fits: OpenedFits) -> None:
     import pandas as pd
 
     for side, column in (("users", "user_id"), ("items", "item_id")):
-        ids = ids_of(fits.names, side)
+        ids = fits.names.ids(side)
         names: dict[str, Any] = {"index": np.arange(len(ids), dtype=np.int32), column: ids}
         if side == "items" and fits.names.item_titles is not None:
             names["title"] = fits.names.item_titles

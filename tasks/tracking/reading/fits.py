@@ -57,7 +57,7 @@ class OpenedFits:
 
     def unlisted(self, side: str) -> Mask:
         """Return which `users` or `items` no list is to include."""
-        unlisted = np.zeros(len(self.names.user_ids if side == "users" else self.names.item_ids), dtype=bool)
+        unlisted = np.zeros(len(self.names.ids(side)), dtype=bool)
         if self.lost is not None:
             unlisted[self.lost["index"][self.lost["side"] == side]] = True
         return unlisted
@@ -88,7 +88,7 @@ class OpenedFits:
             Ascending.
         """
         of = self.kept or self.files[fit]
-        rows = np.arange(len(self.names.user_ids if side == "users" else self.names.item_ids), dtype=np.int32)
+        rows = np.arange(len(self.names.ids(side)), dtype=np.int32)
         if SAMPLE in of.entries:
             with of.reading(SAMPLE) as file:
                 sample = read_columns(file)

@@ -57,32 +57,15 @@ def lists_frame(fits: OpenedFits, fit: RunRef, target: str, *, by: str, n: int =
         "replicate": np.full(len(entries), fit.replicate, dtype=np.int32),
         "target": pd.Categorical(np.full(len(entries), target), list(SIDES)),
         "index": index,
-        "id": ids_of(fits.names, SIDES[target])[index],
+        "id": fits.names.ids(SIDES[target])[index],
         "rank": entries["rank"].to_numpy(),
         "listed_index": listed,
-        "listed_id": ids_of(fits.names, LISTED[target])[listed],
+        "listed_id": fits.names.ids(LISTED[target])[listed],
     }
     titles = fits.names.item_titles
     if titles is not None:
         columns["title"] = titles[listed] if LISTED[target] == "items" else ""
     return pd.DataFrame({**columns, "score": entries["score"].to_numpy()})
-
-
-def ids_of(names: "Names", side: str) -> "npt.NDArray[Any]":
-    """Return the raw ids of users or items by index.
-
-    Parameters
-    ----------
-    names : Names
-        Of a run.
-    side : str
-        `users` or `items`.
-
-    Returns
-    -------
-    (U,) or (I,) int64, or object array of str
-    """
-    return names.user_ids if side == "users" else names.item_ids
 
 
 def accuracy_frame(client: "StoreReader", run: "StoredRun", names: "Names") -> "pd.DataFrame":
