@@ -4,6 +4,8 @@ import ast
 import re
 from dataclasses import fields
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,23 @@ def test_the_rule_of_the_verdict_is_quoted() -> None:
 def test_the_json_of_commands_is_documented(command: str, records: list[type]) -> None:
     expected = [field.name for record in records for field in fields(record)]
     assert set(expected) - set(documented_fields(command)) == set()
+
+
+BENCHMARKS = sorted(path for path in (ROOT / "tests/benchmarks").glob("*.py") if not path.stem.startswith("test_"))
+
+
+@pytest.mark.parametrize("script", BENCHMARKS, ids=name)
+def test_a_benchmark_starts_with_the_command_that_is_documented(script: Path) -> None:
+    """A script finds what lies beside it, a module what begins with `tests`, and both what they import from `tasks`."""
+    texts = [path.read_text(encoding="utf-8") for path in (*PAGES, ROOT / "Makefile", script)]
+    as_script = any(f"tests/benchmarks/{script.name}" in re.findall(r"python\S* (\S+)", text) for text in texts)
+    as_module = any(f"-m tests.benchmarks.{script.stem}" in text for text in texts)
+    imports = [node for node in ast.parse(texts[-1]).body if isinstance(node, ast.ImportFrom)]
+    beside = {path.stem for path in BENCHMARKS}
+    modules = {str(node.module) for node in imports}
+    assert not (as_script and any(module.startswith("tests.") for module in modules))
+    assert not (as_module and modules & beside)
+    for node in imports:
+        if str(node.module).startswith(("tasks.", "flows.")):
+            module = import_module(str(node.module))
+            assert all(hasattr(module, alias.name) or find_spec(f"{node.module}.{alias.name}") for alias in node.names)

@@ -1,4 +1,4 @@
-"""Level of the tests of accuracy, by simulation: python tests/benchmarks/accuracy_level.py [REPETITIONS]
+"""Level of the tests of accuracy, by simulation: python -m tests.benchmarks.accuracy_level [REPETITIONS]
 
 Users and runs are drawn anew in each repetition. Counted is how often a model is called more accurate than one of the
 same expected accuracy, and how often two models are called equally accurate whose expected accuracies differ by exactly

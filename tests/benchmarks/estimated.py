@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from large_ratings import write_large
 from measuring import ROOT, argument_parser, disk_bytes, environment, latentlab, run_command
-
-from tests.benchmarks.large_ratings import write_large
 
 LARGE = """
 name: large

@@ -1,4 +1,4 @@
-"""Level of the tests of accuracy on several splits: python tests/benchmarks/resampled_level.py [REPETITIONS]
+"""Level of the tests of accuracy on several splits: python -m tests.benchmarks.resampled_level [REPETITIONS]
 
 Values of two models of equal expected accuracy are drawn with normal distributions: users, users on one split, splits,
 seeds and a residual. The parts of two splits are correlated as the correction of Nadeau and Bengio assumes. Counted is

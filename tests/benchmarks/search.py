@@ -1,6 +1,6 @@
 """The search of configs/ml-100k-search.yaml against the grid of configs/ml-100k-tune.yaml, in CPU time of fits.
 
-    nice .venv/bin/python tests/benchmarks/search.py --data DIR_OR_ZIP --models k50 k500
+    nice .venv/bin/python -m tests.benchmarks.search --data DIR_OR_ZIP --models k50 k500
 
 For each model it fits the grid, then runs searches that differ in their seed. It prints how long each took to reach the
 value that the grid found, as a share of the grid's time, and what it found after half of the grid's time and after all

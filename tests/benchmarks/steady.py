@@ -18,8 +18,9 @@ from measuring import ROOT, argument_parser, environment, latentlab, run_command
 
 from tasks.core.comparison.overlap import Pair
 from tasks.core.planning.runs import MODEL
+from tasks.core.ranking.similarity import FACTORS
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.lists import read_target
+from tasks.tracking.lists import read_stored
 from tasks.tracking.runs import is_complete, run_ref
 from tasks.tracking.search import our_runs
 from tasks.tracking.store import open_store
@@ -56,7 +57,9 @@ class Experiment:
         files = RunFiles(self.client, self.fits[MODEL, model, replicate].info.run_id)
         summary = self.result["summary"]
         n_entities = summary["items" if target == "items" else "users"]
-        return read_target(files, target, n_entities).ids[:, : DEPTHS[target]]
+        lists = read_stored(files, target, FACTORS, np.arange(n_entities, dtype=np.int32))
+        assert lists is not None, "a run has the lists of all users and items"
+        return lists.ids[:, : DEPTHS[target]]
 
 
 def _run(config: Path, overrides: list[str], folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Level and power with unequal numbers of runs: python tests/benchmarks/unequal_replicates.py [REPETITIONS]
+"""Level and power with unequal numbers of runs: python -m tests.benchmarks.unequal_replicates [REPETITIONS]
 
 Every user has 10 candidates, and a run lists the 5 with the highest score: preference plus Gumbel noise. In some models
 all users of a run have the same noise, so that their lists move together. In others every user has noise of its own.
