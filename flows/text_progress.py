@@ -7,7 +7,7 @@ from threading import Lock
 
 from tqdm import tqdm
 
-from tasks.reporting.progress import listening
+from tasks.reporting.progress import PlannedWork, listening
 
 _SECONDS = 0.1
 """Least time between two states of the bar."""
@@ -18,8 +18,7 @@ class TextBar:
 
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
-        self._work: dict[str, float] = {}
-        self._done: dict[str, float] = {}
+        self._planned = PlannedWork()
         self._lock = Lock()
 
     def plan(self, title: str, work: dict[str, float]) -> None:
@@ -33,11 +32,11 @@ class TextBar:
             Label of each part -> its relative amount of work.
         """
         self.close()
-        self._work, self._done = work, {}
+        self._planned.plan(work)
         if work:
             shape = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} elapsed, {remaining} left"
             self._bar = tqdm(
-                total=sum(work.values()),
+                total=self._planned.total,
                 desc=title,
                 bar_format=shape,
                 leave=False,
@@ -58,9 +57,9 @@ class TextBar:
             Not shown.
         """
         with self._lock:
-            self._done[label] = self._work.get(label, 0.0) * done / total
+            completed = self._planned.step(label, done, total)
             if self._bar is not None:
-                self._bar.n = min(sum(self._done.values()), self._bar.total)  # rounded sums may be larger
+                self._bar.n = completed
                 self._bar.update(0)
 
     def close(self) -> None:

@@ -41,6 +41,47 @@ class Listener(Protocol):
         """
 
 
+class PlannedWork:
+    """How much of what is planned is done."""
+
+    def __init__(self) -> None:
+        self._work: dict[str, float] = {}
+        self._done: dict[str, float] = {}
+
+    @property
+    def total(self) -> float:
+        """All of the work."""
+        return sum(self._work.values())
+
+    def plan(self, work: dict[str, float]) -> None:
+        """Begin a plan, in place of an earlier one.
+
+        Parameters
+        ----------
+        work : dict of str to float
+            Label of each part -> its relative amount of work.
+        """
+        self._work, self._done = work, {}
+
+    def step(self, label: str, done: int, total: int) -> float:
+        """Return how much is done after a step. A part that is not planned is no work.
+
+        Parameters
+        ----------
+        label : str
+            Of the part.
+        done, total : int
+            Such as 3 of 15.
+
+        Returns
+        -------
+        float
+            At most `total`.
+        """
+        self._done[label] = self._work.get(label, 0.0) * done / total
+        return min(sum(self._done.values()), self.total)  # rounded sums may be larger
+
+
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _stop: ContextVar[Event | None] = ContextVar("stop", default=None)
 

@@ -7,7 +7,7 @@ from threading import Lock
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from flows.cli.printing.tables import err
-from tasks.reporting.progress import listening
+from tasks.reporting.progress import PlannedWork, listening
 
 
 class Bars:
@@ -21,8 +21,7 @@ class Bars:
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.work: dict[str, float] = {}
-        self.completed: dict[str, float] = {}
+        self.planned = PlannedWork()
         self.overall: TaskID | None = None
         self.running: dict[str, TaskID] = {}
         self.lock = Lock()
@@ -37,13 +36,12 @@ class Bars:
         work : dict of str to float
             Label of each part -> its relative amount of work.
         """
-        self.work = work
-        self.completed.clear()
+        self.planned.plan(work)
         if self.overall is not None:
             self.progress.remove_task(self.overall)
             self.overall = None
         if work:
-            self.overall = self.progress.add_task(title, total=sum(work.values()), count="")
+            self.overall = self.progress.add_task(title, total=self.planned.total, count="")
 
     def step(self, label: str, done: int, total: int, unit: str) -> None:
         """Show how far a part has come; see `progress.Listener.step`.
@@ -61,9 +59,9 @@ class Bars:
             if label not in self.running:
                 self.running[label] = self.progress.add_task(label, total=total, count="")
             self.progress.update(self.running[label], completed=done, count=f"{done:,}/{total:,} {unit}")
-            self.completed[label] = self.work.get(label, 0.0) * done / total
+            completed = self.planned.step(label, done, total)
             if self.overall is not None:
-                self.progress.update(self.overall, completed=sum(self.completed.values()))
+                self.progress.update(self.overall, completed=completed)
             if done == total:
                 self.progress.remove_task(self.running.pop(label))
 
