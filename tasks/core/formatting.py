@@ -173,6 +173,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else noun + 's'}"
 
 
+def split_answer(sentence: str) -> tuple[str, str]:
+    """Return the first sentence of an answer, and the rest of it, which names the tests."""
+    first = re.match(r".*?\.(?=\s+\S|$)", sentence, re.DOTALL)
+    answer = first[0] if first else sentence
+    return answer, sentence[len(answer) :].strip()
+
+
 def number_word(number: int) -> str:
     """Return a small number as a word for a sentence, such as `three`; from 13 on in digits."""
     return _NUMBER_WORDS[number] if number < len(_NUMBER_WORDS) else f"{number:,}"

@@ -18,6 +18,7 @@ from tasks.core.formatting import (
     level_text,
     p_value,
     percent,
+    split_answer,
     summary_text,
     summary_value,
 )
@@ -118,7 +119,8 @@ def render(result: Result, drawings: Sequence[Drawing], config: str, explore: st
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(autoescape=True, trim_blocks=True, finalize=_without_controls, loader=loader)
     formatters: tuple[Callable[..., object], ...] = (
-        *(counted, decimals, held_out_text, level_text, p_value, percent, summary_text, summary_value),
+        *(counted, decimals, held_out_text, level_text, p_value, percent, split_answer),
+        *(summary_text, summary_value),
         *(verdict_rows, claim_rows, similarity_rows, noise_rows, factorial_rows, sweep_rows, reference_rows),
         *(accuracy_test_rows, reference_test_rows, convergence_rows, file_rows),
     )

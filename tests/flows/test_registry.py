@@ -10,10 +10,10 @@ from flows.compare import compare
 from flows.experiment import experiment
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import ConfigError, UnmetExpectation
+from tasks.core.formatting import split_answer
 from tasks.tracking.logged_models.promotion import promote
 from tasks.tracking.search import our_runs
 from tasks.tracking.store import resolve_uri
-from tasks.tracking.ui.description import split_answer
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from tasks.core.errors import ConfigError, TrackingError
 from tasks.core.planning.runs import first_fits
 from tasks.reporting.result import Result
+from tasks.tracking.comparison import VERDICT
 from tasks.tracking.logged_models.files import output_models
 from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION
 from tasks.tracking.store import reporting_missing
@@ -131,7 +132,7 @@ def _register(client: "MlflowClient", registered: str, logged: "LoggedModel", re
         "latentlab.data_sha256": result.data_sha256,
         "latentlab.config_sha256": result.config_sha256,
         "latentlab.comparison": result.parent_id,
-        "latentlab.verdict": (result.answers[0].verdict or "") if result.answers else "",
+        VERDICT: (result.answers[0].verdict or "") if result.answers else "",
     }
     for key, value in tags.items():
         if value and version.tags.get(key) != value:

@@ -1,11 +1,10 @@
 """What MLflow's pages say of a comparison, of whose description they show six lines, and of a registered version."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tasks.core.comparison.accuracy_tests import tested_metrics
-from tasks.core.formatting import counted, summary_text
+from tasks.core.formatting import counted, split_answer, summary_text
 from tasks.core.planning.runs import RunRef, first_fits
 from tasks.reporting.result import Result
 from tasks.tracking.ui.addresses import compare_page, run_page, runs_page
@@ -69,13 +68,6 @@ def describe_version(result: Result, model: str) -> str:
         lines.append(f"Held-out accuracy, mean over {seeds} with these settings: {', '.join(listed)}.")
     lines.append(split_answer(result.sentence)[0])
     return "\n\n".join(lines)
-
-
-def split_answer(sentence: str) -> tuple[str, str]:
-    """Return the first sentence of an answer, and the rest of it, which names the tests."""
-    first = re.match(r".*?\.(?=\s+\S|$)", sentence, re.DOTALL)
-    answer = first[0] if first else sentence
-    return answer, sentence[len(answer) :].strip()
 
 
 def links(client: "MlflowClient", runs: Sequence[RunRef]) -> str:

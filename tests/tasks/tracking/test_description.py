@@ -7,9 +7,10 @@ from urllib.parse import unquote
 import pytest
 from mlflow import MlflowClient
 
+from tasks.core.formatting import split_answer
 from tasks.core.planning.runs import EVALUATION, MODEL, RunRef
 from tasks.tracking.experiments import open_experiment
-from tasks.tracking.ui.description import describe_comparison, describe_version, links, split_answer
+from tasks.tracking.ui.description import describe_comparison, describe_version, links
 from tests.tasks.reporting.small_result import small_result
 from tests.tasks.tracking.helpers import Fit
 
