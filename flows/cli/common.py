@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,13 +113,9 @@ def log_to_stderr() -> None:
 
 def refuse_existing(path: Path) -> None:
     """Raise a ConfigError if the file that `--write` names exists, or a DataError if its folder cannot hold it."""
-    from tasks.core.errors import ConfigError, DataError
+    from tasks.core import new_files
 
-    if os.path.lexists(path):
-        raise ConfigError(f"--write: {path} exists, and is not overwritten; name a new file")
-    folder = f"{path.parent}/."  # with the dot a file is no folder
-    if not os.access(folder, os.W_OK | os.X_OK):  # said before hours of work, not after them
-        raise DataError(f"--write: {path} cannot be written: {path.parent} is no folder that can be written to")
+    new_files.refuse_existing(path, option="--write: ", noun="file")  # said before hours of work, not after them
 
 
 def write_new(path: Path, text: str) -> None:

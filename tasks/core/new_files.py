@@ -10,8 +10,17 @@ from tasks.core.errors import ConfigError, DataError
 from tasks.core.files import TEMPORARY
 
 
-def refuse_existing(path: Path) -> None:
+def refuse_existing(path: Path, *, option: str = "", noun: str = "one") -> None:
     """Check that a file or folder can be made.
+
+    Parameters
+    ----------
+    path : Path
+        What is to be made.
+    option : str
+        What messages begin with, such as `--write: `.
+    noun : str
+        What messages call it.
 
     Raises
     ------
@@ -21,9 +30,9 @@ def refuse_existing(path: Path) -> None:
         If it cannot be written into the folder that is to hold it.
     """
     if os.path.lexists(path):
-        raise ConfigError(f"{path} exists, and is not overwritten; name a new one")
+        raise ConfigError(f"{option}{path} exists, and is not overwritten; name a new {noun}")
     if not os.access(f"{path.parent}/.", os.W_OK | os.X_OK):  # with the dot a file is no folder
-        raise DataError(f"{path} cannot be written: {path.parent} is no folder that can be written to")
+        raise DataError(f"{option}{path} cannot be written: {path.parent} is no folder that can be written to")
 
 
 @contextmanager
