@@ -165,6 +165,11 @@ def test_few_modules_import_a_framework(package: str, users: list[str]) -> None:
     assert all(any(path == user or path.startswith(user) for path in found) for user in users)
 
 
+def test_no_module_imports_what_takes_long_to_import() -> None:
+    """Its distributions are functions of `scipy.special`, which hardly takes time."""
+    assert {name(path) for path in FILES if from_packages(imports(path.read_text()), "scipy.stats")} == set()
+
+
 @pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=name)
 def test_a_folder_shows_its_subject_at_a_glance(folder: Path) -> None:
     files = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]

@@ -123,7 +123,7 @@ def per_user(
     ValueError
         If a model has fewer than two runs.
     """
-    from scipy.stats import spearmanr
+    import pandas as pd
 
     users = np.arange(len(activity))  # positions among the users who have lists
     queried = {user: entities.position(user) for user in queries}
@@ -136,6 +136,7 @@ def per_user(
     replaced = n * delta_by_entity(overlaps, labels)  # (users,)
     adjusted = benjamini_hochberg(permutation_p_by_entity(overlaps, labels, seed=seed))
     counts, edges = np.histogram(replaced, bins=BINS)
+    ranked = pd.DataFrame({"replaced": replaced, "activity": activity[users]})
     constant = np.ptp(replaced) == 0 or np.ptp(activity[users]) == 0
     low, median, high = np.quantile(replaced, [0.25, 0.5, 0.75]).tolist()
     return PerUser(
@@ -149,7 +150,7 @@ def per_user(
         significant=float((adjusted <= LEVEL).mean()),
         # Benjamini and Hochberg leave p unchanged if all users have the same p.
         least_adjusted=smallest_p(len(runs_a), len(runs_b)),
-        activity=None if constant else float(spearmanr(replaced, activity[users]).statistic),
+        activity=None if constant else float(ranked.corr(method="spearman").to_numpy()[0, 1]),
         queries={
             f"user_{user}": float(replaced[np.searchsorted(users, position)]) for user, position in queried.items()
         },

@@ -57,6 +57,8 @@ def holm(p: Sequence[float]) -> Values:
 
 def benjamini_hochberg(p: Values) -> Values:
     """Adjust p-values (m,) for the false discovery rate (Benjamini and Hochberg 1995), in the order of `p`."""
-    from scipy.stats import false_discovery_control
-
-    return np.asarray(false_discovery_control(p, method="bh"))
+    raw = np.asarray(p, dtype=np.float64)
+    order = np.argsort(-raw, kind="stable")
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum.accumulate(raw[order] * len(raw) / np.arange(len(raw), 0, -1))
+    return adjusted

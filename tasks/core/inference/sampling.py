@@ -21,7 +21,7 @@ import numpy as np
 
 from tasks.core.inference.overlap_counts import Overlaps, overlap_blocks
 from tasks.core.inference.steady import SteadyModels
-from tasks.core.inference.student import Estimate, Interval
+from tasks.core.inference.student import Estimate, Interval, quantile
 from tasks.core.types import Ids, Values
 
 _SMALLEST = 1e-12
@@ -50,7 +50,7 @@ class SamplingError:
         It is at least `unseen`, as if those entities differed from the drawn ones by a whole list: a sample of which
         few have all of the difference, or whose lists are all alike, has too small an s².
         """
-        return max(_quantile(level, self.drawn - 1) * self.standard_error, self.unseen(level))
+        return max(quantile(level, self.drawn - 1) * self.standard_error, self.unseen(level))
 
     def unseen(self, level: float) -> float:
         """Return the share of all entities that can differ from the drawn ones without one of them being drawn.
@@ -99,7 +99,7 @@ class SampledEstimate:
         return self._p_beyond(limit - self.runs.value)
 
     def _half_width(self, level: float) -> float:
-        of_runs = _quantile(level, self.runs.degrees_of_freedom) * self.runs.standard_error
+        of_runs = quantile(level, self.runs.degrees_of_freedom) * self.runs.standard_error
         return hypot(of_runs, self.sampling.half_width(level))
 
     def _p_beyond(self, distance: float) -> float:
@@ -265,13 +265,6 @@ def sampled_overlaps(
         Overlaps(counts, denominator * drawn, n),
         SamplingCovariance(matrix, covariance * (1 - drawn / population) / drawn, drawn, population),
     )
-
-
-def _quantile(level: float, degrees_of_freedom: float) -> float:
-    """Return what Student's t exceeds on either side with the probability 1 - level."""
-    from scipy.special import stdtrit  # what scipy.stats.t.ppf calls, which takes far longer
-
-    return float(stdtrit(degrees_of_freedom, 0.5 + level / 2))
 
 
 def _root(gap: Callable[[float], float], *, largest: float) -> float:

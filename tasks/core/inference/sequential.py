@@ -74,11 +74,11 @@ def spent(alpha: float, fraction: float) -> float:
     float
         Exactly `alpha` at 1.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtr, ndtri
 
     if fraction == 1:
         return alpha  # without rounding: a last look that spends everything has the level of a single comparison
-    return float(2 * norm.sf(norm.isf(alpha / 2) / sqrt(fraction)))
+    return float(2 * ndtr(ndtri(alpha / 2) / sqrt(fraction)))
 
 
 def plan_looks(replicates: Sequence[int], *, tests: int) -> list[Look]:

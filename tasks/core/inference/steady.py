@@ -127,9 +127,9 @@ class SteadyModels:
 
 def _so_few(usual: UsualList, epsilon: Values) -> Values:
     """Return the probability that at most the observed number of the other runs deviates, for each ε."""
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    return np.asarray(binom.cdf(len(usual.deviating), usual.runs - 1, np.clip(epsilon, 0.0, 1.0)))
+    return np.asarray(bdtr(len(usual.deviating), usual.runs - 1, np.clip(epsilon, 0.0, 1.0)))
 
 
 def loss_of_run_left_out(overlaps: Overlaps) -> float | None:

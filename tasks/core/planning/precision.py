@@ -77,10 +77,10 @@ class RunVariance:
         within each model count twice as much as in the variance itself (Efron and Stein 1981):
         V = of_runs/S + 2·of_pairs/(S·(S - 2)) + 2·of_pairs/S².
         """
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         variance = self.of_runs / replicates + self.of_pairs * _pair_weight(replicates)
-        return np.asarray(t.ppf(0.975, replicates - 1) * np.sqrt(variance))
+        return np.asarray(stdtrit(replicates - 1, 0.975) * np.sqrt(variance))
 
 
 def run_variance(overlap: Values) -> RunVariance:

@@ -1,6 +1,8 @@
 """Excess disagreement user by user."""
 
 import numpy as np
+import pytest
+from scipy.stats import spearmanr
 
 from tasks.core.comparison import per_user as module
 from tasks.core.comparison.per_user import BINS, PerUser, per_user
@@ -22,8 +24,8 @@ def test_users_whose_lists_change_are_significant():
     assert result.queries == {"user_3": 4.0, "user_7": 0.0}
     assert sum(result.counts) == 10
     assert (len(result.edges), len(result.counts)) == (BINS + 1, BINS)
-    assert result.activity is not None
-    assert result.activity > 0.8  # the active users' lists change
+    replaced = [4] * 5 + [0] * 5  # the active users' lists change
+    assert result.activity == pytest.approx(spearmanr(replaced, np.arange(10, 0, -1)).statistic)
     assert result.least_adjusted == 1 / 126
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from tasks.core.inference.multiplicity import benjamini_hochberg, holm
 
@@ -17,6 +18,11 @@ def test_holm_keeps_the_order_of_p_and_lies_between_p_and_bonferroni():
     adjusted = holm(p)
     assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
     assert ((p <= adjusted) & (adjusted <= np.minimum(40 * p, 1))).all()
+
+
+def test_benjamini_hochberg_is_that_of_scipy():
+    for p in (np.random.default_rng(4).random(60) ** 3, np.full(7, 0.02), np.array([1.0, 1.0, 0.0]), np.array([])):
+        assert benjamini_hochberg(p) == pytest.approx(false_discovery_control(p) if len(p) else p)
 
 
 def test_benjamini_hochberg_by_hand():

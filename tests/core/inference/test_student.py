@@ -24,6 +24,13 @@ def test_the_test_and_the_interval_agree():
     assert Estimate(2 - low, 1.0, 7.0).p == pytest.approx(0.05)
 
 
+def test_intervals_and_p_are_those_of_scipy():
+    for freedom in (1.0, 2.5, 7.0, 400.0):
+        estimate = Estimate(0.7, standard_error=0.3, degrees_of_freedom=freedom)
+        assert astuple(estimate.interval(0.9)) == pytest.approx(stats.t.interval(0.9, freedom, loc=0.7, scale=0.3))
+        assert estimate.p == pytest.approx(2 * stats.t.sf(0.7 / 0.3, freedom))
+
+
 def test_no_p_is_zero():
     assert Estimate(1.0, standard_error=1e-9, degrees_of_freedom=1e4).p > 0
     assert Estimate(0.0, standard_error=1e-9, degrees_of_freedom=1e4).p_equivalent(1.0) > 0

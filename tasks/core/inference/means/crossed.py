@@ -7,7 +7,7 @@ import numpy as np
 from tasks.core.inference.student import Estimate
 from tasks.core.types import Counts, Values
 
-UPPER_LIMIT = 0.8
+_UPPER_LIMIT = 0.8
 """Confidence of the upper limit of a component of few degrees of freedom, from which those of a sum are computed."""
 
 
@@ -79,13 +79,11 @@ def mean_difference(of_a: Values, of_b: Values) -> Estimate:
         Of the mean of B minus that of A. The standard error is 0 if the difference varies neither over users nor over
         runs.
     """
-    from scipy import stats
-
     squares = mean_squares(of_a, of_b)
     n_users, users, runs, residuals = len(squares.differences), squares.users, squares.runs, squares.residuals
     variance = max(users, residuals.sum()) + np.maximum(runs - residuals, 0.0).sum()
 
-    upper_runs = runs * squares.runs_freedom / stats.chi2.ppf(1 - UPPER_LIMIT, squares.runs_freedom)
+    upper_runs = upper_limits(runs, squares.runs_freedom)
     total = users + upper_runs.sum()
     # Shares are squared instead of variances, whose squares may be too small for a float.
     shares = np.array([users, *upper_runs]) / total if total else np.array([1.0, *np.zeros(len(runs))])
@@ -121,6 +119,13 @@ def mean_squares(of_a: Values, of_b: Values) -> MeanSquares:
         residuals=np.array([_residual_mean_square(values) / values.size for values in by_run]),
         runs_freedom=np.array([len(values) - 1 for values in by_run]),
     )
+
+
+def upper_limits(squares: Values, freedom: Counts) -> Values:
+    """Return the upper limits of mean squares (M,) with so many degrees of freedom (M,)."""
+    from scipy.special import chdtri
+
+    return np.asarray(squares * freedom / chdtri(freedom, _UPPER_LIMIT))
 
 
 def _residual_mean_square(values: Values) -> float:

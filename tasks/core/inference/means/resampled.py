@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.core.inference.means.crossed import UPPER_LIMIT, mean_difference, mean_squares
+from tasks.core.inference.means.crossed import mean_difference, mean_squares, upper_limits
 from tasks.core.inference.student import Estimate
 from tasks.core.types import Counts, Values
 
@@ -117,8 +117,6 @@ def mean_difference_over_splits(of_a: SplitValues, of_b: SplitValues) -> Estimat
         Of the mean of B minus that of A. The standard error is 0 if the difference varies neither over users nor over
         runs nor over splits.
     """
-    from scipy import stats
-
     n_splits = len(of_a.values)
     if n_splits == 1:
         return mean_difference(of_a.values[0], of_b.values[0])
@@ -136,7 +134,7 @@ def mean_difference_over_splits(of_a: SplitValues, of_b: SplitValues) -> Estimat
     variance = max(of_users, within / n_splits) + of_runs / n_splits
     variance += max(of_means - within - of_runs, 0.0) * weight
 
-    upper = of_means * (n_splits - 1) / float(stats.chi2.ppf(1 - UPPER_LIMIT, n_splits - 1))
+    upper = float(upper_limits(np.array([of_means]), np.array([n_splits - 1]))[0])
     parts = np.array([of_users, upper * weight, *(runs / n_splits)])
     freedoms = np.array([n_users - 1, n_splits - 1, *(n_splits * squares[0].runs_freedom)])
     total = of_users + float(runs.sum()) / n_splits + max(upper - within - of_runs, 0.0) * weight
