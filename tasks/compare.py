@@ -1,6 +1,8 @@
 """Step 6: every run's lists and accuracy -> how alike the models are, on the parent run."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +33,7 @@ from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting.accuracy import metrics_by_model, tuning_note
 from tasks.reporting.convergence import Convergence, summarize_fits
 from tasks.reporting.explore.section import explore_section
-from tasks.reporting.report import draw, render
+from tasks.reporting.report import draw, draw_held_out, render
 from tasks.reporting.result import Result
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import log_comparison
@@ -140,9 +142,6 @@ def _compare(
     del lists  # they are large
     described = _describe_other_similarity(config, runs, files, reader, entities)
     del interactions, reader, others  # what follows needs memory of its own
-    accuracy = HeldOutAccuracy()
-    if config.evaluation and data.splits:
-        accuracy = held_out_accuracy(config, config.evaluation, data, runs, files, metrics)
     result = Result(
         experiment=config.name,
         parent_id=parent.run_id,
@@ -162,12 +161,6 @@ def _compare(
         comparison=compared.rows,
         curves=compared.curves,
         queries=compared.queries,
-        accuracy=accuracy.accuracy,
-        accuracy_tests=accuracy.accuracy_tests,
-        held_out=accuracy.held_out,
-        reference_accuracy=accuracy.reference_accuracy,
-        left_out=accuracy.left_out,
-        beside_popularity=accuracy.beside_popularity,
         tuning=tuning_note(config.tuned, config.evaluation) if are_trained else "",
         sweep=sweep(
             models,
@@ -190,11 +183,16 @@ def _compare(
         files=external.runs if external else [],
         remarks=[*remarks, *(external.remarks if external else []), *_left_out_of_the_test_file(data)],
         ratings=data.ratings,
-        beside_references=accuracy.beside_references,
-        reference_settings=accuracy.reference_settings,
         compared_on=date.today().isoformat(),
+        **vars(HeldOutAccuracy()),
     )
-    drawings = draw(result, compared.matrices[0].models)
+    # drawing keeps one thread in the interpreter, which the arithmetic of the reference recommenders hardly needs
+    with ThreadPoolExecutor(1) as pool:
+        figures = pool.submit(draw, result, compared.matrices[0].models)
+        if config.evaluation and data.splits:
+            accuracy = held_out_accuracy(config, config.evaluation, data, runs, files, metrics)
+            result = replace(result, **vars(accuracy))
+        drawings = [*figures.result(), *draw_held_out(result)]
     if lost:
         lost_frame(lost, runs).to_parquet(folder / LOST, index=False)
     report = render(result, drawings, config.to_yaml(), explore)

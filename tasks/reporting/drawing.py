@@ -139,9 +139,14 @@ def _svg(canvas: Any, title: str, layout: str, *, legend_width: int) -> str:
             canvas.legend(handles, labels, loc="outside lower center", ncols=columns)
             break
     file = io.StringIO()
+    # savefig lays out a figure by drawing everything once more
+    layout_engine = canvas.get_layout_engine()
+    layout_engine.execute(canvas)
+    canvas.set_layout_engine(None)
     # The salt makes equal figures equal bytes. The two layouts stand in one page and share no id: an element that
     # refers to one in a layout that is not displayed would be missing.
     with mpl.rc_context({"svg.hashsalt": f"latentlab {layout}"}):
         canvas.savefig(file, format="svg", metadata={"Date": None, "Title": title})
+    canvas.set_layout_engine(layout_engine)
     text = file.getvalue()
     return text[text.index("<svg") :]  # without the XML declaration, so that it can stand in an HTML page

@@ -51,7 +51,7 @@ _DRAWN_METRICS = ("ndcg_at_10", "recall_at_10", "precision_at_10", "map_at_10", 
 
 
 def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
-    """Draw the figures of a comparison. Of several pairs of models, the first one is drawn.
+    """Draw the figures of lists and of training. Of several pairs of models, the first one is drawn.
 
     Parameters
     ----------
@@ -86,14 +86,29 @@ def draw(result: Result, owners: Sequence[str]) -> list[Drawing]:
         neighbours = [target for target in targets if target != "recommendations"]
         drawings += [draw_depths(result.curves, target, *pair) for target in neighbours or targets]
     drawings += [draw_users(per_user, beyond) for per_user in result.per_user[:1]]
-    if metrics := _drawn_accuracy(result, pair):
-        drawings.append(draw_accuracy(metrics))
     overlaps = {record.model: record.settled for record in result.convergence if record.settled}
     if overlaps:
         drawings.append(draw_list_stability(overlaps))
     if result.convergence:
         drawings.append(draw_objective({record.model: record.objective for record in result.convergence}))
     return drawings
+
+
+def draw_held_out(result: Result) -> list[Drawing]:
+    """Draw the figure of held-out accuracy, if it was measured.
+
+    Parameters
+    ----------
+    result : Result
+        The comparison.
+
+    Returns
+    -------
+    list of Drawing
+        Empty or with one figure: the models and the reference recommenders.
+    """
+    metrics = _drawn_accuracy(result, _first_pair(result))
+    return [draw_accuracy(metrics)] if metrics else []
 
 
 def render(result: Result, drawings: Sequence[Drawing], config: str, explore: str = "") -> str:

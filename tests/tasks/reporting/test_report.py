@@ -10,7 +10,9 @@ from tasks.core.data.filters import RatingCounts
 from tasks.core.inference.data_noise import DataNoise
 from tasks.core.inference.sequential import plan_looks
 from tasks.reporting.accuracy import Accuracy
-from tasks.reporting.report import draw, render
+from tasks.reporting.drawing import Drawing
+from tasks.reporting.report import draw, draw_held_out, render
+from tasks.reporting.result import Result
 from tests.tasks.reporting.small_result import OWNERS, accuracy_test, small_result
 
 FIGURES = [
@@ -29,7 +31,11 @@ FIGURES = [
 @pytest.fixture(scope="module")
 def page() -> str:
     result = small_result()
-    return render(result, draw(result, OWNERS), "name: <small>\n")
+    return render(result, drawings_of(result), "name: <small>\n")
+
+
+def drawings_of(result: Result) -> list[Drawing]:
+    return [*draw(result, OWNERS), *draw_held_out(result)]
 
 
 def without_labels(page: str) -> str:
@@ -45,14 +51,14 @@ def cells(page: str, row: str) -> list[str]:
 
 
 def test_figures_of_a_comparison() -> None:
-    assert [drawing.name for drawing in draw(small_result(), OWNERS)] == FIGURES
+    assert {drawing.name for drawing in drawings_of(small_result())} == set(FIGURES)
 
 
 def test_figures_of_a_single_model_compare_nothing() -> None:
     result = small_result(
         models={"a": {}}, answers=[], per_user=[], accuracy=[], convergence=small_result().convergence[:1]
     )
-    assert [drawing.name for drawing in draw(result, OWNERS)] == ["runs-users", "trajectory", "objective"]
+    assert [drawing.name for drawing in drawings_of(result)] == ["runs-users", "trajectory", "objective"]
 
 
 def test_the_page_holds_every_figure_and_loads_nothing(page: str) -> None:
@@ -63,7 +69,7 @@ def test_the_page_holds_every_figure_and_loads_nothing(page: str) -> None:
 def test_the_data_say_how_many_ratings_each_rule_dropped(page: str) -> None:
     result = small_result(ratings=RatingCounts(9, min_rating=2, k_core=1))
     words = "9 ratings read; 2 dropped by preprocess.min_rating and 1 dropped by preprocess.k_core."
-    assert words in render(result, draw(result, OWNERS), "")
+    assert words in render(result, drawings_of(result), "")
     assert "ratings read" not in page  # a result of an earlier version
 
 
@@ -72,7 +78,7 @@ def test_control_characters_of_titles_are_escaped() -> None:
     entries = [Entry(1, "u1", "\u202etitle\x1b[31m\x00", 1.0, 1.0, 0.9)]
     queries = [replace(query, title="\x07", models=dict.fromkeys(query.models, entries)) for query in result.queries]
     result = replace(result, queries=queries)
-    page = render(result, draw(result, OWNERS), "name: small\n")
+    page = render(result, drawings_of(result), "name: small\n")
     assert r"1 \u202etitle\x1b[31m\x00" in page
     assert re.findall("[\x00-\x08\x0b-\x1f\u202e]", page) == []
 
@@ -90,7 +96,7 @@ def test_ids_titles_and_config_are_text(page: str) -> None:
 
 def test_the_page_says_that_fits_leave_out_interactions(page: str) -> None:
     result = small_result(dropped_fraction=0.01)
-    resampled = " ".join(render(result, draw(result, OWNERS), "").split())
+    resampled = " ".join(render(result, drawings_of(result), "").split())
     beyond = "beyond what the seed and a random 1% of the interactions change"
     assert "the loss of another random 1% of the interactions change them?" in resampled
     assert "1,234 interactions, of which each fit leaves out its own random 1%, which makes 4 fits" in resampled
@@ -106,7 +112,7 @@ def test_the_page_says_that_fits_leave_out_interactions(page: str) -> None:
 def test_numbers_of_the_disagreement_of_the_data(page: str) -> None:
     rows = [DataNoise("a", "users", 5, 2, 0.75, 0.5), DataNoise("b", "users", 5, 2, 1.0, 1.0)]
     result = small_result(dropped_fraction=0.01, data_noise=rows)
-    shown = render(result, draw(result, OWNERS), "")
+    shown = render(result, drawings_of(result), "")
     of_a, of_b = (cells(shown, f'<td>{model}</td><td class="text">users</td>') for model in "ab")
     assert of_a == ["5", "0.750", "0.500", "0.250", "0.500", "0.250", "50%"]
     assert of_b == ["5", "1.000", "1.000", "0.000", "0.000", "0.000", "-"]
@@ -127,7 +133,7 @@ def test_the_sentence_and_the_warnings_come_first(page: str) -> None:
 
 def test_the_page_goes_from_what_was_compared_to_the_answer_a_list_and_the_verdicts() -> None:
     result = small_result(compared_on="2026-11-28")
-    page = render(result, draw(result, OWNERS), "")
+    page = render(result, drawings_of(result), "")
     order = ("<h1>small</h1>", "Compared on 2026-11-28", "file: 3 users, 4 items, 1,234 interactions", "The answer.")
     order += (
         '<h2 id="list">Who is on the list of user 1</h2>',
@@ -161,7 +167,7 @@ def test_every_cell_of_a_wide_table_names_its_column(page: str) -> None:
 def test_without_a_queried_user_the_first_query_is_drawn() -> None:
     (query,) = small_result().queries
     result = small_result(queries=[replace(query, name="item_2", target="items", index=2)])
-    drawing = draw(result, OWNERS)[0]
+    drawing = drawings_of(result)[0]
     assert drawing.title.startswith("What is on the list of item 2: the share of the seeds of a and of b that list")
 
 
@@ -218,7 +224,7 @@ def test_accuracy_tests_of_an_earlier_version_are_shown_as_such() -> None:
         **{"p_users_t": 0.01, "p_users_flip": 0.02},
     )
     result = small_result(accuracy_tests=[old])
-    page = render(result, draw(result, OWNERS), "")
+    page = render(result, drawings_of(result), "")
     assert cells(page, "<td>ndcg_at_10</td>")[6:] == ["-", "-", "0.020", "&lt;0.001", "0.500", "-"]
     assert "An earlier version tested users and seeds separately." in page
 
@@ -226,7 +232,7 @@ def test_accuracy_tests_of_an_earlier_version_are_shown_as_such() -> None:
 def test_a_difference_that_does_not_vary_has_no_interval() -> None:
     constant = replace(accuracy_test("a", "b", 0.25, 0.5, 0.0001), low_95=None, high_95=None)
     result = small_result(accuracy_tests=[constant])
-    assert cells(render(result, draw(result, OWNERS), ""), "<td>ndcg_at_10</td>")[5] == "-"
+    assert cells(render(result, drawings_of(result), ""), "<td>ndcg_at_10</td>")[5] == "-"
 
 
 def test_accuracy_has_models_and_reference_recommenders(page: str) -> None:
@@ -247,7 +253,7 @@ def test_accuracy_on_several_splits_has_both_spreads() -> None:
         reference_accuracy=[Accuracy("popularity", "ndcg_at_10", 0.5, None, 1, 0.25, 3)],
         accuracy_tests=[replace(accuracy_test("a", "b", 0.25, 0.5, 0.0001), splits=3)],
     )
-    drawings = draw(result, OWNERS)
+    drawings = drawings_of(result)
     page = render(result, drawings, "")
     spreads = "0.2500 ±0.0625 ±0.1250"
     assert cells(page, "<td>ndcg</td>") == [spreads, spreads, "0.5000 ±0.2500"]
@@ -269,7 +275,7 @@ def test_every_model_is_shown_beside_every_reference(page: str) -> None:
 
 def test_a_result_of_an_earlier_version_has_no_table_of_references() -> None:
     result = small_result(beside_references=[], reference_settings=[])
-    assert 'id="references"' not in render(result, draw(result, OWNERS), "")
+    assert 'id="references"' not in render(result, drawings_of(result), "")
 
 
 def test_the_data_are_summarized(page: str) -> None:
