@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -10,13 +11,14 @@ import typer
 
 from flows.cli.common import Json, open_default_store, print_json, store_name
 from flows.cli.streams import say, say_on_stderr
+from tasks.core.errors import ConfigError
 
 commands = typer.Typer()
 
 
 @commands.command()
 def verify(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="As for show; with all its fits.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="As for show; with all its fits.")] = None,
     as_json: Json = False,
 ) -> None:
     """Hash every file again: runs against their manifests, and without RUN the local store too."""
@@ -61,12 +63,14 @@ def reconcile(as_json: Json = False) -> None:
 @commands.command()
 def ui(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="As for show: whose page to open, in place of all runs.")
+        str | None, typer.Argument(metavar="RUN", help="As for show: whose page to open, in place of all runs.")
     ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="The page with one fit of each model of the comparison side by side.")
     ] = False,
-    port: Annotated[int, typer.Option("--port", help="Where to listen, on this machine alone.")] = 5000,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Where to listen, on this machine alone.")
+    ] = 5000,
     as_json: Json = False,
 ) -> None:
     """Start the MLflow UI on this project's store, and print the address of a page; Ctrl-C ends it."""
@@ -76,6 +80,8 @@ def ui(
     uri = resolve_uri()
     is_served = uri.startswith(("http://", "https://"))  # it has its UI already
     page = page_of(open_default_store(), run, compare=compare)
+    if not is_served:
+        _check_free(port)
     address = f"{without_secrets(uri).rstrip('/') if is_served else f'http://127.0.0.1:{port}'}/{page}"
     say(json.dumps({"store": store_name(), "url": address}) if as_json else f"{store_name()} at {address}")
     if is_served:
@@ -84,6 +90,19 @@ def ui(
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
     os.execv(sys.executable, [*command, "--port", str(port), "--workers", "1"])
+
+
+def _check_free(port: int) -> None:
+    """Refuse a port that cannot be listened on: MLflow's server would print a log, and end as if it had run."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as MLflow's server does
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            message = (
+                f"--port: {port} cannot be listened on: {error.strerror}; choose another, such as --port {port + 1}"
+            )
+            raise ConfigError(message) from error
 
 
 @commands.command()

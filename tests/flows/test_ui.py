@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -76,3 +77,22 @@ def test_the_address_is_that_of_the_training_runs_of_the_last_used_comparison(sm
         process.kill()
     runs = "#/experiments/1/runs?workflowType=machine_learning"
     assert printed == {"store": small_finished.store, "url": f"http://127.0.0.1:{port}/{runs}"}
+
+
+def test_a_port_in_use_is_refused_before_the_server_starts(small_finished: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = small_finished.failure(2, "ui", "--port", str(port))
+    assert f"--port: {port} cannot be listened on: Address already in use; choose another" in message
+
+
+@pytest.mark.parametrize("port", ["-5", "0", "65536"])
+def test_a_number_that_is_no_port_is_refused(small_finished: CommandLine, port: str) -> None:
+    done = small_finished.call("ui", "--port", port)
+    assert done.returncode == 2
+    assert "Invalid value for '--port': Input should be" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["ui", "verify"])
+def test_help_marks_an_optional_run_once(small_finished: CommandLine, command: str) -> None:
+    assert f"{command} [OPTIONS] [RUN]" in small_finished.call(command, "--help").stdout
