@@ -28,6 +28,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     from flows.cli.printing.planned_precision import Planned, plan, show_plan
     from tasks.core.config.dataset import NO_DATA_SET
     from tasks.core.data.catalogue import catalogue_entry
+    from tasks.core.data.locate import named_copy
     from tasks.core.data.prepared import prepared_before
     from tasks.core.planning.estimate import estimate
     from tasks.core.planning.looks import fits_until, planned_looks
@@ -53,6 +54,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         test_file = prepared.splits[0].published if prepared.splits else None
         size, bound, data_sha256 = (summary.users, summary.items, summary.interactions), "", prepared.sha256
     else:
+        named_copy(settings.dataset)  # refused if it does not exist, as by a run
         entry = catalogue_entry(settings.dataset.name)
         size, bound = (entry.users, entry.items, entry.rows), "at most "
         unresolved = settings.queries.has_raw_ids

@@ -136,6 +136,12 @@ def test_what_is_dropped_is_counted(offline: CommandLine) -> None:
     assert offline.answer("check", CONFIG)["ratings"] is None
 
 
+def test_a_copy_of_a_data_set_of_the_catalogue_that_does_not_exist_is_refused(offline: CommandLine) -> None:
+    config = str(ROOT / "configs/ml-100k-fast.yaml")
+    message = offline.failure(3, "check", config, "--set", "dataset.path=no-such-folder")
+    assert "no-such-folder does not exist; remove the key to have the data set downloaded" in message
+
+
 def test_data_of_the_catalogue_have_their_size_and_what_was_dropped_once_they_are_prepared(
     offline: CommandLine,
 ) -> None:

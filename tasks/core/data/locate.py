@@ -56,10 +56,8 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     entry = catalogue_entry(config.name)
-    if config.path is not None:
-        path = Path(config.path).expanduser().absolute()
-        if not path.exists():
-            raise DataError(f"dataset.path: {path} does not exist; remove the key to have the data set downloaded")
+    if copy := named_copy(config):
+        path = copy
         _check_archive(path, entry)
     elif entry.archive:
         path = fetch(entry.archive, home() / "datasets", on_bytes=on_bytes)
@@ -69,6 +67,31 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
             with replacing(path) as temporary:
                 write_ratings(temporary, entry.seed or 0)
     return StoredFile(str(path), member_sha256(path, entry.ratings))
+
+
+def named_copy(config: DatasetConfig) -> Path | None:
+    """Return the copy of a data set of the catalogue that `path` names; None if the config names none.
+
+    Parameters
+    ----------
+    config : DatasetConfig
+        Names an entry of the catalogue.
+
+    Returns
+    -------
+    Path or None
+
+    Raises
+    ------
+    DataError
+        If there is no such file or folder.
+    """
+    if config.path is None:
+        return None
+    path = Path(config.path).expanduser().absolute()
+    if not path.exists():
+        raise DataError(f"dataset.path: {path} does not exist; remove the key to have the data set downloaded")
+    return path
 
 
 def _check_archive(path: Path, entry: CatalogueEntry) -> None:
