@@ -65,7 +65,7 @@ def runs(as_json: Json = False) -> None:
         for row in rows
     ]
     title = f"{len(rows)} runs in {store_name()}"
-    out.print(columns_table(table, title, keys=2) if rows else "No runs yet: latentlab run")
+    out.print(columns_table(table, title, keys=2) if rows else f"No runs yet in {store_name()}: latentlab run")
 
 
 @commands.command()

@@ -8,13 +8,13 @@ from tests.command_line import CommandLine
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["similar", "latest", "--user", "4"], "found user '4'; the users are 0 to 3 by first appearance"),
-        (["similar", "latest", "--item", "-1"], "found item '-1'; the items are 0 to 6"),
-        (["similar", "latest", "--user", "Ann", "--raw"], "found user id 'Ann', which is not among"),
+        (["similar", "latest", "--user", "4"], "there is no user '4'; the users are 0 to 3 by first appearance"),
+        (["similar", "latest", "--item", "-1"], "there is no item '-1'; the items are 0 to 6"),
+        (["similar", "latest", "--user", "Ann", "--raw"], "there is no user id 'Ann' among"),
         (["recommend", "latest", "--user", "0", "-n", "101"], "found -n 101; expected 1 to 100"),
         pytest.param(
             ["similar", "latest", "--user", "²"],
-            "found user '²'",
+            "there is no user '²'",
         ),
     ],
 )

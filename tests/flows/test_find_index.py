@@ -19,7 +19,7 @@ def item(text: str, names: Names = TITLED, *, raw: bool = False) -> int:
 
 def test_an_index_is_an_index_even_if_it_is_a_part_of_a_title() -> None:
     assert item("1") == 1
-    with pytest.raises(ConfigError, match=r"found item '12'; the items are 0 to 6 by first appearance"):
+    with pytest.raises(ConfigError, match=r"there is no item '12'; the items are 0 to 6 by first appearance"):
         item("12")
 
 
@@ -59,7 +59,7 @@ def test_titles_are_escaped_in_messages() -> None:
 
 def test_a_similar_title_is_suggested_for_an_unknown_one() -> None:
     message = (
-        r"found item 'The Sceret Garden'; the items are 0 to 6 by first appearance, or named by a unique part of "
+        r"there is no item 'The Sceret Garden'; the items are 0 to 6 by first appearance, or named by a unique part of "
         r"their title .*; did you mean 'The Secret Garden'\?"
     )
     with pytest.raises(ConfigError, match=message):
@@ -79,17 +79,21 @@ def test_ids_that_are_text_are_searched_where_there_are_no_titles() -> None:
 
 
 def test_ids_that_are_numbers_are_no_names() -> None:
-    with pytest.raises(ConfigError, match=r"found user 'x'; the users are 0 to 1 by first appearance \(--raw for"):
+    with pytest.raises(
+        ConfigError, match=r"there is no user 'x'; the users are 0 to 1 by first appearance \(--raw for"
+    ):
         find_index(UNTITLED, "users", "x", raw=False)
 
 
 def test_raw_is_a_whole_id() -> None:
     assert item("103", raw=True) == 3
-    with pytest.raises(ConfigError, match="found item id 'Secret', which is not among the data set's 7 items"):
+    with pytest.raises(ConfigError, match="there is no item id 'Secret' among the data set's 7 items"):
         item("Secret", raw=True)
 
 
 def test_similar_and_recommend_take_names(small_finished: CommandLine) -> None:
     """The ids of these data are numbers, and there are no titles."""
     assert small_finished.answer("similar", "latest", "--item", "6", "--raw")["raw_id"] == 6
-    assert "found user 'x'; the users are 0 to 3" in small_finished.failure(2, "recommend", "latest", "--user", "x")
+    assert "there is no user 'x'; the users are 0 to 3" in small_finished.failure(
+        2, "recommend", "latest", "--user", "x"
+    )

@@ -105,8 +105,8 @@ def test_the_confidence_is_the_median_of_what_the_fit_was_trained_on(online: Com
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--items", "4,99"], "found item '99'; the items are 0 to 29"),
-        (["--raw", "--items", "nothing"], "found item id 'nothing', which is not among the data set's 30 items"),
+        (["--items", "4,99"], "there is no item '99'; the items are 0 to 29"),
+        (["--raw", "--items", "nothing"], "there is no item id 'nothing' among the data set's 30 items"),
         (["--items", "4,7,4"], "--items: found item 4 (id "),
         (["--items", ""], "--items: found none; expected at least one, such as --items 12,50,181"),
         (["--items", " , "], "--items: found none"),

@@ -43,7 +43,7 @@ def find_index(names: Names, target: str, text: str, *, raw: bool) -> int:
         for index, raw_id in enumerate(raw_ids):
             if str(raw_id) == text:
                 return index
-        raise ConfigError(f"found {kind} id {shortened(text)}, which is not among the data set's {len(ids)} {kind}s")
+        raise ConfigError(f"there is no {kind} id {shortened(text)} among the data set's {len(ids)} {kind}s")
     if text.isdecimal() and int(text) < len(raw_ids):
         return int(text)
     titles = names.item_titles if kind == "item" else None
@@ -64,7 +64,7 @@ def find_index(names: Names, target: str, text: str, *, raw: bool) -> int:
     by_name = f", or named by a unique part of their {what}" if searched else ""
     hint = did_you_mean(text, filter(None, texts[:_MOST_COMPARED])) if searched else ""
     raise ConfigError(
-        f"found {kind} {shortened(text)}; the {kind}s are 0 to {len(ids) - 1} by first appearance{by_name} "
+        f"there is no {kind} {shortened(text)}; the {kind}s are 0 to {len(ids) - 1} by first appearance{by_name} "
         f"(--raw for the data set's own ids){hint}"
     )
 
