@@ -177,6 +177,7 @@ def _replace(source: Source, path: KeyPath, value: Any, position: str) -> None:
     for depth, part in enumerate(path[:-1]):
         if node.get(part) is None:
             node[part] = {}
+            source.positions[path[: depth + 1]] = position
         node = node[part]
         if not isinstance(node, dict):
             message = f"holds {shortened(node)}, which has no keys"

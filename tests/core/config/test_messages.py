@@ -109,3 +109,27 @@ def test_a_setting_under_another_name_is_one_fault_and_not_a_missing_key_too(fau
 def test_a_key_that_is_missing_is_said_beside_other_unknown_keys(faults: Faults) -> None:
     found = faults("name: small\ndataset: {name: synthetic-100k}\nmodels: {k2: {reg: 2, iterations: 2}}\n")
     assert [fault.split("models.k2.")[1].split(":")[0] for fault in found] == ["factors", "reg"]
+
+
+@pytest.mark.parametrize(
+    ("value", "example"),
+    [
+        ("movielens-100k", "{name: movielens-100k}"),
+        ("ratings.csv", "{name: file, path: ratings.csv}"),
+        ("data/ratings", "{name: file, path: data/ratings}"),
+    ],
+)
+def test_a_data_set_that_is_a_path_is_not_taken_for_a_name(faults: Faults, value: str, example: str) -> None:
+    (fault,) = faults(f"name: small\ndataset: {value}\nmodels: {{k2: {{factors: 2, iterations: 2}}}}\n")
+    assert fault.endswith(f"expected keys and values, such as {example}")
+
+
+def test_a_misspelt_section_of_an_override_is_reported_as_one_of_the_override(faults: Faults) -> None:
+    (fault,) = faults(SMALL, "model.k2.iterations=3")
+    assert fault == "--set model.k2.iterations=3: model: unknown key; did you mean 'models'?"
+
+
+@pytest.mark.parametrize("steps", ["steps", "num_iters", "num_iterations"])
+def test_steps_are_iterations_and_not_a_misspelt_stop(faults: Faults, steps: str) -> None:
+    (fault,) = faults(SMALL, f"models.k2.{steps}=3")
+    assert fault.endswith("unknown key; it is called 'iterations' here")

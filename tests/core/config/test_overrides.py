@@ -53,7 +53,7 @@ def test_overrides_of_a_deployed_config_mean_what_set_means(path: Any) -> None:
         ({"replicas": 3}, "overrides: replicas: unknown key; did you mean 'replicates'?"),
         ({"replicates": "3"}, "overrides: replicates: found '3'; expected a whole number"),
         ({"replicates": 0}, "overrides: replicates: found 0; expected greater than or equal to 1"),
-        ({"models.k9.alpha": 1.0}, "config: models.k9.factors: is missing"),
+        ({"models.k9.alpha": 1.0}, "overrides: models.k9.factors: is missing"),
         ({"models.k2.factors.low": 1}, "overrides: models.k2.factors: holds 2, which has no keys"),
         ({"models": {"k2": {"factor": 3}}}, "overrides: models.k2.factor: unknown key; did you mean 'factors'?"),
         ({"models..factors": 3}, "overrides: models..factors: expected keys with one dot between them"),

@@ -3,11 +3,17 @@
 from collections.abc import Iterable
 
 _OTHER_NAMES = {
-    "factors": "n_factors num_factors k rank dim n_components no_components latent_dim embedding_dim embedding_size",
-    "iterations": "epochs n_epochs num_epochs max_epochs max_iter maxiter n_iter num_iter iters",
-    "regularization": "reg lambda lambda_ reg_param regparam reg_all reg_weight l2 l2_reg weight_decay",
+    "factors": "n_factors num_factors numfactors k rank dim n_components no_components "
+    "latent_dim embedding_dim embedding_size",
+    "iterations": "epochs n_epochs num_epochs max_epochs max_iter maxiter n_iter num_iter n_iters num_iters "
+    "num_iterations n_iterations iters steps n_steps num_steps",
+    "regularization": "reg lambda lambda_ reg_param regparam reg_all reg_weight l2 l2_reg weight_decay damping",
     "alpha": "confidence_weight",
     "solver": "use_cg",
+    "name": "experiment experiment_name",
+    "uri": "tracking_uri mlflow_tracking_uri",
+    "workers": "n_jobs num_workers n_workers",
+    "baseline": "reference control",
     "seed": "random_state random_seed",
     "replicates": "seeds n_seeds runs n_runs repetitions",
     "cutoffs": "cutoff k ks topk top_k",
