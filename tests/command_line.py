@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from rich.logging import RichHandler
-
 Done = subprocess.CompletedProcess[str]
 """Exit code, stdout and stderr of a command."""
 
@@ -120,6 +118,7 @@ class CommandLine:
     def _as_in_its_process(self) -> Iterator[None]:
         from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+        from flows.cli.printing.log_lines import LogLines
         from flows.cli.printing.tables import err, out
 
         # at the end of a flow run Prefect waits up to a second for its thread of heartbeats; processes keep theirs
@@ -136,7 +135,7 @@ class CommandLine:
             finally:
                 signal.signal(signal.SIGTERM, handler)
                 for logger in map(logging.getLogger, ("flows", "tasks")):
-                    logger.handlers = [each for each in logger.handlers if not isinstance(each, RichHandler)]
+                    logger.handlers = [each for each in logger.handlers if not isinstance(each, LogLines)]
 
 
 def answer_of(done: Done) -> Any:

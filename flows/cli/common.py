@@ -102,11 +102,9 @@ def print_json(content: Any) -> None:
 
 def log_to_stderr() -> None:
     """Print our own log messages as short lines above the progress bars."""
-    from rich.logging import RichHandler
+    from flows.cli.printing.log_lines import LogLines
 
-    from flows.cli.printing.tables import err
-
-    handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
+    handler = LogLines()
     for name in ("tasks", "flows"):
         logging.getLogger(name).addHandler(handler)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Group
-from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
+from flows.cli.printing.log_lines import LogLines
 from flows.cli.printing.progress_bars import progress_bars
 from flows.cli.printing.tables import columns_table, err, out, query_table
 from flows.cli.streams import say_on_stderr
@@ -166,7 +166,7 @@ def test_log_lines_and_progress_bars_are_escaped(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(err, "_force_terminal", True)
     monkeypatch.setattr(err, "is_interactive", True)
     monkeypatch.setenv("TERM", "xterm")
-    handler = RichHandler(console=err, show_time=False, show_level=False, show_path=False)
+    handler = LogLines()
     message = "x\x1b]0;title \u202e[red]r[/red]"
     with progress_bars():
         progress.step(message, 1, 2, "bytes")

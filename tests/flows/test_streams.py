@@ -1,11 +1,15 @@
 """What is printed where nobody reads it, where it cannot be written, and in an encoding that lacks letters of it."""
 
+import io
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from flows.cli.printing.log_lines import LogLines
+from flows.cli.printing.tables import err
 from tests.command_line import CommandLine, Done
 
 full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
@@ -52,3 +56,20 @@ def test_letters_that_an_encoding_lacks_are_replaced(small_finished: CommandLine
     done = in_shell(small_finished, "latentlab check config.yaml", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "confidence      alpha?(" in done.stdout
+
+
+def test_a_log_message_in_a_pipe_is_one_line_without_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(err, "width", 80)
+    for message in ("short", "long " * 40 + "end"):
+        LogLines().emit(logging.makeLogRecord({"msg": message}))
+    assert written.getvalue() == f"short\n{'long ' * 40}end\n"
+
+
+def test_a_log_message_in_a_terminal_has_no_colours_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(err, "_force_terminal", True)
+    LogLines().emit(logging.makeLogRecord({"msg": "103,404 ratings read"}))
+    assert written.getvalue() == "103,404 ratings read\n"
