@@ -66,7 +66,8 @@ def count_axis(axes: Any, largest: int) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.minorticks_off()  # drawing a tick takes longer than drawing a curve
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # at least one tick, not two: between the limits of a single point there is one integer
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 @contextmanager

@@ -14,6 +14,14 @@ from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, count_axis, 
 _MOST_CANDIDATES = 20
 _NEAR = 0.01
 """Distance of two points of the map, of 1 for disjoint lists, below which one would hide the other."""
+_MAP = (206, 171)
+"""Least width and height of what the points of the map span, in points of 1/72 inch."""
+_COUNT = (40, 12)
+"""Width and height of a text such as 6 runs, in points of 1/72 inch."""
+_RADIUS = 5
+"""Of the largest marker, in points of 1/72 inch."""
+_CLEAR = 4
+"""Distance of a text from every marker that is enough, in points of 1/72 inch."""
 _DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 """Depths that are marked on the axis and given in the text alternative."""
 
@@ -91,6 +99,7 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
         left.set_yticks(first_runs, models)
         left.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
         points = _classical_scaling(1 - overlap)  # (R, 2)
+        counts: list[tuple[str, tuple[float, float], str]] = []  # text, place, color
         for position, model in enumerate(models):
             color, marker = model_style(position)
             # markers of later models are smaller, so that those at the same point show
@@ -99,12 +108,12 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
             right.scatter(*np.array(list(places)).T, color=color, marker=marker, label=model, s=size)
             for place, count in places.items():
                 if count > 1:
-                    # towards the middle of the map, where there is room
-                    is_left = place[0] < points[:, 0].mean()
-                    offset = (7 if is_left else -7, 5 if position % 2 == 0 else -11)
-                    style = {"textcoords": "offset points", "color": color, "ha": "left" if is_left else "right"}
-                    right.annotate(f"{count} runs", place, offset, **style)
+                    counts.append((f"{count} runs", place, color))
                     coincident.append(f"{count} runs of {model} coincide")
+        offsets = _clear_offsets(np.array([place for _, place, _ in counts]).reshape(-1, 2), points)
+        for (text, place, color), offset in zip(counts, offsets, strict=True):
+            style = {"textcoords": "offset points", "ha": "center", "va": "center"}
+            right.annotate(text, place, offset, color=color, **style)
         right.set_aspect("equal", "datalim")
         right.margins(0.15)  # room for the counts
         right.set_xticks([])
@@ -142,6 +151,7 @@ def draw_depths(curves: Sequence[Curve], target: str, a: str, b: str) -> Drawing
         (f"between {a} and {b}", BETWEEN, "-", between.overlap),
         ("chance", CHANCE, ":", between.chance),
     ]
+    lines = [line for line in lines if line[-1]]  # a model with one run has no overlap within
     depths = [n for n in _DEPTHS if n <= len(between.chance)]
     with figure(f"Overlap of the lists of all {target} at every depth", height=3.4) as (axes, drawing):
         for label, color, style, overlap in lines:
@@ -174,6 +184,40 @@ def _coincident(points: Values) -> dict[tuple[float, float], int]:
         near = next((place for place in places if np.hypot(place[0] - x, place[1] - y) < _NEAR), (x, y))
         places[near] = places.get(near, 0) + 1
     return places
+
+
+def _clear_offsets(places: Values, points: Values) -> list[tuple[float, float]]:
+    """Return where the text beside each place stands, so that it covers no marker and no text before it.
+
+    Parameters
+    ----------
+    places : (P, 2)
+        Where the texts belong.
+    points : (R, 2)
+        All markers of the map.
+
+    Returns
+    -------
+    list of (float, float)
+        (P,) offset of the middle of each text from its place, in points of 1/72 inch.
+    """
+    scale = min(size / max(span, _NEAR) for size, span in zip(_MAP, np.ptp(points, axis=0).tolist(), strict=True))
+    half = np.array(_COUNT) / 2
+    markers, texts = points * scale, np.empty((0, 2))
+    offsets: list[tuple[float, float]] = []
+    for place in places * scale:
+        inward = half[0] + 8 if place[0] < markers[:, 0].mean() else -half[0] - 8
+        # towards the middle of the map there is most room; the first of several clear candidates is taken
+        sides = [(inward, y) for y in (8, -8, 0)]
+        candidates = np.array([*sides, *((0, y) for y in (14, -14, 26, -26))])  # (C, 2)
+        middles = (place + candidates)[:, None]
+        of_markers = np.abs(markers - middles) - half - _RADIUS
+        of_texts = np.abs(texts - middles) - 2 * half
+        gaps = np.maximum(np.concatenate([of_markers, of_texts], axis=1), 0)  # (C, markers and texts, 2)
+        x, y = candidates[np.minimum(np.linalg.norm(gaps, axis=2).min(axis=1), _CLEAR).argmax()].tolist()
+        offsets.append((x, y))
+        texts = np.vstack([texts, place + offsets[-1]])
+    return offsets
 
 
 def _mean_off_diagonal(overlap: Values) -> float:

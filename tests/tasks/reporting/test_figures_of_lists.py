@@ -8,7 +8,7 @@ import pytest
 from tasks.core.comparison.agreement import Curve
 from tasks.core.comparison.query_lists import Entry, QueryLists
 from tasks.core.comparison.run_matrix import Matrix
-from tasks.reporting.figures_of_lists import _classical_scaling, draw_candidates, draw_depths, draw_runs
+from tasks.reporting.figures_of_lists import _classical_scaling, _clear_offsets, draw_candidates, draw_depths, draw_runs
 
 QUERY = QueryLists(
     "user_3",
@@ -88,3 +88,23 @@ def test_runs_at_one_point_of_the_map_are_counted() -> None:
     assert ">3 runs</text>" in drawing.svg
     apart = draw_runs(Matrix("users", 5, [], np.eye(3).tolist()), owners=["a", "a", "b"], models=["a", "b"])
     assert "coincide" not in apart.alt
+
+
+def test_without_a_second_run_no_overlap_within_a_model_is_named() -> None:
+    curves = [Curve("users", *pair, [0.3] * 3 if pair == "ab" else [], [0.01] * 3) for pair in ("aa", "ab", "bb")]
+    drawing = draw_depths(curves, "users", "a", "b")
+    assert drawing.alt.startswith("Mean overlap. between a and b: 0.300 at 1")
+    assert "within" not in drawing.svg
+
+
+def test_a_count_on_the_map_covers_no_marker_and_no_other_count() -> None:
+    """Of random maps on which texts cover markers if each stands right beside its own."""
+    generator = np.random.default_rng(3)
+    for _ in range(200):
+        points = generator.normal(size=(8, 2))
+        scale = min(206 / np.ptp(points[:, 0]), 171 / np.ptp(points[:, 1]))
+        places = points[:2]
+        middles = places * scale + _clear_offsets(places, points)
+        of_markers = np.abs(points * scale - middles[:, None]) < (20, 6)
+        assert not of_markers.all(axis=2).any()
+        assert (np.abs(middles[0] - middles[1]) >= (40, 12)).any()

@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from xml.etree import ElementTree
 
 from tasks.reporting.figures_of_training import draw_list_stability, draw_objective
 
@@ -32,3 +33,10 @@ def test_few_iterations_are_on_a_linear_axis_and_many_on_a_logarithmic_one() -> 
     few = ticks(draw_list_stability({"a": [(1, 0.25), (5, 0.5), (15, 1.0)]}).svg)
     assert len({int(after) - int(before) for before, after in pairwise(few)}) == 1
     assert ticks(draw_list_stability({"a": [(1, 0.25), (1500, 1.0)]}).svg) == ["1", "10", "100", "1000"]
+
+
+def test_an_axis_of_iterations_has_whole_numbers_even_around_a_single_point() -> None:
+    drawing = draw_objective({"a": [(1, 3.0), (5, 2.0)]})
+    texts = ["".join(element.itertext()).strip() for element in ElementTree.fromstring(drawing.svg).iter()]
+    assert "1" in texts
+    assert not [text for text in texts if "." in text and text.replace(".", "").isdigit()]
