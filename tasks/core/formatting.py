@@ -157,7 +157,7 @@ def beyond_noise(dropped_fraction: float | None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 fit`, `2 fits`.
+    """Return a number with its noun: `1 fit`, `2,000 fits`.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def counted(number: int, noun: str) -> str:
     -------
     str
     """
-    return f"{number} {noun if number == 1 else noun + 's'}"
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 def split_answer(sentence: str) -> tuple[str, str]:

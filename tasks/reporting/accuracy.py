@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.core.config.als import AlsConfig
 from tasks.core.config.evaluation import EvaluationConfig, Tuned
+from tasks.core.formatting import counted
 from tasks.core.planning.runs import EVALUATION, RunRef
 
 
@@ -157,18 +158,19 @@ def held_out_text(counts: Mapping[str, int], splits: int = 1) -> str:
     str
         One sentence.
     """
-    number = {name: f"{count:,}" for name, count in counts.items()}
     if "held_out_users" in counts:
+        visible = counted(counts["visible_interactions"], "interaction")
         held_out = (
-            f"{number['held_out_users']} users as a whole, of whom {number['visible_interactions']} interactions are "
-            f"visible and folded in, and {number['test_interactions']} are measured on"
+            f"{counted(counts['held_out_users'], 'user')} as a whole, of whom {visible} are visible and folded in, and "
+            f"{counts['test_interactions']:,} are measured on"
         )
         if "users_too_small" in counts:  # not of a published split
-            held_out += f"; {number['users_too_small']} users with a single interaction cannot be held out"
+            held_out += f"; {counted(counts['users_too_small'], 'user')} with a single interaction cannot be held out"
     else:
-        held_out = f"{number['test_interactions']} interactions of {number['evaluated_users']} users"
+        tested = counted(counts["test_interactions"], "interaction")
+        held_out = f"{tested} of {counted(counts['evaluated_users'], 'user')}"
     where = f" in the first of {splits} splits" if splits > 1 else ""
-    without = f"{number['users_without_train']} users and {number['items_without_train']} items"
+    without = f"{counted(counts['users_without_train'], 'user')} and {counted(counts['items_without_train'], 'item')}"
     return f"Held out{where}: {held_out}; {without} have nothing to train on."
 
 

@@ -32,6 +32,7 @@ from tasks.reporting.figures_of_training import draw_list_stability, draw_object
 from tasks.reporting.report_rows import (
     accuracy_tables,
     accuracy_test_rows,
+    agreement_rows,
     claim_rows,
     convergence_rows,
     factorial_rows,
@@ -136,8 +137,8 @@ def render(result: Result, drawings: Sequence[Drawing], config: str, explore: st
     formatters: tuple[Callable[..., object], ...] = (
         *(counted, decimals, held_out_text, level_text, p_value, percent, split_answer),
         *(summary_text, summary_value),
-        *(verdict_rows, claim_rows, similarity_rows, noise_rows, factorial_rows, sweep_rows, reference_rows),
-        *(accuracy_test_rows, reference_test_rows, convergence_rows, file_rows),
+        *(verdict_rows, claim_rows, similarity_rows, noise_rows, factorial_rows, sweep_rows, agreement_rows),
+        *(reference_rows, accuracy_test_rows, reference_test_rows, convergence_rows, file_rows),
     )
     environment.filters |= {formatter.__name__: formatter for formatter in formatters}
     environment.filters |= {"remarks": _remarks, "capitalize_first": lambda text: text[:1].upper() + text[1:]}
@@ -180,7 +181,7 @@ def _sections(result: Result, first_list: Drawing | None, explore: str) -> list[
             ("settled", "Convergence", result.convergence),
             ("queries", "Query lists", True),
             ("explore", "Explore", explore),
-            ("rule", "Decision rule", True),
+            ("rule", "Decision rule", result.answers),
             ("data", "Data", True),
             ("reproduce", "Reproduce", True),
         )

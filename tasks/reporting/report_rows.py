@@ -80,6 +80,15 @@ def sweep_rows(sweep: Sweep) -> Rows:
         yield [*cells, decimals(point.megabytes, 2)]
 
 
+def agreement_rows(result: Result) -> Rows:
+    """Yield the agreement of two runs of each model and of each pair of models, at one depth of each kind of lists."""
+    depths = result.usual_depths
+    for row in result.comparison:
+        if row.pairs and row.depth == depths[row.target]:
+            runs = f"within {row.a}" if row.a == row.b else f"{row.a} and {row.b}"
+            yield [row.target, runs, str(row.depth), *map(decimals, (row.overlap, row.chance, row.jaccard, row.rbo))]
+
+
 def reference_rows(result: Result) -> Rows:
     """Yield what the overlaps of the baseline with each other model can be compared with."""
     answers = {(answer.target, answer.n, answer.a, answer.b): answer for answer in result.answers}

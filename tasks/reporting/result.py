@@ -210,6 +210,18 @@ class Result:
         return {(row.model, row.metric): row for row in (*self.accuracy, *self.reference_accuracy)}
 
     @property
+    def usual_depths(self) -> dict[str, int]:
+        """Target -> the depth shown first: the length of the query lists if it was compared."""
+        lengths = {query.name: query.n for query in self.queries}
+        depths: dict[str, list[int]] = {}
+        for row in self.comparison:
+            depths.setdefault(row.target, []).append(row.depth)
+        wanted = {target: lengths.get(target, 10 if target == "recommendations" else 5) for target in depths}
+        return {
+            target: wanted[target] if wanted[target] in compared else compared[0] for target, compared in depths.items()
+        }
+
+    @property
     def n_splits(self) -> int:
         """Number of splits that accuracy was measured on; 0 without evaluation."""
         return max((row.splits for row in self.accuracy), default=0)
@@ -228,7 +240,7 @@ class Result:
         unconverged = [record for record in self.convergence if record.warning]
         convergence = [record.warning for record in unconverged]
         if len(unconverged) > 2:  # the models of a sweep would fill the screen
-            models = ", ".join(record.model for record in unconverged[1:])
+            models = enumerated([record.model for record in unconverged[1:]])
             convergence = [f"{convergence[0]}; the fits of {models} have not converged either"]
         stopped = [record.stopped for record in self.convergence]
         texts = (

@@ -189,7 +189,7 @@ def _agreement_table(result: "Result", *, every_depth: bool) -> Group:
         table.add_column(column, justify="right", no_wrap=True)
     models = list(result.models)
     rows = {(row.target, row.depth, row.a, row.b): row for row in result.comparison}
-    depths = _usual_depths(result)
+    depths = result.usual_depths
     for target, depth in dict.fromkeys((row.target, row.depth) for row in result.comparison):
         if not every_depth and depth != depths[target]:
             continue
@@ -203,18 +203,6 @@ def _agreement_table(result: "Result", *, every_depth: bool) -> Group:
         "Jaccard and extrapolated rank-biased overlap (p = 0.8): of A&B."
     )
     return titled("Agreement of lists: mean overlap@n over pairs of seeds", table, note, keys=3)
-
-
-def _usual_depths(result: "Result") -> dict[str, int]:
-    """Return the depth shown first for each target: the length of the query lists if it was compared."""
-    lengths = {query.name: query.n for query in result.queries}
-    depths: dict[str, list[int]] = {}
-    for row in result.comparison:
-        depths.setdefault(row.target, []).append(row.depth)
-    wanted = {target: lengths.get(target, 10 if target == "recommendations" else 5) for target in depths}
-    return {
-        target: wanted[target] if wanted[target] in compared else compared[0] for target, compared in depths.items()
-    }
 
 
 def _interval(low: float | None, high: float | None) -> str:

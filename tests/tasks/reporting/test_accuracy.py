@@ -101,6 +101,11 @@ def test_a_split_is_described_by_its_counts() -> None:
     )
 
 
+def test_a_single_user_or_item_is_in_the_singular() -> None:
+    counts = {"test_interactions": 1, "evaluated_users": 1, "users_without_train": 1, "items_without_train": 1}
+    assert held_out_text(counts) == ("Held out: 1 interaction of 1 user; 1 user and 1 item have nothing to train on.")
+
+
 def test_users_who_are_held_out_as_a_whole_are_described_with_their_visible_interactions() -> None:
     counts = {**COUNTS, "held_out_users": 188, "visible_interactions": 8_000, "users_too_small": 3}
     assert held_out_text(counts) == (

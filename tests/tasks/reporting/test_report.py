@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import replace
+from html import unescape
+from typing import Any
 
 import pytest
 
@@ -281,3 +283,27 @@ def test_a_result_of_an_earlier_version_has_no_table_of_references() -> None:
 def test_the_data_are_summarized(page: str) -> None:
     assert "<tr><td>interactions</td><td>1,234</td></tr>" in page
     assert "<tr><td>mean per user</td><td>411.333333</td></tr>" in page
+
+
+def single_runs(**changes: Any) -> str:
+    """Return the text of the page of one run of each model."""
+    within, between, _ = small_result().comparison
+    rows = [replace(within, pairs=0, overlap=None, jaccard=None, rbo=None), between]
+    result = small_result(answers=[], references=[], per_user=[], replicates=1, comparison=rows, **changes)
+    tagless = re.sub("<style>.*?</style>|<[^>]*>", " ", render(result, [], "name: small\n"), flags=re.DOTALL)
+    return " ".join(unescape(tagless).split())
+
+
+def test_single_runs_have_their_overlaps_and_nothing_about_tests() -> None:
+    page = single_runs()
+    assert "users a and b 5 0.500 0.062 0.500 0.500" in page
+    for word in ("Δ", "permutation", "Decision rule", "judged"):
+        assert word not in page
+
+
+def test_a_single_fit_of_a_single_model_is_in_the_singular() -> None:
+    small = small_result()
+    of_one = {"runs": small.runs[:1], "curves": [], "accuracy_tests": [], "convergence": small.convergence[:1]}
+    page = single_runs(models={"a": small.models["a"]}, **of_one)
+    assert "the model is trained with 1 random seed on the same 1,234 interactions, which makes 1 fit." in page
+    assert "different lists" not in page

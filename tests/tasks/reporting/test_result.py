@@ -147,7 +147,7 @@ def test_up_to_two_models_without_convergence_have_a_warning_each() -> None:
 def test_more_models_without_convergence_share_a_warning() -> None:
     records = [convergence(model, change=0.5) for model in "abc"]
     warnings = small_result(smallest_p=0.01, convergence=records).warnings
-    assert warnings == [f"{records[0].warning}; the fits of b, c have not converged either"]
+    assert warnings == [f"{records[0].warning}; the fits of b and c have not converged either"]
 
 
 def test_stopped_fits_are_a_warning() -> None:
