@@ -179,7 +179,7 @@ def _sections(result: Result, first_list: Drawing | None, explore: str) -> list[
             ("agreement", "Agreement", True),
             ("held-out", "Accuracy", result.accuracy),
             ("settled", "Convergence", result.convergence),
-            ("queries", "Query lists", True),
+            ("queries", "Query lists", result.queries),
             ("explore", "Explore", explore),
             ("rule", "Decision rule", result.answers),
             ("data", "Data", True),

@@ -307,3 +307,21 @@ def test_a_single_fit_of_a_single_model_is_in_the_singular() -> None:
     page = single_runs(models={"a": small.models["a"]}, **of_one)
     assert "the model is trained with 1 random seed on the same 1,234 interactions, which makes 1 fit." in page
     assert "different lists" not in page
+
+
+def test_with_one_evaluated_seed_the_note_on_accuracy_is_of_users_alone() -> None:
+    several, one = (
+        accuracy_test("a", "b", 0.25, 0.5, 0.0001),
+        replace(accuracy_test("a", "b", 0.25, 0.5, 0.0001), seeds=1),
+    )
+    both, rows_of_one = "Users and seeds are both random", "Rows of a model with one seed"
+    for tests, found in (([several], [both]), ([one], []), ([several, one], [both, rows_of_one])):
+        page = render(small_result(accuracy_tests=tests), [], "")
+        assert [text for text in (both, rows_of_one) if text in page] == found
+    assert "only users are random" in render(small_result(accuracy_tests=[one]), [], "")
+
+
+def test_without_queries_there_is_no_section_of_their_lists() -> None:
+    page = render(small_result(queries=[]), [], "")
+    assert "Query lists" not in page
+    assert not set(re.findall('href="#(.*?)"', page)) - set(re.findall('id="(.*?)"', page))
