@@ -14,14 +14,16 @@ from tasks.reporting.drawing import BETWEEN, CHANCE, A, B, Drawing, count_axis, 
 _MOST_CANDIDATES = 20
 _NEAR = 0.01
 """Distance of two points of the map, of 1 for disjoint lists, below which one would hide the other."""
-_MAP = (206, 171)
-"""Least width and height of what the points of the map span, in points of 1/72 inch."""
+_MAPS = ((300, 220), (260, 260))
+"""Width and height of the map on a wide page and on a phone, in points of 1/72 inch."""
+_MARGIN = 0.15
+"""Of the map, on each side of its points, as a part of what they span."""
 _COUNT = (40, 12)
 """Width and height of a text such as 6 runs, in points of 1/72 inch."""
 _RADIUS = 5
 """Of the largest marker, in points of 1/72 inch."""
-_CLEAR = 4
-"""Distance of a text from every marker that is enough, in points of 1/72 inch."""
+_CLEAR = 3
+"""Distance of a text from every marker and from the frame that is enough, in points of 1/72 inch."""
 _DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 """Depths that are marked on the axis and given in the text alternative."""
 
@@ -115,7 +117,7 @@ def draw_runs(matrix: Matrix, owners: Sequence[str], models: Sequence[str]) -> D
             style = {"textcoords": "offset points", "ha": "center", "va": "center"}
             right.annotate(text, place, offset, color=color, **style)
         right.set_aspect("equal", "datalim")
-        right.margins(0.15)  # room for the counts
+        right.margins(_MARGIN)  # room for the counts
         right.set_xticks([])
         right.set_yticks([])
         right.set_xlabel("distant runs give different lists")
@@ -201,23 +203,26 @@ def _clear_offsets(places: Values, points: Values) -> list[tuple[float, float]]:
     list of (float, float)
         (P,) offset of the middle of each text from its place, in points of 1/72 inch.
     """
-    scale = min(size / max(span, _NEAR) for size, span in zip(_MAP, np.ptp(points, axis=0).tolist(), strict=True))
-    half = np.array(_COUNT) / 2
-    markers, texts = points * scale, np.empty((0, 2))
-    offsets: list[tuple[float, float]] = []
-    for place in places * scale:
-        inward = half[0] + 8 if place[0] < markers[:, 0].mean() else -half[0] - 8
+    span = np.maximum(np.ptp(points, axis=0), _NEAR)
+    texts = np.empty((0, 2))  # offsets
+    for number, place in enumerate(places):
+        inward = _COUNT[0] / 2 + 8 if place[0] < points[:, 0].mean() else -_COUNT[0] / 2 - 8
         # towards the middle of the map there is most room; the first of several clear candidates is taken
-        sides = [(inward, y) for y in (8, -8, 0)]
-        candidates = np.array([*sides, *((0, y) for y in (14, -14, 26, -26))])  # (C, 2)
-        middles = (place + candidates)[:, None]
-        of_markers = np.abs(markers - middles) - half - _RADIUS
-        of_texts = np.abs(texts - middles) - 2 * half
-        gaps = np.maximum(np.concatenate([of_markers, of_texts], axis=1), 0)  # (C, markers and texts, 2)
-        x, y = candidates[np.minimum(np.linalg.norm(gaps, axis=2).min(axis=1), _CLEAR).argmax()].tolist()
-        offsets.append((x, y))
-        texts = np.vstack([texts, place + offsets[-1]])
-    return offsets
+        sides = [(x, y) for x in (inward, -inward) for y in (8, -8, 0)]
+        above = [(x, y) for y in (14, -14, 26, -26) for x in (0, inward / 2, -inward / 2)]
+        candidates = np.array([*sides, *above])  # (C, 2)
+        room = np.full(len(candidates), float(_CLEAR))
+        for size in _MAPS:
+            scale = float(np.min(size / (span * (1 + 2 * _MARGIN))))
+            markers, others = (points - place) * scale, (places[:number] - place) * scale + texts
+            middle = ((points.max(axis=0) + points.min(axis=0)) / 2 - place) * scale
+            to_frame = np.array(size) / 2 - np.abs(candidates - middle) - np.array(_COUNT) / 2  # (C, 2)
+            of_markers = np.abs(markers - candidates[:, None]) - np.array(_COUNT) / 2 - _RADIUS
+            of_texts = np.abs(others - candidates[:, None]) - _COUNT
+            gaps = np.maximum(np.concatenate([of_markers, of_texts], axis=1), 0)  # (C, markers and texts, 2)
+            room = np.minimum(room, np.minimum(np.linalg.norm(gaps, axis=2).min(axis=1), to_frame.min(axis=1)))
+        texts = np.vstack([texts, candidates[room.argmax()]])
+    return [(x, y) for x, y in texts.tolist()]
 
 
 def _mean_off_diagonal(overlap: Values) -> float:

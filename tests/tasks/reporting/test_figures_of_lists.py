@@ -97,14 +97,16 @@ def test_without_a_second_run_no_overlap_within_a_model_is_named() -> None:
     assert "within" not in drawing.svg
 
 
-def test_a_count_on_the_map_covers_no_marker_and_no_other_count() -> None:
-    """Of random maps on which texts cover markers if each stands right beside its own."""
+@pytest.mark.parametrize("size", [(300, 220), (260, 260)])
+def test_a_count_on_the_map_covers_no_marker_and_no_other_count(size: tuple[int, int]) -> None:
+    """Of random maps, on a wide page and on a phone, texts right beside their places would cover markers."""
     generator = np.random.default_rng(3)
     for _ in range(200):
         points = generator.normal(size=(8, 2))
-        scale = min(206 / np.ptp(points[:, 0]), 171 / np.ptp(points[:, 1]))
-        places = points[:2]
-        middles = places * scale + _clear_offsets(places, points)
+        scale = np.min(size / (1.3 * np.ptp(points, axis=0)))
+        middles = points[:2] * scale + _clear_offsets(points[:2], points)
         of_markers = np.abs(points * scale - middles[:, None]) < (20, 6)
         assert not of_markers.all(axis=2).any()
         assert (np.abs(middles[0] - middles[1]) >= (40, 12)).any()
+        frame = np.array(size) / 2 - (20, 6)
+        assert (np.abs(middles - (points.max(axis=0) + points.min(axis=0)) * scale / 2) <= frame).all()
