@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from tasks.reporting.explore.section import explore_section
 from tests.browser.conftest import WAIT
@@ -95,6 +96,21 @@ def test_lists_without_data_show_what_there_is(offline: "Page", tmp_path: Path) 
     assert "in common" not in offline.locator("#explore-result").inner_text()
     choose(offline, "Items", "3")
     assert chosen(offline) == "Item 3 id 2003"
+
+
+def test_a_user_without_interactions_has_no_items_to_order(offline: "Page", tmp_path: Path) -> None:
+    lists, drawn = draw(30, 20, 3, width=3)
+    keeps = np.ones(30, dtype=np.float32)
+    keeps[7] = 0
+    matrix = csr_array(drawn.matrix.multiply(keeps[:, None]))
+    matrix.eliminate_zeros()
+    matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    html = explore_section(lists, replace(drawn, matrix=matrix), everyone(drawn), config())
+    (tmp_path / "page.html").write_text(f"<!DOCTYPE html><meta charset=utf-8><title>t</title><body>{html}")
+    offline.goto((tmp_path / "page.html").as_uri())
+    choose(offline, "Users", "1007")
+    assert offline.locator("#explore h3 + .muted").inner_text() == "No items"
+    assert offline.locator("#explore-result > .titles").count() == 0
 
 
 def test_it_works_in_the_viewer_of_mlflow(browser: "Browser", experiment: CommandLine) -> None:

@@ -63,6 +63,7 @@ function historyOf(of, place) {
   const line = (text) => make("p", { className: "muted" }, text);
   if (of === "items") return [line(plural(page.item_users[place], "user"))];
   const entries = history(place).sort((a, b) => b.value - a.value || a.item - b.item);
+  if (!entries.length) return [line("No items")];
   const [first, rest] = [entries.slice(0, FIRST_SHOWN), entries.slice(FIRST_SHOWN)];
   const order = page.history.codes ? `, by ${page.value}` : "";
   const parts = [line(`${plural(entries.length, "item")}${order}`), titleList(first)];
