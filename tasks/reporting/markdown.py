@@ -3,7 +3,7 @@
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.file_models import ListFiles
 from tasks.core.data.prepared import PreparedData
-from tasks.core.formatting import enumerated, interval, p_value, percent, summary_text
+from tasks.core.formatting import counted, enumerated, interval, p_value, percent, summary_text
 from tasks.reporting.result import Result
 
 
@@ -23,7 +23,9 @@ def describe_experiment(config: ExperimentConfig, data: PreparedData) -> str:
     """
     size = summary_text(data.summary)
     replicates = config.replicates
-    seeds = str(replicates) if isinstance(replicates, int) else enumerated(replicates.looks, "or")
+    seeds = (
+        counted(replicates, "seed") if isinstance(replicates, int) else enumerated(replicates.looks, "or") + " seeds"
+    )
     resample = config.resample
     left_out = (
         f", each fitted without its own random {percent(resample.fraction)} of the interactions" if resample else ""
@@ -31,8 +33,8 @@ def describe_experiment(config: ExperimentConfig, data: PreparedData) -> str:
     lines = []
     if config.trained:
         lines += [
-            f"Neighbour lists of {len(config.trained)} ALS models on **{config.dataset.name}** ({size}), "
-            f"{seeds} seeds per model{left_out}.",
+            f"Neighbour lists of {counted(len(config.trained), 'ALS model')} on **{config.dataset.name}** ({size}), "
+            f"{seeds} per model{left_out}.",
             "",
             "| model | k | iterations | regularization | alpha |",
             "| --- | --- | --- | --- | --- |",
