@@ -26,7 +26,7 @@ from tasks.tracking.comparison import last_verdict
 from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import config_of, known_result, result_of
 from tasks.tracking.runs import run_ref
-from tasks.tracking.search import complete_parents, find_run
+from tasks.tracking.search import complete_parents, find_run, split_name
 from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def config_of_files(
 
 def _existing_models(client: "MlflowClient", argument: str) -> list[ExistingModel]:
     """Return the models that an argument names."""
-    name, _, rest = argument.partition("/")
+    _, name, rest = split_name(client, argument)
     wanted = rest if rest and "/" not in rest else ""  # EXPERIMENT/MODEL: every replicate
     run = find_run(client, name if wanted else argument)
     ref = run_ref(run)

@@ -34,7 +34,7 @@ from tasks.tracking.noise_of_data import has_all_seeds_only_fits
 from tasks.tracking.results import known_result
 from tasks.tracking.runs import ParentRun
 from tasks.tracking.search import complete_runs
-from tasks.tracking.store import open_store, resolve_uri
+from tasks.tracking.store import open_store, resolve_registry, resolve_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -87,9 +87,13 @@ def experiment(
 
 def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, consensus: bool) -> Outcome:
     """Run the steps in their order."""
-    registry.check(register_as, config.most_replicates, consensus=consensus)
     uri = resolve_uri(config.tracking.uri)
-    client = open_store(uri)  # a store that does not answer is reported before anything is done
+    registry.check(
+        register_as, config.most_replicates, consensus=consensus, uri=resolve_registry(uri, config.tracking.registry)
+    )
+    client = open_store(
+        uri, config.tracking.registry
+    )  # a store that does not answer is reported before anything is done
     external = None
     if config.from_files:
         if register_as is not None:

@@ -53,7 +53,7 @@ def _result(config: ExperimentConfig) -> SearchResult:
     data = preprocess(config, download(config.dataset))
     searches = planned_searches(config, data)
     identity = combined_sha256(*(each.identity for each in searches))
-    experiment_id = open_experiment(client, uri, config.name)
+    experiment_id = open_experiment(client, uri, config.mlflow_experiment)
     with lock(f"search-{identity}", f"search {config.name}"):
         reconcile(client, [experiment_id])
         with search_run(uri, experiment_id, identity, config=config, data=data, tags=flow_run_tags()) as run:

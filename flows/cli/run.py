@@ -86,8 +86,9 @@ def _run_experiment(
     from tasks.tracking.logged_models import registry
 
     # what the flow would refuse is refused before Prefect is started
-    registry.check(register, settings.most_replicates, consensus=consensus)
     uri = store.resolve_uri(settings.tracking.uri)
+    registry_uri = store.resolve_registry(uri, settings.tracking.registry)
+    registry.check(register, settings.most_replicates, consensus=consensus, uri=registry_uri)
     if not store.is_new(uri) and open_reader(uri) is None:
         open_store(uri)
     from flows.embedded_server import embedded_server

@@ -50,7 +50,7 @@ class Comparison:
 
     @classmethod
     def of(cls, client: "MlflowClient", uri: str, config: ExperimentConfig, data: PreparedData) -> "Comparison":
-        """Return the comparison of a config's models, in the experiment of its name.
+        """Return the comparison of a config's models, in its MLflow experiment.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Comparison:
         -------
         Comparison
         """
-        experiment_id = open_experiment(client, uri, config.name)
+        experiment_id = open_experiment(client, uri, config.mlflow_experiment)
         identities = [combined_sha256(digest, data.sha256) for digest in config.digests()]
         stored = (identity for identity in identities if complete_parents(client, experiment_id, identity))
         return cls(uri, experiment_id, next(stored, identities[0]), config, data)

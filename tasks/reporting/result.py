@@ -40,7 +40,7 @@ class Result:
     Attributes
     ----------
     experiment, parent_id : str
-        Name of the MLflow experiment, and id of the parent run in it.
+        Name of the config, and id of the parent run.
     config_sha256, data_sha256 : str
         Digests of the config and of the interactions.
     dataset : str

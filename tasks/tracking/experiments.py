@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.errors import TrackingError
 from tasks.tracking.local_store import artifact_folder, is_lost, sqlite_path
-from tasks.tracking.store import store_errors
+from tasks.tracking.store import first_line, is_refused, store_errors, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,13 +37,13 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
     Raises
     ------
     TrackingError
-        If the experiment was deleted or the store cannot be written.
+        If the experiment was deleted, the store cannot be written, or it does not take the name.
     """
     from mlflow.exceptions import MlflowException
 
     database = sqlite_path(uri)
     with store_errors(uri):
-        experiment = client.get_experiment_by_name(name)
+        experiment = _by_name(client, name)
         if experiment is None:
             location = artifact_folder(database, name).as_uri() if database else None
             tags = {
@@ -52,19 +52,27 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
             }
             try:
                 return str(client.create_experiment(name, artifact_location=location, tags=tags))
-            except MlflowException:  # another process was first
-                experiment = client.get_experiment_by_name(name)
-        if experiment is None or experiment.lifecycle_stage != "active":
+            except MlflowException as error:
+                if is_refused(error):
+                    raise TrackingError(
+                        f"the MLflow store {without_secrets(uri)} does not take the experiment name {name!r}: "
+                        f"{first_line(error)}; set tracking.experiment to a name that it takes, on Databricks an "
+                        "absolute path such as /Users/someone@example.org/ml-100k"
+                    ) from error
+                experiment = _by_name(client, name)
+                if experiment is None:  # no other process was first
+                    raise
+        if experiment.lifecycle_stage != "active":
             raise TrackingError(
                 f"the MLflow experiment {name!r} was deleted; restore it "
-                f"(mlflow experiments restore --experiment-id {experiment.experiment_id if experiment else '?'}), "
-                "or give the config another name"
+                f"(mlflow experiments restore --experiment-id {experiment.experiment_id}), or set tracking.experiment "
+                "to another name"
             )
         if database and is_lost(database, name, str(experiment.artifact_location)):
             raise TrackingError(
                 f"the files of the MLflow experiment {name!r} are expected in {experiment.artifact_location}, which "
                 f"does not exist: the store was moved; move them to {artifact_folder(database, name)}, beside the "
-                "store, where they are found, or give the config another name"
+                "store, where they are found, or set tracking.experiment to another name"
             )
     return str(experiment.experiment_id)
 
@@ -95,5 +103,15 @@ def find_experiment(client: "StoreReader", name: str) -> str | None:
     str or None
         None if there is none, or if it was deleted.
     """
-    experiment = client.get_experiment_by_name(name)
+    experiment = _by_name(client, name)
     return str(experiment.experiment_id) if experiment and experiment.lifecycle_stage == "active" else None
+
+
+def _by_name(client: "StoreReader", name: str) -> "StoredExperiment | None":
+    """Return the experiment of a name. A store that refuses the name has none of it."""
+    try:
+        return client.get_experiment_by_name(name)
+    except Exception as error:
+        if not is_refused(error):
+            raise
+        return None

@@ -75,7 +75,12 @@ def artifact_folder(database: Path, experiment: str) -> Path:
     -------
     Path
     """
-    return database.absolute().parent / _ARTIFACTS / experiment
+    return database.absolute().parent.joinpath(*_below(experiment))
+
+
+def _below(experiment: str) -> list[str]:
+    """Return the folders of an experiment below that of the store: its name may be an absolute path."""
+    return [_ARTIFACTS, *filter(None, experiment.split("/"))]
 
 
 def is_lost(database: Path, experiment: str, location: str) -> bool:
@@ -95,7 +100,13 @@ def is_lost(database: Path, experiment: str, location: str) -> bool:
     bool
     """
     folder, here = file_path(location), artifact_folder(database, experiment)
-    return folder is not None and folder != here and folder.parts[-2:] == here.parts[-2:] and not folder.exists()
+    return folder is not None and folder != here and _was_beside_a_store(folder, experiment) and not folder.exists()
+
+
+def _was_beside_a_store(folder: Path, experiment: str) -> bool:
+    """Return whether a folder of an experiment's files is where a sqlite store keeps them."""
+    below = _below(experiment)
+    return list(folder.parts[-len(below) :]) == below
 
 
 def follow_move(database: Path) -> None:
@@ -142,7 +153,7 @@ def moved_experiments(store: sqlite3.Connection, database: Path) -> dict[str, Pa
     moved = {}
     for name, location in store.execute("SELECT name, artifact_location FROM experiments"):
         folder, here = file_path(location or ""), artifact_folder(database, name)
-        if folder and folder.parts[-2:] == here.parts[-2:] and here.is_dir() and not _are_same(folder, here):
+        if folder and _was_beside_a_store(folder, name) and here.is_dir() and not _are_same(folder, here):
             moved[location] = here
     return moved
 

@@ -216,7 +216,7 @@ def find_pilot(client: "MlflowClient", config: ExperimentConfig, data_sha256: st
     -------
     Pilot or None
     """
-    experiment_id = find_experiment(client, config.name)
+    experiment_id = find_experiment(client, config.mlflow_experiment)
     judged = endpoints(config.queries, config.comparison)
     family = {(endpoint.target, endpoint.n) for endpoint in judged if endpoint.family}
     for parent in complete_parents(client, experiment_id) if experiment_id else ():

@@ -266,8 +266,7 @@ def find_run(client: "StoreReader", text: str) -> "StoredRun":
         return latest
     if re.fullmatch("[0-9a-f]{32}", text):
         return _by_id(client, text)
-    name, _, rest = text.partition("/")
-    experiment_id = find_experiment(client, name)
+    experiment_id, name, rest = split_name(client, text)
     if experiment_id is None:
         names = sorted({experiment.name for experiment in all_experiments(client)} - {"Default"})
         more = [f"and {len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
@@ -279,6 +278,34 @@ def find_run(client: "StoreReader", text: str) -> "StoredRun":
     if not parents:
         raise TrackingError(f"{name} has no finished comparison; run its config")
     return parents[0]
+
+
+def split_name(client: "StoreReader", text: str) -> tuple[str | None, str, str]:
+    """Divide EXPERIMENT/MODEL/REPLICATE, EXPERIMENT/MODEL or EXPERIMENT at the end of the experiment's name.
+
+    A name may be a path such as `/Users/someone@example.org/ml-100k`: the longest one that exists is taken.
+
+    Parameters
+    ----------
+    client : StoreReader
+        Reader of the store.
+    text : str
+        RUN on the command line.
+
+    Returns
+    -------
+    experiment_id : str or None
+        None if no experiment has such a name.
+    name, rest : str
+        What stands before and after a slash.
+    """
+    parts = text.split("/")
+    for end in range(len(parts), 0, -1):
+        name = "/".join(parts[:end])
+        if name and (experiment_id := find_experiment(client, name)) is not None:
+            return experiment_id, name, "/".join(parts[end:])
+    name, _, rest = text.partition("/") if not text.startswith("/") else (text, "", "")
+    return None, name, rest
 
 
 def latest_experiment(client: "StoreReader") -> str | None:

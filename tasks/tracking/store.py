@@ -41,14 +41,43 @@ def resolve_uri(configured: str | None = None) -> str:
     return sqlite_uri(path.absolute(), uri.partition("?")[2]) if path else uri
 
 
+def resolve_registry(uri: str, configured: str | None = None) -> str:
+    """Return where models are registered.
+
+    Parameters
+    ----------
+    uri : str
+        Of the store of the runs.
+    configured : str, optional
+        `tracking.registry` of the config.
+
+    Returns
+    -------
+    str
+        MLFLOW_REGISTRY_URI, else the config's, else the store of the runs, and not what the process has set globally.
+    """
+    return os.environ.get("MLFLOW_REGISTRY_URI") or configured or uri
+
+
 def is_new(uri: str) -> bool:
     """Return whether the store is a local file that does not exist yet, in a folder that can be written."""
     path = sqlite_path(uri)
     return path is not None and not path.exists() and os.access(path.parent, os.W_OK)
 
 
-def open_store(uri: str) -> "MlflowClient":
+def open_store(uri: str, registry: str | None = None) -> "MlflowClient":
     """Return a client of the store, which has answered. A local file that does not exist is made.
+
+    Parameters
+    ----------
+    uri : str
+        Of the store.
+    registry : str, optional
+        `tracking.registry` of the config.
+
+    Returns
+    -------
+    MlflowClient
 
     Raises
     ------
@@ -60,7 +89,6 @@ def open_store(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     os.environ.pop("MLFLOW_RUN_ID", None)  # an inherited run is not ours
-    registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri  # else it is what the process has set globally
     with store_errors(uri):
         if database := sqlite_path(uri):
             # several processes that make one sqlite store at once fail in its migrations
@@ -76,7 +104,7 @@ def open_store(uri: str) -> "MlflowClient":
             _check_answers(uri)
         if uri.startswith(("sqlite", "postgresql", "mysql", "mssql")):
             _refuse_old_schema(uri)
-        client = MlflowClient(uri, registry)
+        client = MlflowClient(uri, resolve_registry(uri, registry))
         client.search_experiments(max_results=1)
         if database:
             follow_move(database)
@@ -119,6 +147,11 @@ def is_store_error(error: object) -> bool:
 def is_missing(error: object) -> bool:
     """Return whether MLflow reports that what was asked for does not exist, or was deleted."""
     return getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
+
+
+def is_refused(error: object) -> bool:
+    """Return whether MLflow reports that a value, such as the name of an experiment, is not one that it takes."""
+    return getattr(error, "error_code", None) in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 
 
 @contextmanager

@@ -117,6 +117,12 @@ class TrackingConfig(Section):
     uri: str | None = None
     """MLflow tracking URI. The environment variable MLFLOW_TRACKING_URI takes precedence. Default: mlflow.db in the
     current directory."""
+    experiment: str | None = None
+    """Name of the MLflow experiment, for servers that want names of another kind: on Databricks an absolute path such
+    as /Users/someone@example.org/ml-100k. Default: the name of the config."""
+    registry: str | None = None
+    """URI of the model registry, such as databricks-uc. The environment variable MLFLOW_REGISTRY_URI takes precedence.
+    Default: the store of the runs."""
 
 
 _ADDED_LATER = {
@@ -132,7 +138,8 @@ class ExperimentConfig(Section):
     """One experiment: the config that `latentlab run` reads and the parameter of the Prefect flow."""
 
     name: Name
-    """Name of the MLflow experiment. Configs with the same name share their runs."""
+    """Name of the experiment, and of the MLflow experiment unless `tracking.experiment` gives another. Configs with the
+    same MLflow experiment share their runs."""
     dataset: DatasetConfig = DatasetConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
     models: Annotated[dict[Name, ModelConfig], Field(min_length=1)]
@@ -210,6 +217,11 @@ class ExperimentConfig(Section):
             return (self.of,)
         # without interactions, nothing says what a user has already
         return ("users", "items") if self.dataset.name == NO_DATA_SET else ("users", "items", "recommendations")
+
+    @property
+    def mlflow_experiment(self) -> str:
+        """Name of the MLflow experiment."""
+        return self.tracking.experiment or self.name
 
     @property
     def baseline(self) -> str:

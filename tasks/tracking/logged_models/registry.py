@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
 
 
-def check(name: str | None, replicates: int, *, consensus: bool) -> None:
+def check(name: str | None, replicates: int, *, consensus: bool, uri: str) -> None:
     """Refuse what cannot be registered, before anything is trained.
 
     Parameters
@@ -28,6 +28,8 @@ def check(name: str | None, replicates: int, *, consensus: bool) -> None:
         Of each model.
     consensus : bool
         Whether the consensus of the replicates is to be registered.
+    uri : str
+        Of the registry.
 
     Raises
     ------
@@ -36,6 +38,12 @@ def check(name: str | None, replicates: int, *, consensus: bool) -> None:
     """
     if name is not None and (not name.strip() or set(name) & set("/:")):
         raise ConfigError(f"--register: found {name!r}; expected a name without / and :, such as movies")
+    if name is not None and uri.startswith("databricks-uc"):
+        if len(name.split(".")) != 3 or not all(part.strip() for part in name.split(".")):
+            raise ConfigError(
+                f"--register: found {name!r}; the registry {uri} takes three-level names: expected catalog.schema.name, "
+                "such as main.recommenders.movies"
+            )
     if consensus and name is None:
         raise ConfigError("--consensus: found no --register; expected --register NAME beside it")
     if consensus and replicates < 2:

@@ -10,7 +10,10 @@ from tasks.core.config.checks.values import Config, Disagreements, model_kinds, 
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.evaluation import REFERENCES
 from tasks.core.config.search.checks import check_search
-from tasks.core.formatting import did_you_mean
+from tasks.core.formatting import did_you_mean, shortened
+
+_LONGEST_NAME = 500
+"""Characters of the name of an MLflow experiment."""
 
 
 def find_disagreements(config: Config) -> Disagreements:
@@ -122,6 +125,20 @@ def _check_tracking(config: Config) -> Disagreements:
     if isinstance(uri, str) and re.search(r"://[^/@]*:.*@", uri):
         message = "contains a password, but configs are printed and logged; set MLFLOW_TRACKING_URI instead"
         yield ("tracking", "uri"), message
+    experiment = value_at(config, ("tracking", "experiment"))
+    if isinstance(experiment, str) and not _is_experiment(experiment):
+        message = (
+            f"found {shortened(experiment)}; expected a name of at most {_LONGEST_NAME} characters, or a path such as "
+            "/Users/someone@example.org/ml-100k, without empty parts, . and .."
+        )
+        yield ("tracking", "experiment"), message
+
+
+def _is_experiment(name: str) -> bool:
+    """Return whether MLflow can take a name for an experiment, whose files may be in folders of the same name."""
+    parts = name.removeprefix("/").split("/")
+    are_named = all(part.strip() == part and part not in ("", ".", "..") for part in parts)
+    return are_named and name.isprintable() and len(name) <= _LONGEST_NAME
 
 
 def _check_execution(config: Config) -> Disagreements:
