@@ -38,12 +38,12 @@ def check(name: str | None, replicates: int, *, consensus: bool, uri: str) -> No
     """
     if name is not None and (not name.strip() or set(name) & set("/:")):
         raise ConfigError(f"--register: found {name!r}; expected a name without / and :, such as movies")
-    if name is not None and uri.startswith("databricks-uc"):
-        if len(name.split(".")) != 3 or not all(part.strip() for part in name.split(".")):
-            raise ConfigError(
-                f"--register: found {name!r}; the registry {uri} takes three-level names: expected catalog.schema.name, "
-                "such as main.recommenders.movies"
-            )
+    levels = [level for level in name.split(".") if level.strip()] if name is not None else []
+    if name is not None and uri.startswith("databricks-uc") and not len(levels) == name.count(".") + 1 == 3:
+        raise ConfigError(
+            f"--register: found {name!r}; the registry {uri} takes names of three levels: expected "
+            "catalog.schema.name, such as main.recommenders.movies"
+        )
     if consensus and name is None:
         raise ConfigError("--consensus: found no --register; expected --register NAME beside it")
     if consensus and replicates < 2:
