@@ -91,9 +91,8 @@ def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, 
     registry.check(
         register_as, config.most_replicates, consensus=consensus, uri=resolve_registry(uri, config.tracking.registry)
     )
-    client = open_store(
-        uri, config.tracking.registry
-    )  # a store that does not answer is reported before anything is done
+    # a store that does not answer is reported before anything is done
+    client = open_store(uri, config.tracking.registry)
     external = None
     if config.from_files:
         if register_as is not None:
