@@ -65,6 +65,7 @@ def main() -> None:
 
     atexit.register(leave)  # the first to be registered is the last to be run
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it as ignored
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else what a command has started would outlive it
     try:
         with reported(debug="--debug" in sys.argv):
             prepare_streams()

@@ -1,8 +1,6 @@
 """The command `search`: settings of models, chosen on the validation part."""
 
 import shlex
-import signal
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,7 +58,6 @@ def search(
     from tasks.tracking.store import resolve_uri
 
     open_store(resolve_uri(settings.tracking.uri))  # here an old store can be asked about
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     start_embedded_server()
     with progress_bars(hidden=as_json):
         result = search_flow(settings)

@@ -6,12 +6,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.tracking.search import our_runs
 from tests.command_line import CommandLine
+from tests.flows.test_environment import without
 from tests.paths import ROOT
 
 
@@ -57,6 +59,30 @@ def test_a_signal_ends_the_command_within_five_seconds(
     statuses = {run.info.run_name: run.info.status for run in our_runs(client)}
     assert statuses["k2 vs k8"] == "KILLED"
     assert set(statuses.values()) == {"KILLED"}
+
+
+@pytest.mark.parametrize("arguments", [["run", "config.yaml"], ["compare", "a", "b"]], ids=" ".join)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_the_embedded_server_starts_ends_the_server_too(
+    offline: CommandLine, arguments: list[str], number: int, code: int
+) -> None:
+    process = without(offline, "PREFECT_API_URL").start(*arguments)
+    server = embedded_server_of(process)
+    ended, _, stderr = stop(process, number)
+    assert ended == code, stderr
+    server.wait(timeout=10)
+
+
+def embedded_server_of(process: "subprocess.Popen[str]") -> psutil.Process:
+    """Return the process of the embedded server once a command has started it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        for child in psutil.Process(process.pid).children():
+            if "prefect.server.api.server:create_app" in child.cmdline():
+                return child
+        time.sleep(0.02)
+    process.kill()
+    pytest.fail(f"no server was started: {process.communicate()}")
 
 
 def test_a_command_that_inherits_sigint_as_ignored_can_be_interrupted(offline: CommandLine) -> None:
