@@ -1,7 +1,5 @@
 """The commands that run flows: `run`, `compare`."""
 
-import signal
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +16,8 @@ from flows.cli.common import (
     print_json,
     store_name,
 )
+from tasks.core.errors import ConfigError
+from tasks.core.formatting import enumerated
 
 if TYPE_CHECKING:
     from tasks.core.config.experiment import ExperimentConfig
@@ -47,7 +47,7 @@ def run(
         typer.Option("--consensus", help="Register the consensus of each model's seeds instead."),
     ] = False,
     expect: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(metavar="VERDICT", help="Exit with code 7 if the verdict is another; not:VERDICT: if it is it."),
     ] = None,
     expect_accuracy: Annotated[
@@ -59,10 +59,12 @@ def run(
     """Run an experiment: download, preprocess, train, evaluate, compare."""
     if consensus and register is None:
         raise typer.BadParameter("--consensus needs --register NAME")
+    if expect and len(expect) > 1:  # of an option that takes one value, all but the last would be ignored
+        raise ConfigError(f"--expect: found {enumerated(expect)}; expected the option once: there is one verdict")
     settings = load(config, sets)
     from tasks.core.planning.expectations import Expectations
 
-    expected = Expectations.of(settings, expect, expect_accuracy or ())
+    expected = Expectations.of(settings, expect[0] if expect else None, expect_accuracy or ())
     result = _run_experiment(settings, fresh=fresh, register=register, consensus=consensus, as_json=as_json)
     expected.check(next(iter(result.answers), None), {(row.model, row.metric): row.mean for row in result.accuracy})
 
@@ -93,7 +95,6 @@ def _run_experiment(
         open_store(uri)
     from flows.embedded_server import embedded_server
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with embedded_server():  # while it starts, a store is made, which takes seconds, or opened with an import of MLflow
         open_store(uri)
         from flows.experiment import experiment

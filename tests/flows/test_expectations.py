@@ -47,6 +47,10 @@ def test_another_result_is_printed_as_json_all_the_same(commands: CommandLine) -
     ("options", "message"),
     [
         (["--expect", "same"], "--expect: found 'same'; expected one of different-meaningfully, "),
+        (
+            ["--expect", "unstable", "--expect", "not:unstable"],
+            "--expect: found unstable and not:unstable; expected the option once",
+        ),
         (["--expect", "practically-same"], "bad-input gives no verdict with one model; expected a second model"),
         (["--expect-accuracy", "k2:auc>=0.5"], "bad-input measures no accuracy, because its evaluation is null"),
     ],

@@ -100,10 +100,16 @@ class Expectations:
         for each in self.accuracy:
             mean = accuracy.get((each.model, each.metric))  # files of neighbours have none
             if mean is None or mean < each.least:
-                found = "none" if mean is None else f"{mean:.4g}"
+                found = "none" if mean is None else _below(mean, each.least)
                 unmet.append(f"expected {each.metric} of {each.model} to be at least {each.least:g}, found {found}")
         if unmet:
             raise UnmetExpectation("\n".join(unmet))
+
+
+def _below(mean: float, least: float) -> str:
+    """Return a mean with four digits, or with all if it is below `least` only by what rounding removes."""
+    rounded = f"{mean:.4g}"
+    return rounded if float(rounded) < least else repr(mean)
 
 
 def _verdict(config: ExperimentConfig, text: str) -> Verdict:

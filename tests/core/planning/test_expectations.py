@@ -94,6 +94,13 @@ def test_all_unmet_expectations_are_named() -> None:
     assert len(str(raised.value).splitlines()) == 3
 
 
+@pytest.mark.parametrize(("mean", "printed"), [(0.299996, "0.299996"), (0.29994, "0.2999"), (0.29, "0.29")])
+def test_an_accuracy_that_is_too_low_is_not_rounded_to_the_one_that_is_expected(mean: float, printed: str) -> None:
+    expected = Expectations.of(CONFIG, None, ("k50:ndcg_at_10>=0.3",))
+    with pytest.raises(UnmetExpectation, match=f"expected ndcg_at_10 of k50 to be at least 0.3, found {printed}$"):
+        expected.check(ANSWER, {("k50", "ndcg_at_10"): mean})
+
+
 @pytest.mark.parametrize("verdict", ["practically-same", "not:practically-same"])
 def test_without_a_test_no_verdict_is_the_expected_one(verdict: str) -> None:
     with pytest.raises(UnmetExpectation, match="found none: nothing was tested"):
