@@ -85,7 +85,10 @@ def promote(client: "MlflowClient", name: str, version: str, condition: str | No
     UnmetExpectation
         If the condition is not met, or no comparison can tell. The champion stays.
     """
-    with reporting_missing(f"there is no registered model {name!r}; `latentlab run CONFIG --register NAME` makes one"):
+    missing = f"there is no registered model {name!r}; `latentlab run CONFIG --register NAME` makes one"
+    if not is_name(name):
+        raise TrackingError(missing)
+    with reporting_missing(missing):
         registered = client.get_registered_model(name)
     aliases = {alias: str(number) for alias, number in registered.aliases.items()}  # databases give numbers
     with reporting_missing(f"{name} has no version {version}; {_versions(client, name)}"):
@@ -105,16 +108,42 @@ def promote(client: "MlflowClient", name: str, version: str, condition: str | No
     return Promotion(name, version, before, comparison, reason)
 
 
+def is_name(name: str) -> bool:
+    """Return whether MLflow takes a name for a registered model."""
+    return bool(name.strip()) and not set(name) & set("/:")
+
+
+def versions_of(client: "MlflowClient", name: str) -> "list[ModelVersion]":
+    """Return the versions of a registered model.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    name : str
+        Of the registered model.
+
+    Returns
+    -------
+    list of ModelVersion
+    """
+    quote = next((quote for quote in "'\"" if quote not in name), None)
+    condition = f"name = {quote}{name}{quote}" if quote else ""  # a name with both cannot be quoted
+    return [version for version in client.search_model_versions(condition) if version.name == name]
+
+
 def _versions(client: "MlflowClient", name: str) -> str:
-    numbers = sorted(int(version.version) for version in client.search_model_versions(f"name = '{name}'"))
+    numbers = sorted(int(version.version) for version in versions_of(client, name))
     return f"it has {enumerated([str(number) for number in numbers])}" if numbers else "it has none"
 
 
 def _of(client: "MlflowClient", version: "ModelVersion") -> _Version:
     """Return what a version was made from: one fit, or, for a consensus, the fits of a comparison."""
     where = f"version {version.version} of {version.name}"
+    if not version.run_id:
+        raise TrackingError(f"{where} was registered without its run; promote without --if")
     with reporting_missing(f"the run of {where} does not exist in MLflow any more; promote without --if"):
-        run = client.get_run(version.run_id or "")
+        run = client.get_run(version.run_id)
     ref = run_ref(run)
     run_ids = {ref.run_id}
     if ref.role == PARENT:

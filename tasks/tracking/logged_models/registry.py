@@ -8,7 +8,7 @@ from tasks.core.planning.runs import first_fits
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import VERDICT
 from tasks.tracking.logged_models.files import output_models
-from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION
+from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION, is_name, versions_of
 from tasks.tracking.store import reporting_missing
 from tasks.tracking.ui.description import describe_version
 
@@ -36,7 +36,7 @@ def check(name: str | None, replicates: int, *, consensus: bool, uri: str) -> No
     ConfigError
         If MLflow does not take the name for a registered model, or there is no consensus to register.
     """
-    if name is not None and (not name.strip() or set(name) & set("/:")):
+    if name is not None and not is_name(name):
         raise ConfigError(f"--register: found {name!r}; expected a name without / and :, such as movies")
     levels = [level for level in name.split(".") if level.strip()] if name is not None else []
     if name is not None and uri.startswith("databricks-uc") and not len(levels) == name.count(".") + 1 == 3:
@@ -126,7 +126,7 @@ def _register(client: "MlflowClient", registered: str, logged: "LoggedModel", re
             raise
     # where the files are: MLflow would look for models:/ID in the store that the process has set globally
     source = logged.artifact_location
-    versions = client.search_model_versions(f"name = '{registered}'")
+    versions = versions_of(client, registered)
     version = next((version for version in versions if version.source == source), None)
     if version is None:
         version = client.create_model_version(registered, source, logged.source_run_id, model_id=logged.model_id)

@@ -12,7 +12,7 @@ from tasks.core.errors import TrackingError, UnmetExpectation
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import log_comparison
-from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION, promote
+from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION, promote, versions_of
 from tasks.tracking.runs import end_run, start_run
 from tests.tasks.reporting.small_result import accuracy_test, small_result
 from tests.tasks.tracking.helpers import Fit
@@ -144,11 +144,36 @@ def test_a_fit_that_was_trained_again_is_the_same(client: MlflowClient, versions
 @pytest.mark.usefixtures("versions")
 @pytest.mark.parametrize(
     ("name", "version", "message"),
-    [("mime", "1", "no registered model 'mime'"), ("mine", "3", "mine has no version 3; it has 1 and 2")],
+    [
+        ("mime", "1", "no registered model 'mime'"),
+        ("models:/mine", "1", "no registered model 'models:/mine'"),
+        (" ", "1", "no registered model ' '"),
+        ("mine", "3", "mine has no version 3; it has 1 and 2"),
+    ],
 )
 def test_what_does_not_exist_is_named(client: MlflowClient, name: str, version: str, message: str) -> None:
     with pytest.raises(TrackingError, match=message):
         promote(client, name, version)
+
+
+@pytest.mark.parametrize("name", ["it's", 'the "old" one', "both ' and \"", "a `b`", "100%_ 注"])
+def test_the_versions_of_a_name_with_quotes_are_found(client: MlflowClient, fit: Fit, name: str) -> None:
+    run_id = fit("first", model="a")
+    for registered in (name, "other"):
+        client.create_registered_model(registered)
+        client.create_model_version(registered, f"runs:/{run_id}/model", run_id)
+    assert [version.name for version in versions_of(client, name)] == [name]
+    with pytest.raises(TrackingError, match="has no version 2; it has 1"):
+        promote(client, name, "2")
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_version_that_was_registered_without_its_run_cannot_be_compared(client: MlflowClient) -> None:
+    client.create_model_version("mine", "file:///elsewhere")
+    with pytest.raises(TrackingError, match="version 3 of mine was registered without its run; promote without --if"):
+        promote(client, "mine", "3", "more-accurate")
+    assert champion(client) == "1"
+    assert promote(client, "mine", "3").before == "1"
 
 
 @pytest.mark.usefixtures("versions")
