@@ -175,7 +175,7 @@ def config_of_files(
 
 def _existing_models(client: "MlflowClient", argument: str) -> list[ExistingModel]:
     """Return the models that an argument names."""
-    _, name, rest = split_name(client, argument)
+    name, rest = split_name(client, argument)
     wanted = rest if rest and "/" not in rest else ""  # EXPERIMENT/MODEL: every replicate
     run = find_run(client, name if wanted else argument)
     ref = run_ref(run)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import TrackingError
-from tasks.tracking.local_store import artifact_folder, is_lost, sqlite_path
+from tasks.tracking.local_store import artifact_folder, folder_beside, is_lost, sqlite_path
 from tasks.tracking.store import first_line, is_refused, store_errors, without_secrets
 
 if TYPE_CHECKING:
@@ -68,10 +68,11 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
                 f"(mlflow experiments restore --experiment-id {experiment.experiment_id}), or set tracking.experiment "
                 "to another name"
             )
-        if database and is_lost(database, name, str(experiment.artifact_location)):
+        location = str(experiment.artifact_location)
+        if database and is_lost(database, location):
             raise TrackingError(
-                f"the files of the MLflow experiment {name!r} are expected in {experiment.artifact_location}, which "
-                f"does not exist: the store was moved; move them to {artifact_folder(database, name)}, beside the "
+                f"the files of the MLflow experiment {name!r} are expected in {location}, which "
+                f"does not exist: the store was moved; move them to {folder_beside(database, location)}, beside the "
                 "store, where they are found, or set tracking.experiment to another name"
             )
     return str(experiment.experiment_id)

@@ -75,38 +75,50 @@ def artifact_folder(database: Path, experiment: str) -> Path:
     -------
     Path
     """
-    return database.absolute().parent.joinpath(*_below(experiment))
+    # the name may be an absolute path
+    return database.absolute().parent.joinpath(_ARTIFACTS, *filter(None, experiment.split("/")))
 
 
-def _below(experiment: str) -> list[str]:
-    """Return the folders of an experiment below that of the store: its name may be an absolute path."""
-    return [_ARTIFACTS, *filter(None, experiment.split("/"))]
-
-
-def is_lost(database: Path, experiment: str, location: str) -> bool:
+def is_lost(database: Path, location: str) -> bool:
     """Return whether an experiment's files were beside the store, and the store was moved without them.
 
     Parameters
     ----------
     database : Path
         The file of the store.
-    experiment : str
-        Its name.
     location : str
-        URI of its artifacts.
+        URI of the experiment's artifacts.
 
     Returns
     -------
     bool
     """
-    folder, here = file_path(location), artifact_folder(database, experiment)
-    return folder is not None and folder != here and _was_beside_a_store(folder, experiment) and not folder.exists()
+    folder, here = file_path(location), folder_beside(database, location)
+    return folder is not None and here is not None and folder != here and not folder.exists()
 
 
-def _was_beside_a_store(folder: Path, experiment: str) -> bool:
-    """Return whether a folder of an experiment's files is where a sqlite store keeps them."""
-    below = _below(experiment)
-    return list(folder.parts[-len(below) :]) == below
+def folder_beside(database: Path, location: str) -> Path | None:
+    """Return where the files of an experiment are if they are beside the store now.
+
+    The folder keeps its name where the experiment was renamed.
+
+    Parameters
+    ----------
+    database : Path
+        The file of the store.
+    location : str
+        URI of the experiment's artifacts.
+
+    Returns
+    -------
+    Path or None
+        None if they were never beside a store.
+    """
+    parts = (file_path(location) or Path()).parts
+    if _ARTIFACTS not in parts[:-1]:
+        return None
+    _, *below = parts[len(parts) - 1 - parts[::-1].index(_ARTIFACTS) :]
+    return artifact_folder(database, str(Path(*below))) if below else None
 
 
 def follow_move(database: Path) -> None:
@@ -151,9 +163,9 @@ def moved_experiments(store: sqlite3.Connection, database: Path) -> dict[str, Pa
         The location that the store has of an experiment -> the folder in which its files are.
     """
     moved = {}
-    for name, location in store.execute("SELECT name, artifact_location FROM experiments"):
-        folder, here = file_path(location or ""), artifact_folder(database, name)
-        if folder and _was_beside_a_store(folder, name) and here.is_dir() and not _are_same(folder, here):
+    for (location,) in store.execute("SELECT artifact_location FROM experiments"):
+        folder, here = file_path(location or ""), folder_beside(database, location or "")
+        if folder and here and here.is_dir() and not _are_same(folder, here):
             moved[location] = here
     return moved
 

@@ -266,7 +266,8 @@ def find_run(client: "StoreReader", text: str) -> "StoredRun":
         return latest
     if re.fullmatch("[0-9a-f]{32}", text):
         return _by_id(client, text)
-    experiment_id, name, rest = split_name(client, text)
+    name, rest = split_name(client, text)
+    experiment_id = find_experiment(client, name)
     if experiment_id is None:
         names = sorted({experiment.name for experiment in all_experiments(client)} - {"Default"})
         more = [f"and {len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
@@ -280,32 +281,27 @@ def find_run(client: "StoreReader", text: str) -> "StoredRun":
     return parents[0]
 
 
-def split_name(client: "StoreReader", text: str) -> tuple[str | None, str, str]:
-    """Divide EXPERIMENT/MODEL/REPLICATE, EXPERIMENT/MODEL or EXPERIMENT at the end of the experiment's name.
-
-    A name may be a path such as `/Users/someone@example.org/ml-100k`: the longest one that exists is taken.
+def split_name(client: "StoreReader", text: str) -> tuple[str, str]:
+    """Return the experiment that RUN on the command line names, and what follows it.
 
     Parameters
     ----------
     client : StoreReader
         Reader of the store.
     text : str
-        RUN on the command line.
+        EXPERIMENT, EXPERIMENT/MODEL or EXPERIMENT/MODEL/REPLICATE. The name of an experiment may have slashes, such as
+        `/Users/someone@example.org/ml-100k`.
 
     Returns
     -------
-    experiment_id : str or None
-        None if no experiment has such a name.
     name, rest : str
-        What stands before and after a slash.
+        If no part of the text is the name of an experiment, `name` is what stands before the first slash, or the whole
+        text if it begins with one.
     """
     parts = text.split("/")
-    for end in range(len(parts), 0, -1):
-        name = "/".join(parts[:end])
-        if name and (experiment_id := find_experiment(client, name)) is not None:
-            return experiment_id, name, "/".join(parts[end:])
-    name, _, rest = text.partition("/") if not text.startswith("/") else (text, "", "")
-    return None, name, rest
+    splits = [("/".join(parts[:end]), "/".join(parts[end:])) for end in range(max(1, len(parts) - 2), len(parts) + 1)]
+    known = (split for split in splits if split[0] and find_experiment(client, split[0]) is not None)
+    return next(known, (parts[0], "/".join(parts[1:])) if parts[0] else (text, ""))
 
 
 def latest_experiment(client: "StoreReader") -> str | None:

@@ -205,3 +205,22 @@ def test_special_characters_are_part_of_a_name_that_does_not_exist(client: Mlflo
     fit()
     with pytest.raises(TrackingError):
         find_run(client, text)
+
+
+def test_an_experiment_that_was_renamed_to_a_name_with_slashes_is_found(
+    client: MlflowClient, fit: Fit, experiment_id: str
+) -> None:
+    parent, run_id = ended_parent(client, experiment_id, end=1000), fit(end=2000)
+    client.rename_experiment(experiment_id, "team/old/movies")
+    for text, expected in (("", parent), ("/k2", run_id), ("/k2/0", run_id)):
+        assert find_run(client, f"team/old/movies{text}").info.run_id == expected
+    with pytest.raises(TrackingError, match=r"there is no experiment 'team'; experiments here: .*team/old/movies"):
+        find_run(client, "team/movies/k2")
+
+
+def test_the_experiment_before_the_first_slash_precedes_one_with_a_slash(
+    client: MlflowClient, uri: str, fit: Fit, experiment_id: str
+) -> None:
+    run_id = fit()
+    ended_parent(client, open_experiment(client, uri, "blocks/k2"), end=1000)
+    assert find_run(client, "blocks/k2").info.run_id == run_id
