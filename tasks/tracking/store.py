@@ -91,15 +91,10 @@ def open_store(uri: str, registry: str | None = None) -> "MlflowClient":
     os.environ.pop("MLFLOW_RUN_ID", None)  # an inherited run is not ours
     with store_errors(uri):
         if database := sqlite_path(uri):
-            # several processes that make one sqlite store at once fail in its migrations
-            from filelock import FileLock
-
             if database.is_dir():  # MLflow would retry for 100 s
                 raise IsADirectoryError("it is a folder; expected a database file")
-            database.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{database}.lock", timeout=120):
-                if not database.exists():
-                    _make_database(database)
+            if not database.exists():  # one that exists may be in a folder that cannot be written
+                _make_once(database)
         elif uri.startswith(("http://", "https://")):
             _check_answers(uri)
         if uri.startswith(("sqlite", "postgresql", "mysql", "mssql")):
@@ -212,6 +207,16 @@ def _login_as_variables(uri: str) -> str:
         if value is not None:
             os.environ[f"MLFLOW_TRACKING_{name}"] = unquote(value)
     return without_secrets(uri)
+
+
+def _make_once(database: Path) -> None:
+    """Make a sqlite store unless another process does: several at once would fail in its migrations."""
+    from filelock import FileLock
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock", timeout=120):
+        if not database.exists():
+            _make_database(database)
 
 
 def _make_database(database: Path) -> None:

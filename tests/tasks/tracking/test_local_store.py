@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from tasks.core.errors import TrackingError
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.experiments import open_experiment
-from tasks.tracking.local_store import file_path, follow_move, sqlite_path, sqlite_uri
+from tasks.tracking.local_store import file_path, folder_beside, follow_move, sqlite_path, sqlite_uri
 from tasks.tracking.store import open_store, resolve_uri
 from tests.tasks.tracking.helpers import TABLE, Fit, artifact_folder
 
@@ -43,13 +43,21 @@ def test_a_store_is_made_in_the_folder_that_was_meant(tmp_path: Path, monkeypatc
     assert {path.name for path in (tmp_path / "projects").iterdir()} == set(NAMES)
     for name in NAMES:
         contents = {path.name for path in (tmp_path / "projects" / name).iterdir()}
-        assert contents == {"mlflow.db", "mlflow.db.lock", "mlartifacts"}
+        assert contents == {"mlflow.db", "mlartifacts"}
 
 
 def test_a_store_that_does_not_exist_is_made_in_the_folder_that_was_meant(tmp_path: Path) -> None:
     uri = sqlite_uri(tmp_path / "new%20one" / "mlflow.db")
     open_store(uri)
     assert {path.name for path in tmp_path.glob("new*")} == {"new%20one"}
+
+
+def test_opening_a_store_writes_nothing_into_its_folder(client: MlflowClient, uri: str, tmp_path: Path) -> None:
+    """It may be a folder that can only be read."""
+    (tmp_path / "mlflow.db.lock").unlink(missing_ok=True)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    open_store(uri)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["moved", "copied"])
@@ -81,6 +89,28 @@ def test_the_files_of_a_moved_or_copied_store_are_found_beside_it(
         path = file_path(location)
         assert path is not None
         assert path.is_relative_to(new)
+
+
+def test_the_files_of_a_renamed_experiment_are_found_beside_a_moved_store(
+    client: MlflowClient, fit: Fit, experiment_id: str, tmp_path: Path
+) -> None:
+    """The folder keeps the name under which the experiment was made."""
+    run_id = fit()
+    client.rename_experiment(experiment_id, "team/movies")
+    (tmp_path / "new").mkdir()
+    for name in ("mlflow.db", "mlartifacts"):
+        shutil.move(tmp_path / name, tmp_path / "new" / name)
+    moved = open_store(sqlite_uri(tmp_path / "new" / "mlflow.db"))
+    assert RunFiles(moved, run_id).read(TABLE).is_relative_to(tmp_path / "new" / "mlartifacts" / "blocks")
+
+
+def test_a_folder_of_the_files_may_be_below_another_one(tmp_path: Path) -> None:
+    """That of an experiment with a slash in its name; `mlartifacts` alone is no experiment's."""
+    database = tmp_path / "mlflow.db"
+    here = tmp_path / "mlartifacts" / "team" / "movies"
+    assert folder_beside(database, "file:///former/mlartifacts/of/mlartifacts/team/movies") == here
+    for other in ("file:///former/mlartifacts", "s3://bucket/mlartifacts/movies", "", "file:///data/movies"):
+        assert folder_beside(database, other) is None
 
 
 def test_a_store_that_was_moved_alone_reads_its_files_where_they_are(
