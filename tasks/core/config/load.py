@@ -96,7 +96,10 @@ def with_overrides(config: ExperimentConfig, overrides: Mapping[str, Any]) -> Ex
     # only what was given: what was left out follows from the replaced keys, as it does in a file
     source = Source("config", config.model_dump(exclude_unset=True))
     for key, value in overrides.items():
-        _replace(source, tuple(key.split(".")), deepcopy(value), "overrides")
+        if isinstance(key, str):
+            _replace(source, tuple(key.split(".")), deepcopy(value), "overrides")
+        else:  # Python's mappings have keys of any type
+            source.problems.append(Problem("overrides", (), f"found the key {shortened(key)}; expected text"))
     return _validated(source)
 
 

@@ -57,6 +57,8 @@ def test_overrides_of_a_deployed_config_mean_what_set_means(path: Any) -> None:
         ({"models.k2.factors.low": 1}, "overrides: models.k2.factors: holds 2, which has no keys"),
         ({"models": {"k2": {"factor": 3}}}, "overrides: models.k2.factor: unknown key; did you mean 'factors'?"),
         ({"models..factors": 3}, "overrides: models..factors: expected keys with one dot between them"),
+        ({2: 3}, "overrides: found the key 2; expected text"),
+        ({None: 3}, "overrides: found the key None; expected text"),
         ({"": 3}, "overrides: expected keys with one dot between them"),
         ({"comparison.baseline": "k22"}, "overrides: comparison.baseline: found 'k22'; the models are k2, k3"),
     ],
