@@ -349,13 +349,17 @@ def _search(
     order: str = "attributes.start_time DESC",
     page_size: int = 1000,
 ) -> "Iterator[StoredRun]":
-    """Yield all runs that fulfil a condition, page by page."""
+    """Yield all runs that fulfil a condition, page by page, each of them once."""
+    yielded = set[str]()  # a run that starts meanwhile moves others to the next page
     token = None
     while experiment_ids:
         page = client.search_runs(
             list(experiment_ids), condition, max_results=page_size, order_by=[order], page_token=token
         )
-        yield from page
+        for run in page:
+            if run.info.run_id not in yielded:
+                yielded.add(run.info.run_id)
+                yield run
         if not (token := page.token):
             return
 

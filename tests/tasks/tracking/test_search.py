@@ -12,8 +12,9 @@ from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import EVALUATION, PARENT
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.experiments import open_experiment
+from tasks.tracking.local_reader.reader import open_reader
 from tasks.tracking.runs import log_use, start_run, supersede
-from tasks.tracking.search import close_open_runs, complete_runs, find_run, our_runs
+from tasks.tracking.search import _search, close_open_runs, complete_runs, find_run, our_runs
 from tests.tasks.tracking.helpers import Fit
 
 
@@ -224,3 +225,17 @@ def test_the_experiment_before_the_first_slash_precedes_one_with_a_slash(
     run_id = fit()
     ended_parent(client, open_experiment(client, uri, "blocks/k2"), end=1000)
     assert find_run(client, "blocks/k2").info.run_id == run_id
+
+
+@pytest.mark.parametrize("through_mlflow", [True, False])
+def test_a_run_that_starts_while_pages_are_read_repeats_no_other(
+    client: MlflowClient, uri: str, experiment_id: str, through_mlflow: bool
+) -> None:
+    before = {start_run(client, experiment_id, str(number), tags={}) for number in range(5)}
+    reader = client if through_mlflow else open_reader(uri)
+    assert reader is not None
+    runs = _search(reader, [experiment_id], page_size=2)
+    run_ids = [next(runs).info.run_id]
+    start_run(client, experiment_id, "meanwhile", tags={})
+    run_ids += [run.info.run_id for run in runs]
+    assert sorted(run_ids) == sorted(before)
