@@ -28,6 +28,7 @@ from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting import progress
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import last_verdict
+from tasks.tracking.experiments import check_name
 from tasks.tracking.logged_models import registry
 from tasks.tracking.logged_models.accuracy import log_accuracy
 from tasks.tracking.noise_of_data import has_all_seeds_only_fits
@@ -88,11 +89,11 @@ def experiment(
 def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, consensus: bool) -> Outcome:
     """Run the steps in their order."""
     uri = resolve_uri(config.tracking.uri)
-    registry.check(
-        register_as, config.most_replicates, consensus=consensus, uri=resolve_registry(uri, config.tracking.registry)
-    )
-    # a store that does not answer is reported before anything is done
+    registry_uri = resolve_registry(uri, config.tracking.registry)
+    registry.check(register_as, config.most_replicates, consensus=consensus, uri=registry_uri)
+    # a store that does not answer, or does not take the name, is reported before anything is done
     client = open_store(uri, config.tracking.registry)
+    check_name(client, uri, config.mlflow_experiment)
     external = None
     if config.from_files:
         if register_as is not None:
@@ -135,9 +136,9 @@ def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, 
     if register_as is not None and consensus:
         with lock(f"consensus-{comparison.identity}", f"consensus of {config.name}"):
             models = make_consensus(config, data, result.runs, result.parent_id, uri)
-            registered = registry.register_consensus(client, models, register_as, result)
+            registered = registry.register_consensus(client, models, register_as, result, uri=registry_uri)
     elif register_as is not None:
-        registered = registry.register(client, result, register_as)
+        registered = registry.register(client, result, register_as, uri=registry_uri)
     fits_used = sum(run.model in config.trained for run in result.runs)
     return Outcome(result, len(fits), fits_used - len(fits), registered)
 

@@ -21,7 +21,7 @@ from tasks.recovery.reconcile import reconcile
 from tasks.recovery.search_run import search_run
 from tasks.reporting import progress
 from tasks.search import search_model
-from tasks.tracking.experiments import open_experiment
+from tasks.tracking.experiments import check_name, open_experiment
 from tasks.tracking.searches.trials import log_search
 from tasks.tracking.store import open_store, resolve_uri
 
@@ -50,6 +50,7 @@ def _result(config: ExperimentConfig) -> SearchResult:
     assert config.search is not None, "it was checked just now"
     uri = resolve_uri(config.tracking.uri)
     client = open_store(uri)
+    check_name(client, uri, config.mlflow_experiment)
     data = preprocess(config, download(config.dataset))
     searches = planned_searches(config, data)
     identity = combined_sha256(*(each.identity for each in searches))

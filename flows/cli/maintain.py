@@ -74,17 +74,17 @@ def ui(
     as_json: Json = False,
 ) -> None:
     """Start the MLflow UI on this project's store, and print the address of a page; Ctrl-C ends it."""
-    from tasks.tracking.store import resolve_uri, without_secrets
+    from tasks.tracking.store import page_url, resolve_uri
     from tasks.tracking.ui.pages import page_of
 
     uri = resolve_uri()
-    is_served = uri.startswith(("http://", "https://"))  # it has its UI already
     page = page_of(open_default_store(), run, compare=compare)
-    if not is_served:
+    served = page_url(uri, page)  # a server has its UI already
+    if not served:
         _check_free(port)
-    address = f"{without_secrets(uri).rstrip('/') if is_served else f'http://127.0.0.1:{port}'}/{page}"
+    address = served or f"http://127.0.0.1:{port}/{page}"
     say(json.dumps({"store": store_name(), "url": address}) if as_json else f"{store_name()} at {address}")
-    if is_served:
+    if served:
         return
     sys.stdout.flush()
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")

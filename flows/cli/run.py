@@ -84,6 +84,7 @@ def _run_experiment(
     from flows.cli.printing.tables import err, out
     from tasks.core.formatting import counted
     from tasks.tracking import store
+    from tasks.tracking.experiments import check_name
     from tasks.tracking.local_reader.reader import open_reader
     from tasks.tracking.logged_models import registry
 
@@ -92,7 +93,7 @@ def _run_experiment(
     registry_uri = store.resolve_registry(uri, settings.tracking.registry)
     registry.check(register, settings.most_replicates, consensus=consensus, uri=registry_uri)
     if not store.is_new(uri) and open_reader(uri) is None:
-        open_store(uri)
+        check_name(open_store(uri), uri, settings.mlflow_experiment)
     from flows.embedded_server import embedded_server
 
     with embedded_server():  # while it starts, a store is made, which takes seconds, or opened with an import of MLflow

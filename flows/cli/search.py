@@ -55,9 +55,11 @@ def search(
     from flows.embedded_server import start_embedded_server
     from flows.search import search as search_flow
     from tasks.core.search.tuned_config import tuned_config
+    from tasks.tracking.experiments import check_name
     from tasks.tracking.store import resolve_uri
 
-    open_store(resolve_uri(settings.tracking.uri))  # here an old store can be asked about
+    uri = resolve_uri(settings.tracking.uri)
+    check_name(open_store(uri), uri, settings.mlflow_experiment)  # here an old store can be asked about
     start_embedded_server()
     with progress_bars(hidden=as_json):
         result = search_flow(settings)

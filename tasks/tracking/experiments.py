@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tasks.core.errors import TrackingError
 from tasks.tracking.local_store import artifact_folder, folder_beside, is_lost, sqlite_path
 from tasks.tracking.store import first_line, is_refused, store_errors, without_secrets
+from tasks.tracking.ui.workspace import is_workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,11 +55,7 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
                 return str(client.create_experiment(name, artifact_location=location, tags=tags))
             except MlflowException as error:
                 if is_refused(error):
-                    raise TrackingError(
-                        f"the MLflow store {without_secrets(uri)} does not take the experiment name {name!r}: "
-                        f"{first_line(error)}; set tracking.experiment to a name that it takes, on Databricks an "
-                        "absolute path such as /Users/someone@example.org/ml-100k"
-                    ) from error
+                    raise _refusal(uri, name, first_line(error)) from error
                 experiment = _by_name(client, name)
                 if experiment is None:  # no other process was first
                     raise
@@ -76,6 +73,42 @@ def open_experiment(client: "MlflowClient", uri: str, name: str) -> str:
                 "store, where they are found, or set tracking.experiment to another name"
             )
     return str(experiment.experiment_id)
+
+
+def check_name(client: "MlflowClient", uri: str, name: str) -> None:
+    """Refuse a name that the store does not take for an experiment, before anything is prepared.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    uri : str
+        Of the store.
+    name : str
+        Name of the experiment.
+
+    Raises
+    ------
+    TrackingError
+        If the store refuses to look for it, or is a Databricks workspace and the name is no absolute path.
+    """
+    if is_workspace(uri) and not name.startswith("/"):
+        raise _refusal(uri, name, "it is not an absolute path")
+    with store_errors(uri):
+        try:
+            client.get_experiment_by_name(name)
+        except Exception as error:
+            if not is_refused(error):
+                raise
+            raise _refusal(uri, name, first_line(error)) from error
+
+
+def _refusal(uri: str, name: str, reason: str) -> TrackingError:
+    return TrackingError(
+        f"the MLflow store {without_secrets(uri)} does not take the experiment name {name!r}: {reason}; set "
+        "tracking.experiment to a name that it takes, on Databricks an absolute path such as "
+        "/Users/someone@example.org/ml-100k"
+    )
 
 
 def all_experiments(client: "StoreReader") -> "list[StoredExperiment]":

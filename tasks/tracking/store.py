@@ -18,6 +18,7 @@ from tasks.core.errors import TrackingError, without_logins
 from tasks.core.files import TEMPORARY
 from tasks.tracking.local_store import follow_move, sqlite_path, sqlite_uri
 from tasks.tracking.ui.addresses import run_page
+from tasks.tracking.ui.workspace import CREDENTIALS, configured_host, is_workspace, unity_catalog, workspace_page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,10 +36,7 @@ def resolve_uri(configured: str | None = None) -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or configured
     if uri and uri.startswith(("http://", "https://")):
         return _login_as_variables(uri)
-    if not uri:
-        return sqlite_uri(Path.cwd() / "mlflow.db")
-    path = sqlite_path(uri)
-    return sqlite_uri(path.absolute(), uri.partition("?")[2]) if path else uri
+    return _absolute(uri) if uri else sqlite_uri(Path.cwd() / "mlflow.db")
 
 
 def resolve_registry(uri: str, configured: str | None = None) -> str:
@@ -55,8 +53,17 @@ def resolve_registry(uri: str, configured: str | None = None) -> str:
     -------
     str
         MLFLOW_REGISTRY_URI, else the config's, else the store of the runs, and not what the process has set globally.
+        A Databricks workspace registers models in Unity Catalog.
     """
-    return os.environ.get("MLFLOW_REGISTRY_URI") or configured or uri
+    if registry := os.environ.get("MLFLOW_REGISTRY_URI") or configured:
+        return _absolute(registry)
+    return unity_catalog(uri) if is_workspace(uri) else uri
+
+
+def _absolute(uri: str) -> str:
+    """Return an address, that of a sqlite file with its absolute path."""
+    path = sqlite_path(uri)
+    return sqlite_uri(path.absolute(), uri.partition("?")[2]) if path else uri
 
 
 def is_new(uri: str) -> bool:
@@ -96,7 +103,9 @@ def open_store(uri: str, registry: str | None = None) -> "MlflowClient":
             if not database.exists():  # one that exists may be in a folder that cannot be written
                 _make_once(database)
         elif uri.startswith(("http://", "https://")):
-            _check_answers(uri)
+            _check_answers(f"{uri.rstrip('/')}/health")
+        elif is_workspace(uri) and (host := configured_host(uri)):
+            _check_answers(host)
         if uri.startswith(("sqlite", "postgresql", "mysql", "mssql")):
             _refuse_old_schema(uri)
         client = MlflowClient(uri, resolve_registry(uri, registry))
@@ -126,10 +135,12 @@ def store_errors(uri: str) -> Iterator[None]:
                 f"it was made by another MLflow than the {package_version('mlflow')} here ({schema[1]}): "
                 "after a backup, `mlflow db upgrade` brings an older store up to date; a newer one needs that MLflow"
             )
-        raise TrackingError(
-            f"the MLflow store {without_secrets(uri)} cannot be used: {reason}; "
-            "check MLFLOW_TRACKING_URI and tracking.uri"
-        ) from None
+        advice = "check MLFLOW_TRACKING_URI and tracking.uri"
+        if getattr(error, "error_code", None) == "UNAUTHENTICATED" and not is_workspace(uri):
+            advice = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        if "Databricks credential configuration" in reason:
+            reason, advice = "there are no credentials for Databricks", CREDENTIALS
+        raise TrackingError(f"the MLflow store {without_secrets(uri)} cannot be used: {reason}; {advice}") from None
 
 
 def is_store_error(error: object) -> bool:
@@ -177,6 +188,26 @@ def without_secrets(uri: str) -> str:
     return without_logins(uri) if "://" in uri else re.sub("^[^/@]*:.*@", "", uri)
 
 
+def page_url(uri: str, page: str) -> str | None:
+    """Return the address at which the store itself shows a page.
+
+    Parameters
+    ----------
+    uri : str
+        Of the store.
+    page : str
+        As `tasks.tracking.ui.addresses` returns it.
+
+    Returns
+    -------
+    str or None
+        None if the store is not a server.
+    """
+    if is_workspace(uri):
+        return workspace_page(uri, page)
+    return f"{without_secrets(uri).rstrip('/')}/{page}" if uri.startswith(("http://", "https://")) else None
+
+
 def run_url(uri: str, experiment_id: str, run_id: str) -> str | None:
     """Return the address at which a browser shows a run.
 
@@ -192,9 +223,7 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str | None:
     str or None
         None if the store is not a server.
     """
-    if not uri.startswith(("http://", "https://")):
-        return None
-    return f"{without_secrets(uri).rstrip('/')}/{run_page(experiment_id, run_id)}"
+    return page_url(uri, run_page(experiment_id, run_id))
 
 
 def _login_as_variables(uri: str) -> str:
@@ -246,11 +275,11 @@ def upgrade(uri: str) -> None:
         _upgrade_db(engine)  # type: ignore[no-untyped-call]
 
 
-def _check_answers(uri: str) -> None:
-    """Ask a server once: MLflow itself would retry for minutes."""
+def _check_answers(address: str) -> None:
+    """Ask a server once, whatever it answers: MLflow itself, or the SDK of Databricks, would retry for minutes."""
     import requests
 
-    requests.get(f"{uri.rstrip('/')}/health", timeout=_PREFLIGHT_SECONDS)
+    requests.get(address, timeout=_PREFLIGHT_SECONDS)
 
 
 def _refuse_old_schema(uri: str) -> None:

@@ -122,7 +122,7 @@ class TrackingConfig(Section):
     as /Users/someone@example.org/ml-100k. Default: the name of the config."""
     registry: str | None = None
     """URI of the model registry, such as databricks-uc. The environment variable MLFLOW_REGISTRY_URI takes precedence.
-    Default: the store of the runs."""
+    Default: the store of the runs; of a Databricks workspace, Unity Catalog."""
 
 
 _ADDED_LATER = {

@@ -10,6 +10,7 @@ from tasks.core.planning.runs import MODEL, PARENT
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import used_fits
 from tasks.tracking.experiments import all_experiments
+from tasks.tracking.local_store import file_path
 from tasks.tracking.logged_models.files import output_models
 from tasks.tracking.results import result_of
 from tasks.tracking.runs import run_ref
@@ -18,7 +19,7 @@ from tasks.tracking.store import reporting_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -132,6 +133,24 @@ def versions_of(client: "MlflowClient", name: str) -> "list[ModelVersion]":
     return [version for version in client.search_model_versions(condition) if version.name == name]
 
 
+def is_version_of(logged: "LoggedModel", version: "ModelVersion") -> bool:
+    """Return whether a version has the files of a logged model.
+
+    Parameters
+    ----------
+    logged : LoggedModel
+        The logged model.
+    version : ModelVersion
+        A version, in whichever registry: MLflow stores the address of the files with it, or their path.
+
+    Returns
+    -------
+    bool
+    """
+    location = str(logged.artifact_location)
+    return version.source in (location, str(file_path(location)))
+
+
 def _versions(client: "MlflowClient", name: str) -> str:
     numbers = sorted(int(version.version) for version in versions_of(client, name))
     return f"it has {enumerated([str(number) for number in numbers])}" if numbers else "it has none"
@@ -159,7 +178,7 @@ def _consensus_of(client: "MlflowClient", version: "ModelVersion", run: "Run") -
     """Return which model's consensus a version is: MLflow stores where its files are, and not the logged model."""
     for model_id in output_models(run):
         logged = client.get_logged_model(model_id)
-        if logged.artifact_location == version.source:
+        if is_version_of(logged, version):
             return str(logged.tags["latentlab.model"])
     raise TrackingError(
         f"version {version.version} of {version.name} is no model that run {run.info.run_id} logged; promote without "

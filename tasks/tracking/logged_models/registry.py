@@ -1,5 +1,6 @@
 """Models of fits, and of consensuses, as versions of registered models."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -7,14 +8,17 @@ from tasks.core.errors import ConfigError, TrackingError
 from tasks.core.planning.runs import first_fits
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import VERDICT
+from tasks.tracking.local_store import file_path
 from tasks.tracking.logged_models.files import output_models
-from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION, is_name, versions_of
+from tasks.tracking.logged_models.promotion import CHALLENGER, CHAMPION, is_name, is_version_of, versions_of
 from tasks.tracking.store import reporting_missing
 from tasks.tracking.ui.description import describe_version
+from tasks.tracking.ui.workspace import is_unity_catalog
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import ModelVersion
 
 
 def check(name: str | None, replicates: int, *, consensus: bool, uri: str) -> None:
@@ -39,7 +43,7 @@ def check(name: str | None, replicates: int, *, consensus: bool, uri: str) -> No
     if name is not None and not is_name(name):
         raise ConfigError(f"--register: found {name!r}; expected a name without / and :, such as movies")
     levels = [level for level in name.split(".") if level.strip()] if name is not None else []
-    if name is not None and uri.startswith("databricks-uc") and not len(levels) == name.count(".") + 1 == 3:
+    if name is not None and is_unity_catalog(uri) and not len(levels) == name.count(".") + 1 == 3:
         raise ConfigError(
             f"--register: found {name!r}; the registry {uri} takes names of three levels: expected "
             "catalog.schema.name, such as main.recommenders.movies"
@@ -53,7 +57,7 @@ def check(name: str | None, replicates: int, *, consensus: bool, uri: str) -> No
         )
 
 
-def register(client: "MlflowClient", result: Result, name: str) -> dict[str, str]:
+def register(client: "MlflowClient", result: Result, name: str, *, uri: str) -> dict[str, str]:
     """Register each model's first replicate as NAME-MODEL, unless it is registered already.
 
     The first version of a name becomes its `champion`, each later one its `challenger`.
@@ -66,6 +70,8 @@ def register(client: "MlflowClient", result: Result, name: str) -> dict[str, str
         Result of the comparison, which the description and the tags of the versions quote.
     name : str
         Its name.
+    uri : str
+        Of the registry.
 
     Returns
     -------
@@ -85,11 +91,13 @@ def register(client: "MlflowClient", result: Result, name: str) -> dict[str, str
         deleted = f"run {ref.run_id}: its model {model_ids[0]} was deleted in MLflow; train it again with --fresh"
         with reporting_missing(deleted):
             logged = client.get_logged_model(model_ids[0])
-        versions |= _register(client, f"{name}-{model}", logged, result)
+        versions |= _register(client, f"{name}-{model}", logged, result, uri)
     return versions
 
 
-def register_consensus(client: "MlflowClient", models: Mapping[str, str], name: str, result: Result) -> dict[str, str]:
+def register_consensus(
+    client: "MlflowClient", models: Mapping[str, str], name: str, result: Result, *, uri: str
+) -> dict[str, str]:
     """Register the consensus of each model's replicates as NAME-MODEL, unless it is registered already.
 
     Parameters
@@ -102,6 +110,8 @@ def register_consensus(client: "MlflowClient", models: Mapping[str, str], name: 
         Its name.
     result : Result
         As for `register`.
+    uri : str
+        Of the registry.
 
     Returns
     -------
@@ -110,11 +120,32 @@ def register_consensus(client: "MlflowClient", models: Mapping[str, str], name: 
     """
     versions: dict[str, str] = {}
     for model, model_id in models.items():
-        versions |= _register(client, f"{name}-{model}", client.get_logged_model(model_id), result)
+        versions |= _register(client, f"{name}-{model}", client.get_logged_model(model_id), result, uri)
     return versions
 
 
-def _register(client: "MlflowClient", registered: str, logged: "LoggedModel", result: Result) -> dict[str, str]:
+def _create_version(client: "MlflowClient", registered: str, logged: "LoggedModel", uri: str) -> "ModelVersion":
+    """Make a logged model the next version of a registered model."""
+    from mlflow.tracking._tracking_service.utils import _use_tracking_uri
+
+    # where the files are: MLflow would look for models:/ID in the store that the process has set globally
+    source = logged.artifact_location
+    if not is_unity_catalog(uri):
+        return client.create_model_version(registered, source, logged.source_run_id, model_id=logged.model_id)
+    # MLflow copies the files of an address to Unity Catalog and removes what it copied, and not those of a path
+    source = str(file_path(source) or source)
+    own = os.environ.get("MLFLOW_TRACKING_URI")
+    try:
+        with _use_tracking_uri(client.tracking_uri):  # where MLflow looks for the logged model
+            return client.create_model_version(registered, source, logged.source_run_id, model_id=logged.model_id)
+    finally:
+        if own is not None:  # MLflow removes it
+            os.environ["MLFLOW_TRACKING_URI"] = own
+
+
+def _register(
+    client: "MlflowClient", registered: str, logged: "LoggedModel", result: Result, uri: str
+) -> dict[str, str]:
     """Make a logged model a version of a registered model, unless it is one; describe it, and return both names."""
     from mlflow.exceptions import MlflowException
 
@@ -122,16 +153,15 @@ def _register(client: "MlflowClient", registered: str, logged: "LoggedModel", re
     try:
         client.create_registered_model(registered, description=f"{model}, an ALS model compared by latentlab.")
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
             raise
-    # where the files are: MLflow would look for models:/ID in the store that the process has set globally
-    source = logged.artifact_location
     versions = versions_of(client, registered)
-    version = next((version for version in versions if version.source == source), None)
+    version = next((version for version in versions if is_version_of(logged, version)), None)
     if version is None:
-        version = client.create_model_version(registered, source, logged.source_run_id, model_id=logged.model_id)
+        version = _create_version(client, registered, logged, uri)
         alias = CHALLENGER if versions else CHAMPION
         client.set_registered_model_alias(registered, alias, version.version)
+    version = client.get_model_version(registered, version.version)  # Unity Catalog lists versions without their tags
     description = describe_version(result, model)
     if version.description != description:  # what the last comparison found
         client.update_model_version(registered, version.version, description)
@@ -142,6 +172,8 @@ def _register(client: "MlflowClient", registered: str, logged: "LoggedModel", re
         "latentlab.comparison": result.parent_id,
         VERDICT: (result.answers[0].verdict or "") if result.answers else "",
     }
+    if is_unity_catalog(uri):  # it refuses tags with one of . , - = / : in their names
+        tags = {key.replace(".", "_"): value for key, value in tags.items()}
     for key, value in tags.items():
         if value and version.tags.get(key) != value:
             client.set_model_version_tag(registered, version.version, key, value)

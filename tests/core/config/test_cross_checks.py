@@ -49,6 +49,11 @@ from tests.core.config.small_config import SMALL, Faults, Load
         ("execution: {runner: dask, address: tcp://a:1, workers: 3}", ["workers: is for `runner: threads` only"]),
         ("execution: {address: tcp://a:1}", ["execution.address: is for `runner: dask` only"]),
         ("tracking: {uri: 'http://me:secret@host'}", ["tracking.uri: contains a password"]),
+        ("tracking: {registry: 'http://me:secret@host'}", ["tracking.registry: contains a password"]),
+        *(
+            (f"tracking: {{experiment: '{name}'}}", ["tracking.experiment: found"])
+            for name in ("", "/", "/a//b", "/a/../b", "a/", " a", "a\tb", "x" * 501)
+        ),
     ],
 )
 def test_disagreement_is_one_fault(text: str, words: list[str], faults: Faults) -> None:

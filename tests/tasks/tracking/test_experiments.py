@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.core.errors import TrackingError
-from tasks.tracking.experiments import find_experiment, open_experiment
+from tasks.tracking.experiments import check_name, find_experiment, open_experiment
 from tasks.tracking.search import find_run
 
 
@@ -28,3 +28,20 @@ def test_a_deleted_experiment_is_reported_with_the_command_that_restores_it(
     assert find_experiment(client, "blocks") is None
     with pytest.raises(TrackingError, match="there is no experiment 'blocks'"):
         find_run(client, "blocks")
+
+
+def test_the_artifacts_of_an_experiment_whose_name_is_a_path_stay_beside_the_store(
+    client: MlflowClient, uri: str, tmp_path: Path
+) -> None:
+    name = "/Users/someone@example.org/ml-100k"
+    experiment = client.get_experiment(open_experiment(client, uri, name))
+    expected = tmp_path / "mlartifacts" / "Users" / "someone@example.org" / "ml-100k"
+    assert experiment.artifact_location == expected.as_uri()
+
+
+@pytest.mark.parametrize("workspace", ["databricks", "databricks://profile"])
+def test_a_workspace_takes_absolute_paths_alone(client: MlflowClient, workspace: str) -> None:
+    expected = f"store {workspace} does not take the experiment name 'blocks': it is not an absolute path"
+    with pytest.raises(TrackingError, match=expected):
+        check_name(client, workspace, "blocks")
+    check_name(client, workspace, "/Shared/blocks")

@@ -160,3 +160,16 @@ def test_a_store_that_is_reached_by_a_link_stays_as_it_is(
     (tmp_path / "link").symlink_to(tmp_path)
     linked = open_store(f"sqlite:///{tmp_path}/link/mlflow.db")
     assert linked.get_experiment(experiment_id).artifact_location == location
+
+
+def test_the_files_of_an_experiment_whose_name_is_a_path_follow_a_move(
+    client: MlflowClient, uri: str, tmp_path: Path
+) -> None:
+    experiment_id = open_experiment(client, uri, "/Users/someone@example.org/ml-100k")
+    below = Path("mlartifacts", "Users", "someone@example.org", "ml-100k")
+    assert file_path(client.get_experiment(experiment_id).artifact_location) == tmp_path / below
+    moved = tmp_path / "moved"
+    (moved / below).mkdir(parents=True)
+    shutil.copy(tmp_path / "mlflow.db", moved)
+    found = open_store(f"sqlite:///{moved / 'mlflow.db'}").get_experiment(experiment_id)
+    assert file_path(found.artifact_location) == moved / below

@@ -14,7 +14,7 @@ from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.experiments import open_experiment
 from tasks.tracking.local_reader.reader import open_reader
 from tasks.tracking.runs import log_use, start_run, supersede
-from tasks.tracking.search import _search, close_open_runs, complete_runs, find_run, our_runs
+from tasks.tracking.search import _search, close_open_runs, complete_runs, find_run, our_runs, split_name
 from tests.tasks.tracking.helpers import Fit
 
 
@@ -239,3 +239,18 @@ def test_a_run_that_starts_while_pages_are_read_repeats_no_other(
     start_run(client, experiment_id, "meanwhile", tags={})
     run_ids += [run.info.run_id for run in runs]
     assert sorted(run_ids) == sorted(before)
+
+
+def test_the_name_of_an_experiment_may_be_a_path(client: MlflowClient, uri: str) -> None:
+    for name in ("/Users/me@example.org/ml", "team/ml"):
+        open_experiment(client, uri, name)
+    for text, expected in (
+        ("/Users/me@example.org/ml", ("/Users/me@example.org/ml", "")),
+        ("/Users/me@example.org/ml/k2", ("/Users/me@example.org/ml", "k2")),
+        ("/Users/me@example.org/ml/k2/0", ("/Users/me@example.org/ml", "k2/0")),
+        ("team/ml/k2", ("team/ml", "k2")),
+        ("nothing/k2/0", ("nothing", "k2/0")),
+    ):
+        assert split_name(client, text) == expected
+    with pytest.raises(TrackingError, match=r"no experiment '/Users/you@example\.org/ml'; experiments here: /Users/me"):
+        find_run(client, "/Users/you@example.org/ml")

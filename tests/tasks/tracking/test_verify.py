@@ -130,7 +130,7 @@ def test_fits_that_hang_under_another_parent_are_verified_with_the_comparison_th
 
 
 def test_a_logged_model_that_was_deleted_is_named_and_the_files_of_the_run_are_verified(
-    client: MlflowClient, fit: Fit, experiment_id: str, folder: Path
+    client: MlflowClient, uri: str, fit: Fit, experiment_id: str, folder: Path
 ) -> None:
     run_id = fit(uploaded=False, status=None)
     model_id = client.create_logged_model(experiment_id, "model", source_run_id=run_id).model_id
@@ -144,7 +144,7 @@ def test_a_logged_model_that_was_deleted_is_named_and_the_files_of_the_run_are_v
         Problem(run_id, "factors.npz", "damaged"),
     ]
     with pytest.raises(TrackingError, match=f"its model {model_id} was deleted in MLflow; train it again with --fresh"):
-        register(client, small_result(runs=[RunRef(run_id, "k2", 0, MODEL, "same")]), "lab")
+        register(client, small_result(runs=[RunRef(run_id, "k2", 0, MODEL, "same")]), "lab", uri=uri)
 
 
 def test_reading_a_run_that_was_deleted_says_how_it_is_trained_again(client: MlflowClient) -> None:

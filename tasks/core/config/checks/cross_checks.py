@@ -121,10 +121,10 @@ def _check_file_models(config: Config) -> Disagreements:
 
 
 def _check_tracking(config: Config) -> Disagreements:
-    uri = value_at(config, ("tracking", "uri"))
-    if isinstance(uri, str) and re.search(r"://[^/@]*:.*@", uri):
-        message = "contains a password, but configs are printed and logged; set MLFLOW_TRACKING_URI instead"
-        yield ("tracking", "uri"), message
+    for key, variable in (("uri", "MLFLOW_TRACKING_URI"), ("registry", "MLFLOW_REGISTRY_URI")):
+        uri = value_at(config, ("tracking", key))
+        if isinstance(uri, str) and re.search(r"://[^/@]*:.*@", uri):
+            yield ("tracking", key), f"contains a password, but configs are printed and logged; set {variable} instead"
     experiment = value_at(config, ("tracking", "experiment"))
     if isinstance(experiment, str) and not _is_experiment(experiment):
         message = (
