@@ -67,6 +67,7 @@ def with_logins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("logins")
     (folder / "auth.ini").write_text(
         "[mlflow]\ndefault_permission = READ\nadmin_username = admin\n"
+        "auth_cache_ttl_seconds = 60\n"  # else each request hashes the password anew
         f"database_uri = sqlite:///{folder / 'logins.db'}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
@@ -152,6 +153,7 @@ def test_what_a_login_does_not_permit_is_reported(commands: CommandLine, with_lo
     message = reader.failure(5, "run", "config.yaml", "--set", "models.k2.factors=3", *experiment)
     assert "Permission denied" in message
     assert PASSWORD not in message
+    assert {run["status"] for run in admin.answer("runs")["runs"]} == {"FINISHED"}
 
 
 def test_a_refused_name_is_reported_before_the_data_are_prepared(
