@@ -1,6 +1,7 @@
 """Several ratings of an item by the same user, made into one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,58 +54,112 @@ def resolve_duplicates(frame: "pd.DataFrame", config: PreprocessConfig) -> "pd.D
     del matrix, repeats
     users, items = (frame[side].cat.codes.to_numpy()[rows] for side in ("user", "item"))
     pairs = users.astype(np.int64) * n_items + items
-    if how in ("sum", "max", "count"):
-        return _merge(frame, rows, pairs, how)
-    order = np.argsort(pairs, kind="stable")
-    if "timestamp" in frame:
-        order = np.lexsort((frame["timestamp"].to_numpy()[rows], pairs))
-    replaced = np.flatnonzero(pairs[order][1:] == pairs[order][:-1])  # each of these has a later rating after it
+    times = frame["timestamp"].to_numpy()[rows] if "timestamp" in frame else None
     if how == "error":
+        order = _order(pairs, times)
+        replaced = _replaced(pairs[order])
         row_pairs = np.sort(rows[order[np.stack([replaced, replaced + 1])]], axis=0)
         first, second = row_pairs[:, np.argmin(row_pairs[1])].tolist()
-        user, item = (shown(str(frame[side].iloc[first])) for side in ("user", "item"))
-        raise DataError(
-            f"user {user} rates item {item} twice (ratings {first + 1} and {second + 1} of the file), and "
-            f"{len(replaced)} such repeats in all; preprocess.duplicates: last keeps the last of each, and sum, max or "
-            "count merges them"
-        )
+        user, item = (str(frame[side].iloc[first]) for side in ("user", "item"))
+        raise duplicates_error(user, item, (first, second), len(replaced))
+    ratings = frame["rating"].to_numpy()[rows] if "rating" in frame else None
+    resolved = resolve_repeats(pairs, ratings, times, how)
     keep = np.ones(len(frame), dtype=bool)
-    keep[rows[order[replaced]]] = False
-    return select_rows(frame, keep)
+    keep[rows] = resolved.keep
+    changed = {}
+    for name, values in (("rating", resolved.ratings), ("timestamp", resolved.times)):
+        if values is not None and how != "last":
+            changed[name] = frame[name].to_numpy().copy()
+            changed[name][rows] = values
+    return select_rows(_with_columns(frame, changed), keep)
 
 
-def _merge(frame: "pd.DataFrame", rows: npt.NDArray[Any], pairs: npt.NDArray[Any], how: str) -> "pd.DataFrame":
-    """Return the frame with one row for each pair of user and item.
+@dataclass(frozen=True)
+class ResolvedRepeats:
+    """What becomes of rows whose pair of user and item has several rows.
+
+    Attributes
+    ----------
+    keep : (d,) bool
+        One row of each pair.
+    ratings, times : (d,) float64 or None
+        The values of the rows that are kept; the others mean nothing.
+    """
+
+    keep: Mask
+    ratings: Values | None
+    times: Values | None
+
+
+def resolve_repeats(pairs: npt.NDArray[Any], ratings: Values | None, times: Values | None, how: str) -> ResolvedRepeats:
+    """Return which of several rows of a pair is kept, and its values; see `resolve_duplicates`.
 
     Parameters
     ----------
-    frame : pd.DataFrame
-        Ratings.
-    rows : (d,) int
-        Rows whose pair has several, in ascending order.
     pairs : (d,) int64
-        A number for the pair of each.
+        A number for the pair of each row, in the file's order.
+    ratings, times : (d,) float64 or None
+        Of each row. For `sum` and `count` there are ratings.
     how : str
-        `sum`, `max` or `count`.
+        `last`, `sum`, `max` or `count`.
 
     Returns
     -------
-    pd.DataFrame
+    ResolvedRepeats
     """
+    if how == "last":
+        order = _order(pairs, times)
+        keep = np.ones(len(pairs), dtype=bool)
+        keep[order[_replaced(pairs[order])]] = False
+        return ResolvedRepeats(keep, ratings, times)
     _, first, group = np.unique(pairs, return_index=True, return_inverse=True)
-    merged = {}
-    for name in {"rating", "timestamp"} & set(frame):
-        column = frame[name].to_numpy().copy()
-        if name == "rating" and how != "max":  # bincount adds in the file's order, on every machine alike
-            values = np.bincount(group, weights=column[rows])
-        else:
-            values = np.full(len(first), -np.inf)
-            np.maximum.at(values, group, column[rows])
-        column[rows[first]] = values
-        merged[name] = column
-    keep = np.ones(len(frame), dtype=bool)
-    keep[np.delete(rows, first)] = False
-    return select_rows(_with_columns(frame, merged), keep)
+    keep = np.zeros(len(pairs), dtype=bool)
+    keep[first] = True
+
+    def largest(values: Values) -> Values:
+        of_groups = np.full(len(first), -np.inf)
+        np.maximum.at(of_groups, group, values)
+        return np.asarray(of_groups[group])
+
+    if ratings is not None:
+        # bincount adds in the file's order, on every machine alike
+        ratings = (
+            largest(ratings) if how == "max" else np.asarray(np.bincount(group, weights=ratings)[group], np.float64)
+        )
+    return ResolvedRepeats(keep, ratings, None if times is None else largest(times))
+
+
+def duplicates_error(user: str, item: str, rows: tuple[int, int], repeats: int) -> DataError:
+    """Return the error for a user who rates an item twice.
+
+    Parameters
+    ----------
+    user, item : str
+        Raw ids.
+    rows : (int, int)
+        The rows of the file, from 0.
+    repeats : int
+        Number of ratings that repeat an earlier one.
+
+    Returns
+    -------
+    DataError
+    """
+    return DataError(
+        f"user {shown(user)} rates item {shown(item)} twice (ratings {rows[0] + 1} and {rows[1] + 1} of the file), and "
+        f"{repeats} such repeats in all; preprocess.duplicates: last keeps the last of each, and sum, max or count "
+        "merges them"
+    )
+
+
+def _order(pairs: npt.NDArray[Any], times: Values | None) -> npt.NDArray[Any]:
+    """Return the rows by pair, those of a pair by time, and of the same time in the file's order."""
+    return np.argsort(pairs, kind="stable") if times is None else np.lexsort((times, pairs))
+
+
+def _replaced(sorted_pairs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the positions after which the same pair follows."""
+    return np.flatnonzero(sorted_pairs[1:] == sorted_pairs[:-1])
 
 
 def _with_columns(frame: "pd.DataFrame", columns: Mapping[str, Values]) -> "pd.DataFrame":

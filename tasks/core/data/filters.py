@@ -113,19 +113,13 @@ def filter_ratings(frame: "pd.DataFrame", config: PreprocessConfig, *, read: int
     if "rating" in frame and config.min_rating is not None and len(frame):
         high_enough = frame["rating"].to_numpy() >= config.min_rating
         if not high_enough.any():
-            raise DataError(
-                f"no rating is at least min_rating {config.min_rating:g}: ratings go from {frame['rating'].min():g} "
-                f"to {frame['rating'].max():g}; lower preprocess.min_rating"
-            )
+            raise min_rating_error(config.min_rating, float(frame["rating"].min()), float(frame["rating"].max()))
         n_before, frame = len(frame), select_rows(frame, high_enough)
         counts = replace(counts, min_rating=n_before - len(frame))
     if "rating" in frame and config.negative == "drop" and len(frame):
         positive = frame["rating"].to_numpy() > 0
         if not positive.any():
-            raise DataError(
-                f"preprocess.negative: drop leaves none of {len(frame):,} ratings, because none is above 0; expected a "
-                "file in which ratings above 0 are likes"
-            )
+            raise none_positive_error(len(frame))
         n_before, frame = len(frame), select_rows(frame, positive)
         counts = replace(counts, negative=n_before - len(frame))
     return FilteredRatings(frame, counts)
@@ -154,12 +148,47 @@ def refuse_negative(frame: "pd.DataFrame", config: PreprocessConfig) -> None:
     ratings = frame["rating"].to_numpy()
     too_low = ratings <= 0
     if too_low.any():
-        raise DataError(
-            f"a rating of {ratings[np.argmax(too_low)]:g}{of_duplicates(config)}: {np.count_nonzero(too_low):,} of "
-            f"{len(ratings):,} ratings are 0 or less, and an interaction with such a rating would count as liked, "
-            "because implicit feedback has no dislikes; set preprocess.min_rating to the smallest rating that is a "
-            "like, or preprocess.negative: drop to leave out ratings of 0 or less"
-        )
+        raise negative_error(ratings[np.argmax(too_low)], int(np.count_nonzero(too_low)), len(ratings), config)
+
+
+def min_rating_error(min_rating: float, low: float, high: float) -> DataError:
+    """Return the error for a minimum that no rating, of those from `low` to `high`, reaches."""
+    return DataError(
+        f"no rating is at least min_rating {min_rating:g}: ratings go from {low:g} to {high:g}; lower "
+        "preprocess.min_rating"
+    )
+
+
+def none_positive_error(count: int) -> DataError:
+    """Return the error for `negative: drop` where none of `count` ratings is above 0."""
+    return DataError(
+        f"preprocess.negative: drop leaves none of {count:,} ratings, because none is above 0; expected a file in "
+        "which ratings above 0 are likes"
+    )
+
+
+def negative_error(rating: float, too_low: int, count: int, config: PreprocessConfig) -> DataError:
+    """Return the error for ratings of 0 or less.
+
+    Parameters
+    ----------
+    rating : float
+        One of them.
+    too_low, count : int
+        Their number, and the number of all ratings.
+    config : PreprocessConfig
+        How the ratings were filtered.
+
+    Returns
+    -------
+    DataError
+    """
+    return DataError(
+        f"a rating of {rating:g}{of_duplicates(config)}: {too_low:,} of {count:,} ratings are 0 or less, and an "
+        "interaction with such a rating would count as liked, because implicit feedback has no dislikes; set "
+        "preprocess.min_rating to the smallest rating that is a like, or preprocess.negative: drop to leave out "
+        "ratings of 0 or less"
+    )
 
 
 def of_duplicates(config: PreprocessConfig) -> str:

@@ -6,6 +6,7 @@ from tasks.core.config.dataset import DatasetConfig
 from tasks.core.data.catalogue import CatalogueEntry, Download, catalogue_entry
 from tasks.core.data.download import fetch
 from tasks.core.data.readers.archives import member_sha256
+from tasks.core.data.readers.parquet.folder import folder_digest
 from tasks.core.data.synthetic import write_ratings
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, file_digest, file_sha256, home, replacing
@@ -49,8 +50,13 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
         return StoredFile(str(fetch(file, downloads() / config.sha256, on_bytes=on_bytes)), config.sha256)
     if config.name == "file":
         path = Path(str(config.path)).expanduser().absolute()
+        if path.is_dir():
+            return StoredFile(str(path), folder_digest(path))
         if not path.is_file():
-            raise DataError(f"dataset.path: {path} is not a file; expected a CSV, TSV or Parquet file of ratings")
+            raise DataError(
+                f"dataset.path: {path} is not a file; expected a CSV, TSV or Parquet file of ratings, or a folder of "
+                "Parquet files"
+            )
         try:
             return StoredFile(str(path), file_sha256(path))
         except OSError as error:

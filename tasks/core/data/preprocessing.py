@@ -5,7 +5,7 @@ Duplicates come first, so that a rating that its user lowered later does not cou
 after filtering, as `pandas.factorize` gives them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -105,15 +105,35 @@ def _k_core(frame: "pd.DataFrame", k: int) -> "pd.DataFrame":
     sides = [frame[side].cat.codes.to_numpy() for side in ("user", "item")]
     in_core = _in_k_core(sides, k)
     if not in_core.any():
-        low, high = 0, k  # bisection for the largest core that is not empty
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if _in_k_core(sides, middle).any() else (low, middle)
-        raise DataError(
-            f"preprocess.k_core {k} leaves nothing of {len(frame):,} interactions; the largest value that leaves any "
-            f"is {low}"
-        )
+        raise k_core_error(k, len(frame), lambda smaller: bool(_in_k_core(sides, smaller).any()))
     return select_rows(frame, in_core)
+
+
+def k_core_error(k: int, interactions: int, has_core: Callable[[int], bool]) -> DataError:
+    """Return the error for a k-core that is empty.
+
+    Parameters
+    ----------
+    k : int
+        As configured.
+    interactions : int
+        Their number.
+    has_core : callable
+        Returns whether the core of a smaller k is not empty.
+
+    Returns
+    -------
+    DataError
+        Naming the largest k that leaves any.
+    """
+    low, high = 0, k  # bisection
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if has_core(middle) else (low, middle)
+    return DataError(
+        f"preprocess.k_core {k} leaves nothing of {interactions:,} interactions; the largest value that leaves any is "
+        f"{low}"
+    )
 
 
 def _in_k_core(sides: list[npt.NDArray[Any]], k: int) -> Mask:
@@ -135,15 +155,38 @@ def _confidences(frame: "pd.DataFrame", config: PreprocessConfig) -> Floats:
     for start in range(0, len(frame), BLOCK_INTERACTIONS):
         block = slice(start, start + BLOCK_INTERACTIONS)
         ratings = np.ones(len(confidences[block])) if all_ratings is None else all_ratings[block]
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            confidences[block] = _transform(ratings, config)
-        invalid = ~(np.isfinite(confidences[block]) & (confidences[block] > 0))
-        if invalid.any():
-            result = "" if config.confidence == "rating" else f" (made into {confidences[block][invalid][0]:g})"
-            raise DataError(
-                f"a rating of {ratings[invalid][0]:g}{of_duplicates(config)}{result} cannot be a confidence, which is "
-                "above 0 and below 3e38; use confidence: binary, which counts every rating as 1"
-            )
+        confidences[block] = confidences_of(ratings, config)
+    return confidences
+
+
+def confidences_of(ratings: Values, config: PreprocessConfig) -> Floats:
+    """Return the confidence of each rating.
+
+    Parameters
+    ----------
+    ratings : (n,) float64
+        1 where there are none.
+    config : PreprocessConfig
+        The kind of confidence.
+
+    Returns
+    -------
+    (n,) float32
+
+    Raises
+    ------
+    DataError
+        If a confidence would not be positive and finite.
+    """
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        confidences = _transform(ratings, config).astype(np.float32)
+    invalid = ~(np.isfinite(confidences) & (confidences > 0))
+    if invalid.any():
+        result = "" if config.confidence == "rating" else f" (made into {confidences[invalid][0]:g})"
+        raise DataError(
+            f"a rating of {ratings[invalid][0]:g}{of_duplicates(config)}{result} cannot be a confidence, which is "
+            "above 0 and below 3e38; use confidence: binary, which counts every rating as 1"
+        )
     return confidences
 
 

@@ -5,7 +5,7 @@ where a column mixes units.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -123,11 +123,32 @@ def mixed_units(times: Values) -> str:
     str
         Empty if no two timestamps are between 1973 and 2128 in different units.
     """
-    rows = {unit: int(np.argmax(mask)) for unit in UNITS if (mask := _in_unit(times, unit)).any()}
-    if len(rows) < 2:
+    rows = first_rows_of_units(times)
+    return mixed_units_text({unit: f"{times[row]:.15g} (row {row + 1})" for unit, row in rows.items()})
+
+
+def first_rows_of_units(times: Values) -> dict[str, int]:
+    """Return the units of which timestamps are between 1973 and 2128, each with the first such row."""
+    return {unit: int(np.argmax(mask)) for unit in UNITS if (mask := _in_unit(times, unit)).any()}
+
+
+def mixed_units_text(found: Mapping[str, str]) -> str:
+    """Return what is wrong with timestamps of several units.
+
+    Parameters
+    ----------
+    found : mapping of str to str
+        Unit -> one of its timestamps and where it stands, such as `978300760 (row 1)`.
+
+    Returns
+    -------
+    str
+        Empty for fewer than two units.
+    """
+    if len(found) < 2:
         return ""
-    found = " and ".join(f"{times[row]:.15g} (row {row + 1}) in {unit}" for unit, row in list(rows.items())[:2])
-    return f"the timestamps mix units: {found} since 1970; expected one unit: convert them, or leave the column out"
+    first_two = " and ".join(f"{found[unit]} in {unit}" for unit in [unit for unit in UNITS if unit in found][:2])
+    return f"the timestamps mix units: {first_two} since 1970; expected one unit: convert them, or leave the column out"
 
 
 def are_in_one_unit(times: Values) -> bool:

@@ -1,6 +1,6 @@
 """Columns of a ratings file that arrive in parts, and the checks that all formats share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,13 +126,21 @@ def checked_frame(columns: dict[str, Any], error_for: Callable[[str], DataError]
             blank_rows = np.flatnonzero(is_blank[codes])
             if len(blank_rows):
                 raise error_for(f"no {role} id in row {int(blank_rows[0]) + 1}")
-        if all(is_canonical_integer(text) for text in texts):
-            columns[role] = pd.Categorical.from_codes(codes, pd.Index([int(text) for text in texts]))
+        columns[role] = pd.Categorical.from_codes(codes, raw_ids(texts))
     for role in ("rating", "timestamp"):
         if role in columns and not (finite := np.isfinite(columns[role])).all():
             row = int(np.flatnonzero(~finite)[0])
             raise error_for(f"the {role} in row {row + 1} is {columns[role][row]}; expected a finite number")
     return pd.DataFrame(columns, copy=False)  # a copy would need twice the memory
+
+
+def raw_ids(texts: Sequence[str]) -> "pd.Index[Any]":
+    """Return the ids of a column: integers if all of them are written as integers, else the texts."""
+    import pandas as pd
+
+    if all(is_canonical_integer(text) for text in texts):
+        return pd.Index([int(text) for text in texts])
+    return pd.Index(texts, dtype=object)
 
 
 def is_canonical_integer(text: str) -> bool:

@@ -107,6 +107,17 @@ def recognise(path: Path) -> Format:
     return Format(is_parquet, compression, suffixes[-1] if suffixes else "")
 
 
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is Parquet, or a path is that of a folder, which is read as a table of Parquet files.
+
+    Raises
+    ------
+    DataError
+        See `recognise`.
+    """
+    return path.is_dir() or recognise(path).is_parquet
+
+
 def _zip_refusal(path: Path, name: str, *, compressed: bool) -> DataError:
     """Return the error for a zip file. Excel workbooks and NumPy's npz files are zip files too."""
     members: list[str] = []

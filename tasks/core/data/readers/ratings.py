@@ -5,7 +5,6 @@ are written in the file (`007` is not `7`): integers if all ids of the column ar
 """
 
 import csv
-import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from tasks.core.data.catalogue import CatalogueEntry, catalogue_entry
 from tasks.core.data.readers.archives import member_sha256, open_blocks
 from tasks.core.data.readers.columns import is_canonical_integer
 from tasks.core.data.readers.delimited import changed_while_read, read_delimited
-from tasks.core.data.readers.formats import Format, recognise
-from tasks.core.data.readers.parquet import read_parquet
+from tasks.core.data.readers.formats import Format, is_parquet, recognise
+from tasks.core.data.readers.parquet.table import ParquetRatings, open_ratings
 from tasks.core.data.readers.scan import Scan
 from tasks.core.data.readers.streams import decompressed
 from tasks.core.data.readers.text import DelimitedText
@@ -75,7 +74,6 @@ def read_ratings(config: DatasetConfig, located: StoredFile) -> Ratings:
     path = Path(located.path)
     if config.name == "file":
         frame = _read_own_file(path, config, located)
-        _refuse_mixed_units(frame, path.name)
         return Ratings(with_order(frame, by_user=config.layout in LISTS) if config.order else frame, {})
     entry = catalogue_entry(config.name)
     member = entry.ratings
@@ -85,6 +83,32 @@ def read_ratings(config: DatasetConfig, located: StoredFile) -> Ratings:
         raise DataError(f"{text.name}: {len(frame):,} ratings but {entry.rows:,} were published; use a complete copy")
     _refuse_mixed_units(frame, text.name)
     return Ratings(frame, _read_titles(path, entry))
+
+
+def parquet_ratings(config: DatasetConfig, located: StoredFile) -> ParquetRatings:
+    """Return the ratings of a located Parquet file or folder, to be read batch by batch.
+
+    Parameters
+    ----------
+    config : DatasetConfig
+        The data set that was located, a file of one's own.
+    located : StoredFile
+        See `tasks.core.data.locate.locate`.
+
+    Returns
+    -------
+    ParquetRatings
+
+    Raises
+    ------
+    ConfigError, DataError
+        See `tasks.core.data.readers.parquet.table.open_ratings`.
+    """
+    path = Path(located.path)
+    if config.layout in LISTS:
+        kind = "a folder of Parquet files" if path.is_dir() else "a Parquet file"
+        raise DataError(f"{path.name}: {kind}; `layout: {config.layout}` is for text")
+    return open_ratings(path, config.columns or Columns(), located.sha256)
 
 
 def _refuse_mixed_units(frame: "pd.DataFrame", name: str) -> None:
@@ -119,14 +143,11 @@ def _read_titles(path: Path, entry: CatalogueEntry) -> dict[RawId, str]:
 
 def _read_own_file(path: Path, config: DatasetConfig, located: StoredFile) -> "pd.DataFrame":
     columns = config.columns or Columns()
+    if is_parquet(path):
+        return parquet_ratings(config, located).frame()
     file_format = recognise(path)
     if config.layout in LISTS:
         return _read_lists(path, config, file_format, located)
-    if file_format.is_parquet:
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != located.sha256:
-                raise changed_while_read(path)
-            return read_parquet(file, path.name, columns)
     text = DelimitedText(
         path,
         path.name,
@@ -135,12 +156,12 @@ def _read_own_file(path: Path, config: DatasetConfig, located: StoredFile) -> "p
         has_quotes=config.quote != "none",
         compression=file_format.compression,
     )
-    return read_delimited(text, columns, located)
+    frame = read_delimited(text, columns, located)
+    _refuse_mixed_units(frame, path.name)
+    return frame
 
 
 def _read_lists(path: Path, config: DatasetConfig, file_format: Format, located: StoredFile) -> "pd.DataFrame":
-    if file_format.is_parquet:
-        raise DataError(f"{path.name}: a Parquet file; `layout: {config.layout}` is for text")
     scan = Scan()
     with open_blocks(path, None) as blocks:
         data = b"".join(decompressed(scan.hash_blocks(blocks), file_format.compression, path.name))
