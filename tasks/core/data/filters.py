@@ -152,7 +152,19 @@ def refuse_negative(frame: "pd.DataFrame", config: PreprocessConfig) -> None:
 
 
 def min_rating_error(min_rating: float, low: float, high: float) -> DataError:
-    """Return the error for a minimum that no rating, of those from `low` to `high`, reaches."""
+    """Return the error for a minimum that no rating reaches.
+
+    Parameters
+    ----------
+    min_rating : float
+        As configured.
+    low, high : float
+        The smallest and the largest rating.
+
+    Returns
+    -------
+    DataError
+    """
     return DataError(
         f"no rating is at least min_rating {min_rating:g}: ratings go from {low:g} to {high:g}; lower "
         "preprocess.min_rating"

@@ -12,8 +12,10 @@ from tasks.core.data import preprocessing
 from tasks.core.data.filters import RatingCounts
 from tasks.core.data.interactions import Interactions, Summary, summarize
 from tasks.core.data.preprocessing import build
-from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.data.readers.formats import is_parquet
+from tasks.core.data.readers.ratings import parquet_ratings, read_ratings
 from tasks.core.data.splits.held_out import HeldOut
+from tasks.core.data.streaming.build import build_streamed
 from tasks.core.files import StoredFile, combined_sha256, put, recall, remember
 from tasks.core.types import Ids
 
@@ -122,9 +124,31 @@ def prepare(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredF
     known = prepared_before(dataset, settings, ratings.sha256)
     if known is not None:
         return known
-    file = put(INTERACTIONS, ".npz", build(read_ratings(dataset, ratings), settings).save)
+    file = put(INTERACTIONS, ".npz", interactions_of(dataset, settings, ratings).save)
     remember(INTERACTIONS, _key(dataset, settings, ratings.sha256), file)
     return _prepared(file, Interactions.load(file.check()))
+
+
+def interactions_of(dataset: DatasetConfig, settings: PreprocessConfig, ratings: StoredFile) -> Interactions:
+    """Return the interactions of a located data set: Parquet is streamed, other formats are read into a frame.
+
+    Parameters
+    ----------
+    dataset, settings, ratings
+        As for `prepare`.
+
+    Returns
+    -------
+    Interactions
+
+    Raises
+    ------
+    DataError
+        See `read_ratings` and `build`.
+    """
+    if dataset.name == "file" and is_parquet(Path(ratings.path)):
+        return build_streamed(parquet_ratings(dataset, ratings), settings, order=dataset.order is not None)
+    return build(read_ratings(dataset, ratings), settings)
 
 
 def prepared_before(dataset: DatasetConfig, settings: PreprocessConfig, ratings_sha256: str) -> PreparedData | None:
