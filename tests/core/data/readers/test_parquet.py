@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import uuid
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,9 @@ def test_what_is_shown_of_a_file_is_short_and_escaped(read_own: ReadOwn) -> None
         read_own(file_of(rating=["\x1b[31m" + "x" * 5000]), "own.parquet")
     assert len(str(raised.value)) < 300
     assert str(raised.value).isprintable()
+
+
+def test_ids_that_arrow_cannot_compare_are_told_apart(read_own: ReadOwn) -> None:
+    users = pa.array([uuid.UUID(int=number).bytes for number in (3, 1, 3, 2)], pa.uuid())
+    ratings = read_own(file_of(user=users), "own.parquet")
+    assert ratings.frame["user"].cat.codes.tolist() == [0, 1, 0, 2]

@@ -48,28 +48,37 @@ class IdColumn:
             Of one type in all parts, see `plain_type`.
         """
         import pyarrow as pa
-        import pyarrow.compute as pc
 
+        if self._values is None:
+            self._values = column.slice(0, 0)
         try:
-            encoded = column.dictionary_encode()
+            return self._codes(column)
         except pa.ArrowNotImplementedError:  # a type that Arrow cannot compare, such as a UUID
             values = column.to_pandas()
             texts = values.astype(object).astype(str).where(values.notna(), None)
-            encoded = pa.array(texts, pa.large_string()).dictionary_encode()
-        values = encoded.dictionary
-        if self._values is None:
-            self._values = values.slice(0, 0)
-        codes = pc.index_in(values, value_set=self._values).fill_null(-1).to_numpy().copy()
-        new = np.flatnonzero(codes < 0)
-        if len(new):
-            added = values.take(pa.array(new)).to_pandas()
-            added = added[added.notna().to_numpy()]  # NaN is a missing id
-            codes[new[added.index]] = np.arange(len(self.texts), len(self.texts) + len(added))
-            self.texts.extend(added.astype(object).astype(str))
-            self._values = pa.concat_arrays([self._values, values.take(pa.array(new[added.index]))])
-        return np.asarray(
-            np.append(codes, np.int32(-1))[encoded.indices.fill_null(-1).to_numpy()]
-        )  # -1 indexes the last
+            if not self.texts:
+                self._values = pa.array([], pa.large_string())
+            return self._codes(pa.array(texts, pa.large_string()))
+
+    def _codes(self, column: Any) -> Ids:
+        """Return the codes of a part whose values Arrow can compare."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        codes = pc.index_in(column, value_set=self._values).fill_null(-1).to_numpy()
+        rows = np.flatnonzero(codes < 0)
+        if not len(rows):
+            return np.asarray(codes)
+        unknown = column.take(pa.array(rows))
+        values = unknown.unique()
+        new = values.to_pandas()
+        new = new[new.notna().to_numpy()]  # a missing id is null or NaN
+        values = values.take(pa.array(new.index))
+        codes = codes.copy()
+        codes[rows] = pc.add(pc.index_in(unknown, value_set=values), len(self.texts)).fill_null(-1).to_numpy()
+        self.texts.extend(new.astype(object).astype(str))
+        self._values = pa.concat_arrays([self._values, values])
+        return np.asarray(codes)
 
 
 class NumberColumn:
