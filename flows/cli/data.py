@@ -74,7 +74,9 @@ def describe_data(config: ConfigFile, sets: Sets = None, as_json: Json = False) 
 
 @data.command("init")
 def init_data(
-    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file of ratings.")],
+    file: Annotated[
+        str, typer.Argument(help="A CSV, TSV or Parquet file of ratings, or a folder of Parquet files; or its address.")
+    ],
     write: Annotated[
         Path | None, typer.Option("--write", metavar="CONFIG", help="Write the config to a new file instead.")
     ] = None,
@@ -89,7 +91,7 @@ def init_data(
     if write is not None:
         refuse_existing(write)
     with progress_bars(hidden=as_json):
-        label = f"look at {file.name}"
+        label = f"look at {Path(file).name}"
         inspection = inspect_file(file, on_step=lambda done, total: progress.step(label, done, total, "steps"))
     config, questions = starter_config(inspection), open_questions(inspection)
     if write is not None:

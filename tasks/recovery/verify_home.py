@@ -7,6 +7,8 @@ from pathlib import Path
 from tasks.core.data.catalogue import catalogue
 from tasks.core.data.locate import downloads
 from tasks.core.data.prepared import INTERACTIONS
+from tasks.core.data.remote import copies
+from tasks.core.data.remote import recorded_files as files_of_copy
 from tasks.core.data.splits.held_out import SPLITS
 from tasks.core.errors import DataError
 from tasks.core.files import TEMPORARY, home
@@ -54,6 +56,14 @@ def _pinned_files() -> Iterator[tuple[Path, str, str]]:
     for path in downloads().glob("*/*"):
         if path.suffix:  # else it is what a download left that was killed
             yield path, "sha256", path.parent.name
+    for record in sorted(copies().glob("*.json")):
+        try:
+            files = files_of_copy(record)
+        except (OSError, ValueError):
+            yield record, "sha256", ""  # an unreadable record is damaged
+            continue
+        for name, digest in files.items():
+            yield record.with_suffix("") / name, "sha256", digest
     for folder in (home() / INTERACTIONS, home() / SPLITS):
         names = {path.name for path in folder.glob("*.npz") if not path.name.startswith(TEMPORARY)}
         for note in sorted((folder / "made-from").glob("*.json")):

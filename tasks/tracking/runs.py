@@ -212,11 +212,12 @@ def log_dataset(client: "MlflowClient", run_id: str, dataset: DatasetConfig, dat
     if is_catalogued and (archive := catalogue_entry(dataset.name).archive):
         source = without_secrets(archive.urls[0])
     size = data.summary
-    remote = source.startswith(("http://", "https://"))
+    scheme = source.partition("://")[0] if "://" in source else ""
+    remote = scheme in ("http", "https")
     logged = Dataset(
         name=dataset.name,
         digest=data.sha256[:12],
-        source_type="http" if remote else "local",
+        source_type="http" if remote else scheme or "local",
         source=json.dumps({"url" if remote else "uri": source}),
         profile=json.dumps({"users": size.users, "items": size.items, "interactions": size.interactions}),
     )

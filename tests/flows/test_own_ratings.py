@@ -1,5 +1,8 @@
 """Ratings of one's own: play counts, ids as text, what is dropped, and a published test file that does not fit."""
 
+from pathlib import Path
+
+import pandas as pd
 import yaml
 
 from tasks.tracking.artifacts import RunFiles
@@ -111,3 +114,49 @@ def test_counted_plays_and_queries_by_id_are_run_and_looked_up(online: CommandLi
     refused = online.call("run", "config.yaml", "--set", "queries.users=[{id: user-9}]")
     assert refused.returncode == 2
     assert "queries.users: found the id 'user-9', which is that of no user after filtering" in refused.stderr
+
+
+def write_folder(folder: Path) -> None:
+    """Write the plays as a folder of Parquet files, partitioned by year, with times."""
+    for year, rows in {
+        2023: [("u1", "A", 55, 1), ("u2", "B", 1, 2)],
+        2024: [("u1", "B", 3, 3), ("u2", "A", 9, 4)],
+    }.items():
+        (folder / f"year={year}").mkdir(parents=True)
+        frame = pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
+        frame.to_parquet(folder / f"year={year}" / "part-00000.snappy.parquet")
+    (folder / "_SUCCESS").touch()
+
+
+def test_a_folder_of_parquet_files_is_described(offline: CommandLine) -> None:
+    write_folder(offline.folder / "plays")
+    config = CONFIG.replace(
+        "p.tsv, header: false, columns: {user: 0, item: 1, rating: 2}", "plays, columns: {timestamp: timestamp}"
+    )
+    (offline.folder / "c.yaml").write_text(config)
+    described = offline.answer("data", "describe", "c.yaml")
+    assert described["ratings"] == {"read": 4, "duplicates": 0, "min_rating": 2, "negative": 0, "k_core": 0}
+    assert described["times"] == {"first": 1, "last": 4, "unit": None}
+    by_year = offline.answer("data", "describe", "c.yaml", "--set", "dataset.columns.timestamp=year")
+    assert by_year["times"] == {"first": 2023, "last": 2024, "unit": None}
+    assert by_year["data_sha256"] == described["data_sha256"]
+
+
+def test_a_folder_whose_files_have_two_schemas_ends_with_one_message(offline: CommandLine) -> None:
+    write_folder(offline.folder / "plays")
+    frame = pd.DataFrame({"user": ["u1"], "song": ["A"], "rating": [5]})
+    frame.to_parquet(offline.folder / "plays" / "year=2024" / "part-00001.parquet")
+    (offline.folder / "c.yaml").write_text(
+        CONFIG.replace("p.tsv, header: false, columns: {user: 0, item: 1, rating: 2}", "plays")
+    )
+    message = offline.failure(3, "data", "describe", "c.yaml")
+    assert "year=2024/part-00001.parquet: has no column 'item' for item, which year=2023/part-00000" in message
+
+
+def test_data_init_looks_at_a_folder(offline: CommandLine) -> None:
+    write_folder(offline.folder / "plays")
+    found = offline.answer("data", "init", "plays")
+    assert found["columns"] == {"user": "user", "item": "item", "rating": "rating", "timestamp": "timestamp"}
+    assert found["other_columns"] == ["year"]
+    offline.call("data", "init", "plays", "--write", "c.yaml")
+    assert offline.answer("data", "describe", "c.yaml")["interactions"] > 0

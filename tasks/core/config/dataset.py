@@ -48,9 +48,10 @@ class DatasetConfig(Section):
     """Name of a data set in the catalogue (`latentlab data list`), or `file` for your own file. none: there is no data
     set, and all models are read from files."""
     path: str | None = None
-    """For `file`: a CSV, TSV or Parquet file; text may be compressed by gzip, bzip2 or Zstandard. For a data set of the
-    catalogue: a local copy, a directory or a zip file, that is used instead of a download and must match the same
-    digests."""
+    """For `file`: a CSV, TSV or Parquet file, or a folder of Parquet files as Spark writes them; text may be compressed
+    by gzip, bzip2 or Zstandard. It may be in an object store (`s3://BUCKET/FOLDER`, `gs://…`, `abfss://…`), and is then
+    copied. For a data set of the catalogue: a local copy, a directory or a zip file, that is used instead of a download
+    and must match the same digests."""
     layout: Layout | None = None
     """For `file`. pairs (default): one interaction per line. lists: one user per line, `user item item ...`.
     counted_lists: `count item item ...`, where count is the number of the items. item_lists: `item item ...`. In the

@@ -7,6 +7,7 @@ from tasks.core.data.catalogue import CatalogueEntry, Download, catalogue_entry
 from tasks.core.data.download import fetch
 from tasks.core.data.readers.archives import member_sha256
 from tasks.core.data.readers.parquet.folder import folder_digest
+from tasks.core.data.remote import fetch_remote, is_remote
 from tasks.core.data.synthetic import write_ratings
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, file_digest, file_sha256, home, replacing
@@ -29,14 +30,15 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
     config : DatasetConfig
         Names an entry of the catalogue, or a file of one's own.
     on_bytes : OnProgress, optional
-        Called during a download with the bytes received and the bytes expected.
+        Called during a download or the copying of remote data with the bytes received and the bytes expected.
 
     Returns
     -------
     StoredFile
-        The path may be a ratings file, an archive or its folder. The digest is always that of the ratings' bytes, and
-        is compared to the catalogue. If the catalogue pins the archive alone, a folder's content cannot be verified;
-        reading it checks the number of ratings.
+        The path may be a ratings file, a folder of Parquet files, an archive or its folder. The digest is always that
+        of the ratings' bytes, for a folder of Parquet files with their paths in it, and is compared to the catalogue.
+        If the catalogue pins the archive alone, a folder's content cannot be verified; reading it checks the number of
+        ratings.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
         file = Download(urls=(config.url,), sha256=config.sha256, seconds=_SECONDS)
         return StoredFile(str(fetch(file, downloads() / config.sha256, on_bytes=on_bytes)), config.sha256)
     if config.name == "file":
+        if is_remote(str(config.path)):
+            return fetch_remote(str(config.path), on_bytes=on_bytes)
         path = Path(str(config.path)).expanduser().absolute()
         if path.is_dir():
             return StoredFile(str(path), folder_digest(path))

@@ -64,7 +64,19 @@ class Estimate:
 
 
 def quantile(level: float, degrees_of_freedom: float) -> float:
-    """Return what the absolute value of Student's t exceeds with the probability 1 - level."""
+    """Return what the absolute value of Student's t exceeds with the probability 1 - level.
+
+    Parameters
+    ----------
+    level : float
+        Such as 0.95.
+    degrees_of_freedom : float
+        Above 0.
+
+    Returns
+    -------
+    float
+    """
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees_of_freedom, 0.5 + level / 2))

@@ -40,6 +40,22 @@ def test_a_url_needs_its_digest_and_stands_in_place_of_a_path(text: str, line: s
     assert fault.startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "line"),
+    [
+        ("name: file, path: 'http://h/a.csv'", "found 'http://h/a.csv'; for an http(s) address use `url`"),
+        ("name: file, path: 'file:///data/a.csv'", "found 'file:///data/a.csv'; expected the path alone"),
+        ("name: file, path: 's3://me:secret@lake/plays'", "contains a login, but configs are printed and logged"),
+        ("name: synthetic-100k, path: 's3://lake/plays'", "is an address, which is for `name: file` only"),
+    ],
+)
+def test_an_address_as_a_path_is_one_of_an_object_store_without_a_login(
+    dataset: str, line: str, faults: Faults
+) -> None:
+    (fault,) = faults(f"{SMALL}dataset: {{{dataset}}}\n{ALL_RATINGS}")
+    assert fault.startswith(f"c.yaml:4: dataset.path: {line}")
+
+
 def test_the_digest_of_a_config_with_a_path_is_as_before_there_were_urls(load: Load) -> None:
     config = load(f"{SMALL}dataset: {{name: file, path: a.csv}}\n{ALL_RATINGS}")
     assert config.digest() == "740957b67f31f21564f7e35f84c23cb0e10d329cacbdeb552073b16eb6cd4ee2"

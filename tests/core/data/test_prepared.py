@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.core.config.dataset import DatasetConfig, PreprocessConfig, reading_settings
@@ -300,3 +301,17 @@ def test_quotes_of_a_published_test_file_have_a_setting_of_their_own(ratings: Pa
         hold_out_file(ratings, split=split)
     assert "set evaluation.split.quote: none" in str(raised.value)
     assert hold_out_file(ratings, split={**split, "quote": "none"}).load().test.nnz == 3
+
+
+@pytest.mark.parametrize("strategy", ["random", "time", "leave_last"])
+def test_a_folder_of_parquet_files_is_split_as_the_text_of_the_same_rows(tmp_path: Path, strategy: str) -> None:
+    path = write_ratings(tmp_path)
+    frame = pd.read_csv(path)
+    (tmp_path / "parts").mkdir()
+    for number, start in enumerate(range(0, len(frame), 20)):
+        frame[start : start + 20].to_parquet(tmp_path / "parts" / f"part-{number:05}.parquet")
+    of_text, of_folder = (
+        hold_out_file(at, {"timestamp": "t1"}, split={"strategy": strategy}) for at in (path, tmp_path / "parts")
+    )
+    assert (of_folder.train.sha256, of_folder.test.sha256) == (of_text.train.sha256, of_text.test.sha256)
+    assert prepare_file(tmp_path / "parts").sha256 == prepare_file(path).sha256

@@ -12,8 +12,9 @@ from tasks.core.data.inspection.sample import read_sample
 from tasks.core.data.inspection.scale import Scale, scale_of
 from tasks.core.data.inspection.table import Table, table_of_parquet, table_of_text
 from tasks.core.data.locate import locate
-from tasks.core.data.readers.formats import recognise
+from tasks.core.data.readers.formats import is_parquet, recognise
 from tasks.core.data.readers.ratings import read_ratings
+from tasks.core.data.remote import is_remote
 from tasks.core.data.timestamps import TimeSpan, time_span
 from tasks.core.errors import DataError
 from tasks.core.types import OnProgress
@@ -74,13 +75,14 @@ class Inspection:
     times: TimeSpan | None
 
 
-def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection:
+def inspect_file(location: Path | str, *, on_step: OnProgress | None = None) -> Inspection:
     """Return what a ratings file contains.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    location : Path or str
+        The file, a folder of Parquet files, or the address of one in an object store, see
+        `tasks.core.data.remote.fetch_remote`.
     on_step : OnProgress, optional
         Called with the number of steps that are done and of all steps. Reading takes most of the time.
 
@@ -98,13 +100,16 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
         if on_step:
             on_step(step, _STEPS)
 
-    if not path.is_file():
-        raise DataError(f"{path}: is not a file; expected a CSV, TSV or Parquet file of ratings")
-    found = recognise(path)
-    if found.is_parquet:
+    remote = locate(DatasetConfig(name="file", path=str(location))) if is_remote(str(location)) else None
+    path = Path(remote.path if remote else location)
+    if not path.exists():
+        raise DataError(
+            f"{path}: is not a file; expected a CSV, TSV or Parquet file of ratings, or a folder of Parquet files"
+        )
+    if is_parquet(path):
         table = table_of_parquet(path)
     else:
-        table = table_of_text(path, read_sample(path, found.compression), KNOWN_NAMES)
+        table = table_of_text(path, read_sample(path, recognise(path).compression), KNOWN_NAMES)
     columns: dict[str, int | str] = {}
     positions: dict[str, int | None] = {}
     by_name = counts = False
@@ -114,7 +119,7 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
         positions = {role: getattr(roles, role) for role in ("user", "item", "rating", "timestamp")}
         columns = {role: _column(table, at) for role, at in positions.items() if at is not None}
     done(1)
-    located = locate(DatasetConfig(name="file", path=str(path)))
+    located = remote or locate(DatasetConfig(name="file", path=str(path)))
     done(2)
     time_problem = ""
     try:
@@ -130,7 +135,7 @@ def inspect_file(path: Path, *, on_step: OnProgress | None = None) -> Inspection
     scale = scale_of(frame["rating"].to_numpy(), named_as_counts=counts) if "rating" in frame else None
     done(4)
     return Inspection(
-        path=str(path),
+        path=str(location),
         format=table.format,
         encoding=table.encoding,
         separator=table.separator,

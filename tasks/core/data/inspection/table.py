@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.data.inspection.sample import Sample
+from tasks.core.data.readers.parquet.table import first_rows
 from tasks.core.data.timestamps import is_iso
 from tasks.core.errors import DataError
 from tasks.core.formatting import shown
@@ -55,25 +56,14 @@ class Table:
 
 
 def table_of_parquet(path: Path) -> Table:
-    """Return the first rows of a Parquet file.
+    """Return the first rows of a Parquet file or folder.
 
     Raises
     ------
     DataError
         If it cannot be read.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            batch = next(file.iter_batches(batch_size=SAMPLE_ROWS), None)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path.name}: not readable as Parquet: {error}") from error
-    columns = (
-        [[str(value) for value in column.to_pylist()] for column in batch.columns] if batch else [[] for _ in names]
-    )
+    names, columns = first_rows(path, SAMPLE_ROWS)
     return Table("parquet", None, None, True, None, names, columns)
 
 

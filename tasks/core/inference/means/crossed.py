@@ -122,7 +122,20 @@ def mean_squares(of_a: Values, of_b: Values) -> MeanSquares:
 
 
 def upper_limits(squares: Values, freedom: Counts) -> Values:
-    """Return the upper limits of mean squares (M,) with so many degrees of freedom (M,)."""
+    """Return the upper limits of mean squares, each of which has a χ² distribution about the true value.
+
+    Parameters
+    ----------
+    squares : (M,) float64
+        Mean squares.
+    freedom : (M,) int64
+        Their degrees of freedom.
+
+    Returns
+    -------
+    (M,) float64
+        At the confidence of `_UPPER_LIMIT`, one-sided.
+    """
     from scipy.special import chdtri
 
     return np.asarray(squares * freedom / chdtri(freedom, _UPPER_LIMIT))

@@ -203,4 +203,15 @@ def test_a_fault_of_the_file_is_reported_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"r\.csv:3: the user id is empty"):
         inspected(tmp_path, "user,item\na,x\n,y\n")
     with pytest.raises(DataError, match="is not a file"):
-        inspect_file(tmp_path)
+        inspect_file(tmp_path / "gone.csv")
+
+
+def test_a_folder_of_parquet_files_is_inspected_with_the_columns_of_its_partitions(tmp_path: Path) -> None:
+    for rating, users in {4: ["b", "a"], 5: ["c"]}.items():
+        (tmp_path / "plays" / f"rating={rating}").mkdir(parents=True)
+        frame = pd.DataFrame({"userId": users, "songId": [7] * len(users), "other": 0.5})
+        frame.to_parquet(tmp_path / "plays" / f"rating={rating}" / "part-0.parquet")
+    found = inspect_file(tmp_path / "plays")
+    assert found.columns == {"user": "userId", "item": "songId", "rating": "rating"}
+    assert (found.format, found.rows, found.users, found.items, found.other_columns) == ("parquet", 3, 3, 1, ["other"])
+    assert built(tmp_path, found)[1].user_ids.tolist() == ["b", "a", "c"]

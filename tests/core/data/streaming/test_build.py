@@ -1,5 +1,6 @@
 """The matrix that is made from a Parquet table without the table in memory, beside the one from a frame."""
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,26 @@ def test_more_rows_than_indexes_can_count_are_refused(tmp_path: Path, monkeypatc
     monkeypatch.setattr(by_user, "MOST_RATINGS", 149)
     with pytest.raises(DataError, match="plays: 150 rows; expected at most 149"):
         streamed(write(ratings(1), tmp_path / "plays", 3), PreprocessConfig())
+
+
+def test_the_table_is_never_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame has 16 bytes a rating: two codes and a float64. NumPy's memory is traced; Arrow has a batch at a time."""
+    monkeypatch.setattr(table, "BATCH_ROWS", 20_000)
+    monkeypatch.setattr(by_user, "BLOCK_INTERACTIONS", 20_000)
+    n = 1_000_000
+    rows = np.random.default_rng(0).permutation(n)
+    whole = pa.table({"user": rows // 500, "item": rows % 500, "rating": rows % 5 + 1.0})
+    (tmp_path / "plays").mkdir()
+    for part in range(10):
+        path = tmp_path / "plays" / f"part-{part}.parquet"
+        pq.write_table(whole.slice(part * n // 10, n // 10), path, row_group_size=20_000)
+    config = DatasetConfig(name="file", path=str(tmp_path / "plays"))
+    ratings = parquet_ratings(config, locate(config))
+    tracemalloc.start()
+    try:
+        matrix = build_streamed(ratings, PreprocessConfig(min_rating=2)).matrix
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert matrix.nnz == 800_000
+    assert peak < 12 * n  # the matrix of all ratings has 8 MB, and what marks those that are kept 1 MB

@@ -94,10 +94,25 @@ def folder_digest(folder: Path) -> str:
     rows = []
     for path in local_files(folder):
         try:
-            rows.append([path, (folder / path).stat().st_size, file_sha256(folder / path)])
+            rows.append((path, (folder / path).stat().st_size, file_sha256(folder / path)))
         except OSError as error:
             raise DataError(f"{folder / path}: cannot be read: {error.strerror}") from error
-    return combined_sha256("folder of Parquet files", rows)
+    return digest_of_files(rows)
+
+
+def digest_of_files(files: Iterable[tuple[str, int, str]]) -> str:
+    """Return the digest of a table.
+
+    Parameters
+    ----------
+    files : iterable of (str, int, str)
+        Path in the folder, size in bytes and sha256 of each file, sorted by path.
+
+    Returns
+    -------
+    str
+    """
+    return combined_sha256("folder of Parquet files", [list(file) for file in files])
 
 
 def partition_names(paths: list[str], name: str) -> list[str]:

@@ -224,31 +224,11 @@ def open_ratings(path: Path, columns: Columns, sha256: str) -> ParquetRatings:
     DataError
         If a file is not Parquet or lacks a column, the files have a column in several types, or there are no rows.
     """
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
-    is_folder = path.is_dir()
-    files = local_files(path) if is_folder else [path.name]
-    folder = path if is_folder else path.parent
-    states = [_state(folder / file) for file in files]  # before the digest: what changes afterwards is noticed
-    if (folder_digest(path) if is_folder else file_sha256(path)) != sha256:
+    files = _files(path)
+    states = [_state(file) for file in files]  # before the digest: what changes afterwards is noticed
+    if (folder_digest(path) if path.is_dir() else file_sha256(path)) != sha256:
         raise changed_while_read(path)
-    partitions = partition_names(files, str(path)) if is_folder else []
-    data = ds.dataset(
-        [str(folder / file) for file in files],
-        schema=pa.schema([]),
-        format="parquet",
-        partitioning=ds.HivePartitioning(pa.schema([(name, pa.string()) for name in partitions]))
-        if partitions
-        else None,
-        partition_base_dir=str(folder),
-    )
-    parts = []
-    for file, state, fragment in zip(files, states, data.get_fragments(), strict=True):
-        try:
-            parts.append(_Part(folder / file, file, fragment, fragment.metadata.num_rows, state))
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{file}: not readable as Parquet: {error}") from error
+    parts, partitions = _parts(path, files, states)
     names = _names(parts[0], columns, partitions)
     for part in parts:
         _check_columns(part, parts[0], names, partitions)
@@ -256,6 +236,78 @@ def open_ratings(path: Path, columns: Columns, sha256: str) -> ParquetRatings:
     if rows == 0:
         raise DataError(f"{path.name}: no rows; expected a row for each rating")
     return ParquetRatings(path.name, names, rows, tuple(part for part in parts if part.rows))
+
+
+def first_rows(path: Path, count: int) -> tuple[list[str], list[list[str]]]:
+    """Return the first rows of a Parquet file or folder as texts.
+
+    Parameters
+    ----------
+    path : Path
+        The file or the folder.
+    count : int
+        Most rows.
+
+    Returns
+    -------
+    names : list of str
+        Of the columns, those in the names of folders at the end.
+    columns : list of list of str
+        The texts of each column.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    files = _files(path)
+    parts, partitions = _parts(path, files, [_state(file) for file in files])
+    part = next((part for part in parts if part.rows), parts[0])
+    try:
+        with pq.ParquetFile(part.path) as file:
+            names = file.schema_arrow.names
+            batch = next(file.iter_batches(batch_size=count), None)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{part.name}: not readable as Parquet: {error}") from error
+    columns = (
+        [[str(value) for value in column.to_pylist()] for column in batch.columns] if batch else [[] for _ in names]
+    )
+    values = ds.get_partition_keys(part.fragment.partition_expression)
+    constants = [[str(values.get(name))] * (batch.num_rows if batch else 0) for name in partitions]
+    return [*names, *partitions], [*columns, *constants]
+
+
+def _files(path: Path) -> list[Path]:
+    return [path / file for file in local_files(path)] if path.is_dir() else [path]
+
+
+def _parts(path: Path, files: list[Path], states: list[tuple[int, int]]) -> tuple[list[_Part], list[str]]:
+    """Return the files of a table, and the columns whose values stand in the names of folders."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    folder = path if path.is_dir() else path.parent
+    names = [file.relative_to(folder).as_posix() for file in files]
+    partitions = partition_names(names, str(path)) if path.is_dir() else []
+    fields = pa.schema([(name, pa.string()) for name in partitions])
+    data = ds.dataset(
+        [str(file) for file in files],
+        schema=pa.schema([]),  # else that of the first file is taken for all
+        format="parquet",
+        partitioning=ds.HivePartitioning(fields) if partitions else None,
+        partition_base_dir=str(folder),
+    )
+    parts = []
+    for file, name, state, fragment in zip(files, names, states, data.get_fragments(), strict=True):
+        try:
+            parts.append(_Part(file, name, fragment, fragment.metadata.num_rows, state))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{name}: not readable as Parquet: {error}") from error
+    return parts, partitions
 
 
 def _names(part: _Part, columns: Columns, partitions: list[str]) -> dict[str, str]:
