@@ -70,7 +70,7 @@ def test_a_signal_while_the_embedded_server_starts_ends_the_server_too(
     server = embedded_server_of(process)
     ended, _, stderr = stop(process, number)
     assert ended == code, stderr
-    server.wait(timeout=10)
+    server.wait(timeout=60)  # a server that is still starting finishes that first
 
 
 def embedded_server_of(process: "subprocess.Popen[str]") -> psutil.Process:
