@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
 
 from tasks.core.config.base import Depth, Section, without_later_keys
 
@@ -14,6 +14,12 @@ NumberOfIterations = Annotated[int, Field(ge=1, le=1_000_000)]
 Regularization = Annotated[float, Field(ge=0)]
 Alpha = Annotated[float, Field(gt=0, le=1e12)]
 Solver = Literal["cg", "cholesky"]
+DEFAULT_BLOCKS = 10
+"""Spark's own."""
+DEFAULT_SNAPSHOTS = (1, 2, 5, 15, 50, 150, 500, 1500)
+"""Iterations at which the factors of a fit are measured, if a config does not say."""
+OF_IMPLICIT = ("solver", "orientation", "acceleration", "stop")
+"""Settings that a model of Spark does not have."""
 _ADDED_LATER = {"acceleration": ("none",), "stop": (None,)}
 """Settings that were added after fits had been stored, each with the value that means the former behaviour."""
 
@@ -87,17 +93,51 @@ class AlsConfig(Section):
     and so do its neighbour lists; see docs/convergence.md."""
     stop: Stop | None = None
     """Rule that stops a fit early; `iterations` is then the maximum. null: all iterations are run."""
+    engine: Literal["implicit", "spark"] = "implicit"
+    """implicit: the model above, trained on one machine. spark: another model, trained by Spark MLlib (needs the extra
+    `spark`). It multiplies `regularization` by the number of interactions of each user and item, always solves exactly,
+    items first, and has no `solver`, `orientation`, `acceleration` and `stop`; see docs/spark.md."""
+    blocks: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_BLOCKS
+    """For `engine: spark`: number of blocks that users, items and interactions are each divided into, and thus of tasks
+    that run at a time at most. The random start depends on it."""
+
+    @property
+    def is_of_spark(self) -> bool:
+        """Whether Spark trains the model."""
+        return self.engine == "spark"
+
+    @model_serializer(mode="wrap")
+    def _applicable(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the settings that a model of the other engine has."""
+        absent = OF_IMPLICIT if self.is_of_spark else ("blocks",)
+        return {key: value for key, value in handler(self).items() if key not in absent}
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that decide the result of a fit.
 
         Stored fits are found again by a digest of these settings. Hence the rule: a setting that is added later is left
         out while it has the value that means the former behaviour, so that the identity of earlier fits stays the same.
-        `_ADDED_LATER` lists these settings.
+        `_ADDED_LATER` and `without_engine` name these settings.
 
         Returns
         -------
         dict of str to Any
             Setting to value, in the order of the fields.
         """
-        return without_later_keys(self.model_dump(), _ADDED_LATER)
+        return without_later_keys(without_engine(self.model_dump()), _ADDED_LATER)
+
+
+def without_engine(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a model without `engine: implicit`, which was added after fits had been stored.
+
+    Parameters
+    ----------
+    settings : dict of str to Any
+        Of a trained model, or of one that is read from files.
+
+    Returns
+    -------
+    dict of str to Any
+        In the same order.
+    """
+    return without_later_keys(settings, {"engine": ("implicit",)})

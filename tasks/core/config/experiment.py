@@ -5,9 +5,18 @@ import json
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from tasks.core.config.als import AlsConfig
+from tasks.core.config.als import DEFAULT_SNAPSHOTS, AlsConfig, without_engine
 from tasks.core.config.base import Depths, Fraction, Iterations, Margin, Name, Section, without_later_keys
 from tasks.core.config.checks.cross_checks import find_disagreements
 from tasks.core.config.checks.values import model_kinds
@@ -65,6 +74,27 @@ Workers = Annotated[
 ]
 
 
+def _text_of_option(value: object) -> object:
+    """Return a number, true or false as Spark writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+SparkOption = Annotated[
+    str, BeforeValidator(_text_of_option), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+
+
+class SparkConfig(Section):
+    """The Spark session that is started for models with `engine: spark`."""
+
+    master: Annotated[str, StringConstraints(min_length=1)]
+    """Spark's master, such as local[2], or spark://host:7077 for a standalone cluster."""
+    config: dict[Annotated[str, StringConstraints(pattern=r"^spark\..+$")], SparkOption] = Field(default={})
+    """Spark's own options, such as `{"spark.driver.memory": "8g"}`."""
+
+
 class ExecutionConfig(Section):
     """Where fits run, and how many at the same time. These settings change no result."""
 
@@ -72,7 +102,7 @@ class ExecutionConfig(Section):
     """threads: on this machine. dask: on an existing Dask cluster (needs the extra `dask`)."""
     workers: Workers = "auto"
     """For `threads`: number of fits that run at the same time and share the cores. auto: one per core, or fewer if
-    there are fewer fits or too little memory. A Dask cluster has its own workers."""
+    there are fewer fits or too little memory; 1 with a model of `engine: spark`. A Dask cluster has its own workers."""
     address: str | None = None
     """For `dask`: address of the scheduler, such as tcp://scheduler:8786."""
     isolate: bool = True
@@ -83,6 +113,9 @@ class ExecutionConfig(Section):
     checkpoint."""
     system_metrics: bool = True
     """Log the use of CPU, memory, disk and network every 10 s while a fit runs."""
+    spark: SparkConfig | None = None
+    """Where models with `engine: spark` are trained. null: in the Spark session of the Python process that runs the
+    experiment, as in a notebook on Databricks."""
 
 
 class PlannedLooks(Section):
@@ -157,9 +190,9 @@ class ExperimentConfig(Section):
     answer is decided."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20250101
     """Root seed, from which the seeds of all fits and of the split are derived."""
-    snapshots: Iterations = (1, 2, 5, 15, 50, 150, 500, 1500)
+    snapshots: Iterations = DEFAULT_SNAPSHOTS
     """Iterations at which the objective and the imbalance of the factors are logged, in increasing order. They are
-    always logged at the last iteration."""
+    always logged at the last iteration, and for models with `engine: spark` only there."""
     queries: QueriesConfig = QueriesConfig()
     neighbours: NeighboursConfig = NeighboursConfig()
     resample: ResampleConfig | None = None
@@ -257,6 +290,7 @@ class ExperimentConfig(Section):
         key that is added later must be left out of the digest while it has the value that means the former behaviour.
         """
         settings = self.model_dump(mode="json", exclude={"execution", "tracking", "search"})
+        settings["models"] = {name: without_engine(model) for name, model in settings["models"].items()}
         settings["preprocess"] = self.preprocess.identity()
         if self._written_queries is not None:
             settings["queries"] = self._written_queries.model_dump(mode="json")

@@ -13,6 +13,8 @@ from tasks.core.files import combined_sha256
 from tasks.core.formatting import run_label
 from tasks.core.models import als
 from tasks.core.models.seeds import run_seed
+from tasks.core.models.spark import ALGORITHM as SPARK_ALGORITHM
+from tasks.core.models.spark.installation import spark_version
 from tasks.core.ranking import metrics
 from tasks.core.ranking.entities import Entities
 from tasks.core.types import Ids
@@ -198,12 +200,21 @@ def fit_identity(
     -------
     str
         sha256.
+
+    Raises
+    ------
+    ConfigError
+        If Spark trains the model, and is not installed.
     """
     # fits to all interactions keep the identity that they had before there was another kind
     left_out = [] if resampling is None else [[resampling.model_dump(), resample.ALGORITHM]]
     if stop_part:
         left_out.append(stop_part.identity())
-    return combined_sha256(data_sha256, split_sha256, settings.identity(), seed, als.ALGORITHM, measured, *left_out)
+    # the partitions of Spark's input are as many as its blocks, which are among the settings
+    engine = [["spark", SPARK_ALGORITHM, spark_version()]] if settings.is_of_spark else []
+    return combined_sha256(
+        data_sha256, split_sha256, settings.identity(), seed, als.ALGORITHM, measured, *left_out, *engine
+    )
 
 
 def planned_runs(

@@ -6,6 +6,7 @@ from itertools import pairwise
 from tasks.core.config.als import BALANCE_EVERY
 from tasks.core.config.checks.data import check_data
 from tasks.core.config.checks.evaluation_checks import check_evaluation, check_metric_stops
+from tasks.core.config.checks.spark_checks import check_spark
 from tasks.core.config.checks.values import Config, Disagreements, model_kinds, value_at
 from tasks.core.config.dataset import NO_DATA_SET
 from tasks.core.config.evaluation import REFERENCES
@@ -41,6 +42,7 @@ def find_disagreements(config: Config) -> Disagreements:
     yield from _check_file_models(config)
     yield from check_search(config)
     yield from check_metric_stops(config)
+    yield from check_spark(config)
 
 
 def _check_models(config: Config) -> Disagreements:
