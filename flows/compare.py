@@ -225,6 +225,9 @@ def _config(models: dict[str, ExistingModel]) -> ExperimentConfig:
     evaluated = same_split and all(any(run.role == EVALUATION for run in model.runs) for model in models.values())
     content = first.config.model_dump()
     content["models"] = {label: model.config.models[model.model].model_dump() for label, model in models.items()}
+    content["execution"] = {}  # nothing is trained
+    if all(model.get("engine") == "spark" for model in content["models"].values()):
+        content.pop("snapshots")  # such a config has none
     content["replicates"] = min(sum(run.role == MODEL for run in model.runs) for model in models.values())
     content["comparison"]["baseline"] = next(iter(models))
     content["evaluation"] = content["evaluation"] if evaluated else None

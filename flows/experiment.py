@@ -17,6 +17,7 @@ from tasks.core.config.load import with_overrides
 from tasks.core.errors import ConfigError
 from tasks.core.planning.looks import Stage, stages
 from tasks.core.planning.runs import RunRef, planned_runs
+from tasks.core.planning.spark import check_spark
 from tasks.download import download
 from tasks.external import External, interactions_beside_files, log_files, read_files
 from tasks.look import decides
@@ -104,6 +105,7 @@ def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, 
         data = preprocess(config, download(config.dataset))
     config = resolve_queries(config, data)
     check_queries(config, data)
+    check_spark(config, data)
     runs = planned_runs(config, data.sha256, [split.sha256 for split in data.splits])
     check_resample(config, data, runs)
     planned = stages(config, runs)

@@ -219,7 +219,9 @@ def _runner(config: ExperimentConfig, data: PreparedData, runs: Sequence[Planned
         return
     size = data.summary.users, data.summary.items, data.summary.interactions
     workers = fits_at_a_time(execution.workers, runs, size)
-    with worker_processes(workers if execution.isolate else 0):
+    # the Spark session of this process trains here; one that is started is in the process of the fits
+    here = execution.spark is None and all(run.settings.is_of_spark for run in runs)
+    with worker_processes(workers if execution.isolate and not here else 0):
         # twice as many threads: one fit is evaluated and uploaded while another trains
         yield Runner(lambda task, **parameters: task(**parameters), workers, BoundedSemaphore(workers), 2 * workers)
 

@@ -24,6 +24,7 @@ from tasks.core.data.prepared import PreparedData
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.sequential import Look
 from tasks.core.planning.runs import MODEL, RunRef, listed_entities
+from tasks.core.planning.spark import spark_remark
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import SIMILARITIES
 from tasks.core.types import Ids
@@ -170,7 +171,11 @@ def _compare(
         )
         if are_trained and "users" in config.targets
         else None,
-        convergence=[_convergence(client, config, model, runs) for model in config.trained],
+        convergence=[
+            _convergence(client, config, model, runs)
+            for model, settings in config.trained.items()
+            if not settings.is_of_spark  # without an objective before the last iteration
+        ],
         runs=list(runs),
         look=look,
         earlier_looks=earlier_looks(client, parent.experiment_id, runs, data.sha256),
@@ -181,7 +186,12 @@ def _compare(
         lost=lost.counts if lost else {},
         data_noise=noise,
         files=external.runs if external else [],
-        remarks=[*remarks, *(external.remarks if external else []), *_left_out_of_the_test_file(data)],
+        remarks=[
+            *remarks,
+            *([remark] if (remark := spark_remark(config)) else []),
+            *(external.remarks if external else []),
+            *_left_out_of_the_test_file(data),
+        ],
         ratings=data.ratings,
         compared_on=date.today().isoformat(),
         **vars(HeldOutAccuracy()),

@@ -86,6 +86,9 @@ def train(
         metrics = StepMetrics(client, run_id)
 
         def on_steps(steps: list[Step]) -> None:
+            if not steps:
+                progress.check_stop(f"{run.training_label} was stopped")
+                return
             if len(steps) > 1:
                 log.info("%s: resumed after iteration %d, from the checkpoint of an earlier run", run.label, len(steps))
             for step in steps:
@@ -115,6 +118,7 @@ def train(
             target=directory.factors,
             resample=run.resample,
             stop_part=run.stop_part,
+            spark=config.execution.spark,
         )
         with system_metrics(parent.uri, run_id, enabled=config.execution.system_metrics):
             result = run_isolated(request, on_steps)

@@ -20,9 +20,11 @@ from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from tasks.core.config.als import AlsConfig
 from tasks.core.errors import OUT_OF_MEMORY, LatentlabError, Stopped, TrainingError
 from tasks.core.files import home_error
 from tasks.core.training.run_fit import FitRequest, FitResult, run_fit
+from tasks.core.training.spark_fit import run_spark_fit
 from tasks.core.training.step import OnSteps, Step
 from tasks.reporting import progress
 
@@ -56,7 +58,7 @@ class _Worker:
             while True:
                 message = self._receive()
                 if message is None:
-                    raise TrainingError(self._post_mortem(iteration, request.settings.iterations))
+                    raise TrainingError(self._post_mortem(iteration, request.settings))
                 if isinstance(message, FitResult):
                     return message
                 if isinstance(message, BaseException):
@@ -92,13 +94,14 @@ class _Worker:
             self.process.wait()
         self.connection.close()
 
-    def _post_mortem(self, iteration: int, iterations: int) -> str:
+    def _post_mortem(self, iteration: int, settings: AlsConfig) -> str:
         code = self.process.wait()
         cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        advice = "run the same command again: it resumes from the last checkpoint"
+        resumes = "starts this fit anew" if settings.is_of_spark else "resumes from the last checkpoint"
+        advice = f"run the same command again: it {resumes}"
         if code == -signal.SIGKILL:
             advice = f"memory has probably run out: lower factors or execution.workers, or {advice}"
-        return f"the training process ended ({cause}) after iteration {iteration} of {iterations}; {advice}"
+        return f"the training process ended ({cause}) after iteration {iteration} of {settings.iterations}; {advice}"
 
 
 _idle_workers: ContextVar["SimpleQueue[_Worker] | None"] = ContextVar("idle_workers", default=None)
@@ -126,6 +129,8 @@ def worker_processes(number: int) -> Iterator[None]:
 def run_isolated(request: FitRequest, on_steps: OnSteps) -> FitResult:
     """Run a fit in a child process within `worker_processes`, else in this process.
 
+    So is one in the Spark session of this process: it is nowhere else.
+
     Parameters
     ----------
     request : FitRequest
@@ -143,8 +148,8 @@ def run_isolated(request: FitRequest, on_steps: OnSteps) -> FitResult:
         If the child dies, or as `tasks.core.training.run_fit.run_fit` does.
     """
     idle = _idle_workers.get()
-    if idle is None:
-        return run_fit(request, on_steps)
+    if idle is None or (request.settings.is_of_spark and request.spark is None):
+        return _run(request, on_steps)
     try:
         worker = idle.get_nowait()
     except Empty:  # one has died with its fit
@@ -152,6 +157,10 @@ def run_isolated(request: FitRequest, on_steps: OnSteps) -> FitResult:
     result = worker.run_fit(request, on_steps)
     idle.put(worker)
     return result
+
+
+def _run(request: FitRequest, on_steps: OnSteps) -> FitResult:
+    return run_spark_fit(request, on_steps) if request.settings.is_of_spark else run_fit(request, on_steps)
 
 
 def _serve(handle: int) -> None:
@@ -173,7 +182,8 @@ def _serve(handle: int) -> None:
     def on_steps(steps: list[Step]) -> None:
         if stopped.is_set():
             raise Stopped
-        connection.send(steps)
+        if steps:
+            connection.send(steps)
 
     threading.Thread(target=listen, daemon=True).start()
     with suppress(OSError):  # the parent is gone
@@ -187,7 +197,7 @@ def _serve(handle: int) -> None:
 
 def _result_or_error(request: FitRequest, on_steps: OnSteps) -> FitResult | BaseException:
     try:
-        return run_fit(request, on_steps)
+        return _run(request, on_steps)
     except Stopped:
         os._exit(0)
     except LatentlabError as error:

@@ -4,6 +4,7 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.config.file_models import ListFiles
 from tasks.core.data.prepared import PreparedData
 from tasks.core.formatting import counted, enumerated, interval, p_value, percent, summary_text
+from tasks.core.planning.spark import spark_remark
 from tasks.reporting.result import Result
 
 
@@ -41,6 +42,8 @@ def describe_experiment(config: ExperimentConfig, data: PreparedData) -> str:
         ]
     for name, model in config.trained.items():
         lines.append(f"| {name} | {model.factors} | {model.iterations} | {model.regularization:g} | {model.alpha:g} |")
+    if remark := spark_remark(config):
+        lines += ["", remark]
     if config.from_files:
         lines += [
             "",

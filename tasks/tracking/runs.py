@@ -172,6 +172,7 @@ def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: 
         Its id.
     """
     settings = run.settings
+    kind = "ALS of Spark MLlib" if settings.is_of_spark else "ALS"
     left_out = f", without a random {percent(run.resample.fraction)} of the interactions" if run.resample else ""
     return start_run(
         client,
@@ -180,14 +181,14 @@ def start_fit(client: "MlflowClient", parent: ParentRun, run: PlannedRun, data: 
         tags=nested_tags(parent, run, data),
         params={
             **settings.model_dump(),
-            "stop": setting_text(settings.stop and settings.stop.model_dump()),
+            **({} if settings.is_of_spark else {"stop": setting_text(settings.stop and settings.stop.model_dump())}),
             "resample": setting_text(run.resample and run.resample.model_dump()),
             "seed": run.seed,
             "model": run.model,
             "replicate": run.replicate,
             "repeat": run.repeat,
         },
-        description=f"ALS, k={settings.factors}, {settings.iterations} iterations, seed {run.seed}{left_out}.",
+        description=f"{kind}, k={settings.factors}, {settings.iterations} iterations, seed {run.seed}{left_out}.",
     )
 
 

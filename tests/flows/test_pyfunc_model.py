@@ -23,6 +23,7 @@ from flows.cli.look_up.new_user import recommend_for_items
 from tasks.tracking.artifacts import MANIFEST, RunFiles
 from tasks.tracking.search import find_run
 from tasks.tracking.verify import verify_runs
+from tests.conftest import require
 from tests.flows.finished_experiment import FinishedExperiment
 from tests.serving import refused_port
 
@@ -187,11 +188,11 @@ def test_arrays_of_a_user_without_recommendations_are_empty(model: PyFuncModel, 
 
 @pytest.mark.filterwarnings("ignore")  # pyspark's own
 def test_the_lists_are_columns_of_a_spark_frame(model: PyFuncModel, run: Run, user_id: str, tmp_path: Path) -> None:
-    """What docs/mlflow.md shows. pyspark is no dependency."""
+    """What docs/mlflow.md shows."""
     sql = pytest.importorskip("pyspark.sql")
-    if not shutil.which("java"):
-        pytest.skip("no java on this machine")
+    require(shutil.which("java"), "java")
     local = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false"}
+    local["spark.pyspark.python"] = sys.executable
     builder = sql.SparkSession.builder.master("local[1]").config("spark.sql.warehouse.dir", str(tmp_path))
     for key, value in local.items():
         builder = builder.config(key, value)

@@ -115,5 +115,6 @@ def _trained_with(client: "StoreReader", fit: RunRef) -> tuple[AlsConfig, float]
         iterations=int(data.params["iterations"]),
         regularization=float(data.params["regularization"]),
         alpha=float(data.params["alpha"]),
+        engine="spark" if data.params.get("engine") == "spark" else "implicit",
     )
     return settings, data.metrics[MEDIAN_CONFIDENCE]

@@ -148,7 +148,7 @@ def sweep(
         points.append(
             Point(
                 model=model,
-                varied={name: values[name] for name in settings},
+                varied={name: values.get(name) for name in settings},
                 accuracy=estimated(accuracy) if accuracy else None,
                 steadiness=steadiness(
                     matrix.overlap[np.ix_(own_runs, own_runs)],
@@ -162,9 +162,12 @@ def sweep(
 
 
 def varying(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the names of the settings in which models differ, given each model's settings."""
-    names = next(iter(models.values()))
-    return [name for name in names if len({str(settings[name]) for settings in models.values()}) > 1]
+    """Return the names of the settings in which models differ, given each model's settings.
+
+    A setting that only some of the models have, as those of Spark and of implicit, differs only if it does among them.
+    """
+    names = dict.fromkeys(name for settings in models.values() for name in settings)
+    return [name for name in names if len({str(of[name]) for of in models.values() if name in of}) > 1]
 
 
 def estimated(values: Sequence[float]) -> Estimated:

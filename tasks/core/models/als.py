@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.core.config.als import BALANCE_EVERY, AlsConfig
+from tasks.core.data.interactions import count_occurrences
 from tasks.core.errors import OUT_OF_MEMORY, TrainingError
 from tasks.core.models.balance import balance, imbalance
 from tasks.core.models.factors import Factors
@@ -186,9 +187,15 @@ def objective(matrix: "csr_array", factors: Factors, config: AlsConfig) -> float
     -------
     float
         The sum of c (p - x.y)², with c = alpha times the stored confidence and p = 1 for interactions, c = 1 and p = 0
-        for all other cells, plus regularization times the squared norms of all factors.
+        for all other cells, plus regularization times the squared norms of all factors. Those of a model of Spark count
+        as often as their user or item has interactions.
     """
-    return _loss_sum(_weighted(matrix, config.alpha), factors.users, factors.items, config.regularization)
+    weighted, sides = _weighted(matrix, config.alpha), (factors.users, factors.items)
+    if not config.is_of_spark:
+        return _loss_sum(weighted, *sides, config.regularization)
+    per_row = (np.diff(matrix.indptr), count_occurrences(matrix.indices, matrix.shape[1]))
+    norms = sum(float(n @ np.einsum("ij,ij->i", side, side)) for n, side in zip(per_row, sides, strict=True))
+    return _loss_sum(weighted, *sides, 0.0) + config.regularization * norms
 
 
 def row_solver(config: AlsConfig) -> Callable[..., None]:
@@ -197,7 +204,7 @@ def row_solver(config: AlsConfig) -> Callable[..., None]:
     Parameters
     ----------
     config : AlsConfig
-        Its `solver` chooses the function.
+        Its `solver` chooses the function; Spark solves as `cholesky` does.
 
     Returns
     -------
@@ -207,7 +214,8 @@ def row_solver(config: AlsConfig) -> Callable[..., None]:
     """
     from implicit.cpu import _als
 
-    solve: Callable[..., None] = _als.least_squares_cg if config.solver == "cg" else _als.least_squares
+    exact = config.is_of_spark or config.solver == "cholesky"
+    solve: Callable[..., None] = _als.least_squares if exact else _als.least_squares_cg
     return solve
 
 

@@ -34,7 +34,7 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
     float
     """
     rows, k = float(sum(matrix_shape)), config.factors
-    if config.solver == "cg":
+    if config.solver == "cg" and not config.is_of_spark:
         sweep = 10 * rows * k**2 + 32 * interactions * k
     else:
         sweep = 2 * rows * k**2 + 4 * interactions * k**2 + rows * k**3 / 3
@@ -122,9 +122,12 @@ def fit_bytes(users: int, items: int, n_interactions: int, settings: AlsConfig) 
     int
         Bytes: of the matrices, the factors, and four blocks of scores.
     """
+    block = min(BLOCK_BYTES, 8 * max(users, items) ** 2)
+    if settings.is_of_spark:  # the matrix, and again if multiplied by alpha; the factors, and what Arrow brings of them
+        matrices = 1 if settings.alpha == 1 else 2
+        return matrices * 8 * n_interactions + 2 * 4 * (users + items) * settings.factors + 4 * block
     # the matrix and its transpose; both again, multiplied by alpha, unless that is 1
     matrices = 2 if settings.alpha == 1 else 4
     # the factors, those of the previous sweep and working arrays; balancing adds three copies in float64
     copies = 9 if settings.acceleration == "balanced" else 3
-    block = min(BLOCK_BYTES, 8 * max(users, items) ** 2)
     return matrices * 8 * n_interactions + copies * 4 * (users + items) * settings.factors + 4 * block

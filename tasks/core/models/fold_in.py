@@ -22,7 +22,8 @@ def fold_in(interactions: "csr_array", items: Floats, settings: AlsConfig) -> Fl
     With Y the item factors, C the diagonal matrix of a user's confidences (alpha times the stored value, 1 for all
     other items), p the vector that is 1 at the user's items and 0 elsewhere, and λ the regularization, the factors are
     (YᵀCY + λI)⁻¹ YᵀCp (Hu, Koren, Volinsky 2008, eq. 4). Every user is solved for exactly, whatever `solver` the model
-    was trained with. `orientation` decides only which side is trained first: the equation is the same for both.
+    was trained with. `orientation` decides only which side is trained first: the equation is the same for both. A model
+    of Spark has λ times the number of the user's items in place of λ.
 
     Parameters
     ----------
@@ -47,6 +48,18 @@ def fold_in(interactions: "csr_array", items: Floats, settings: AlsConfig) -> Fl
     from scipy.sparse import csr_matrix
 
     users = np.empty((interactions.shape[0], items.shape[1]), dtype=np.float32)
+    if settings.is_of_spark:
+        counts = np.diff(interactions.indptr)
+        for count in np.unique(counts):  # those with as many items have the same λ
+            rows = np.flatnonzero(counts == count)
+            weighted = AlsConfig(
+                factors=settings.factors,
+                iterations=settings.iterations,
+                regularization=settings.regularization * int(count),
+                alpha=settings.alpha,
+            )
+            users[rows] = fold_in(interactions[rows], items, weighted)
+        return users
     with one_blas_thread():
         model = AlternatingLeastSquares(
             factors=items.shape[1],

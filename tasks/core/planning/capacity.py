@@ -15,6 +15,8 @@ _LIBRARY_BYTES = 150 << 20
 def fits_at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[int, int, int]) -> int:
     """Return how many fits run at a time: at most one for each core, and no more than there are fits.
 
+    With a model that Spark trains it is one: Spark uses all cores for each fit.
+
     Several fits with one thread each are faster than one fit with several threads: threads of a fit wait for each
     other in every sweep, and the lists and uploads of one fit are made while another one trains.
 
@@ -32,6 +34,8 @@ def fits_at_a_time(workers: int | str, runs: Sequence[PlannedRun], size: tuple[i
     int
         At least 1.
     """
+    if any(run.settings.is_of_spark for run in runs):
+        return 1
     if isinstance(workers, str):
         fit = _LIBRARY_BYTES + max((run_bytes(run, size) for run in runs), default=0)
         workers = int(free_memory() / 2 / fit)

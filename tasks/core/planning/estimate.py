@@ -123,7 +123,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
     if config.evaluation:
         lists_of_one = min(seconds for (role, _), seconds in lists_seconds.items() if role == EVALUATION)
         comparison += references_seconds(references, config.evaluation.n_splits * lists_of_one)
-    memory = _memory_bytes(config, size, runs, n_model_runs=len(model_factors), workers=workers)
+    memory = memory_bytes(config, size)
     return Estimate(
         fits=len(runs),
         iterations=sum(run.settings.iterations for run in runs),
@@ -203,16 +203,25 @@ def _score_vectors_seconds(entities: int, part: Values) -> float:
     return 2 * root + 2 * product * entities / len(part)
 
 
-def _memory_bytes(
-    config: ExperimentConfig,
-    size: tuple[int, int, int],
-    runs: Sequence[PlannedRun],
-    *,
-    n_model_runs: int,
-    workers: int,
-) -> int:
-    """Return the peak of the steps, which follow one another: reading, fits, comparison."""
+def memory_bytes(config: ExperimentConfig, size: tuple[int, int, int]) -> int:
+    """Return the peak memory of the steps, which follow one another: reading, fits, comparison.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment, with a model that is trained.
+    size : tuple of int
+        Number of users, of items and of interactions.
+
+    Returns
+    -------
+    int
+        Bytes of all processes together, without the libraries.
+    """
     users, items, n_interactions = size
+    runs = planned_runs(config, "")
+    workers = fits_at_a_time(config.execution.workers, runs, size)
+    n_model_runs = sum(not run.is_evaluation for run in runs)
     listed = _listed(config, users, items)
     matrix = 8 * n_interactions
     # the judged lists whole, and of the others what is compared
@@ -222,9 +231,20 @@ def _memory_bytes(
     fit = max(run_bytes(run, size) for run in runs)
     return max(
         _READ_BYTES * n_interactions,
-        workers * (fit + making_lists) + matrix,
+        workers * (fit + making_lists) + matrix + _spark_heap_bytes(config),
         2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)),
     )
+
+
+def _spark_heap_bytes(config: ExperimentConfig) -> int:
+    """Return the heap of the Java process that is started for models of Spark, which with a local master trains too."""
+    if config.execution.spark is None:
+        return 0
+    text = config.execution.spark.config.get("spark.driver.memory", "1g").lower().removesuffix("b")
+    unit = {"k": 10, "m": 20, "g": 30, "t": 40, "p": 50}.get(text[-1:])
+    number = text if unit is None else text[:-1]
+    # Spark refuses what is no number
+    return int(number) << (20 if unit is None else unit) if number.isdecimal() else 0
 
 
 def _comparison_bytes(config: ExperimentConfig, users: int, items: int, n_model_runs: int) -> int:

@@ -13,7 +13,7 @@ from tasks.core.files import combined_sha256
 from tasks.core.formatting import run_label
 from tasks.core.models import als
 from tasks.core.models.seeds import run_seed
-from tasks.core.models.spark import ALGORITHM as SPARK_ALGORITHM
+from tasks.core.models.spark import als as spark_als
 from tasks.core.models.spark.installation import spark_version
 from tasks.core.ranking import metrics
 from tasks.core.ranking.entities import Entities
@@ -211,7 +211,7 @@ def fit_identity(
     if stop_part:
         left_out.append(stop_part.identity())
     # the partitions of Spark's input are as many as its blocks, which are among the settings
-    engine = [["spark", SPARK_ALGORITHM, spark_version()]] if settings.is_of_spark else []
+    engine = [["spark", spark_als.ALGORITHM, spark_version()]] if settings.is_of_spark else []
     return combined_sha256(
         data_sha256, split_sha256, settings.identity(), seed, als.ALGORITHM, measured, *left_out, *engine
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.core.config.als import AlsConfig, SteadyStop
-from tasks.core.config.experiment import ResampleConfig
+from tasks.core.config.experiment import ResampleConfig, SparkConfig
 from tasks.core.data.interactions import load_matrix
 from tasks.core.data.resample import resampled
 from tasks.core.data.splits.stop_part import StopPart
@@ -64,6 +64,8 @@ class FitRequest:
         What is left out of the matrix; None for nothing.
     stop_part : StopPart or None
         What is held out of the rest to decide when the fit stops; None without the rule `metric`.
+    spark : SparkConfig or None
+        The session to start if Spark trains the model; None for that of the process.
     """
 
     identity: str
@@ -79,6 +81,7 @@ class FitRequest:
     target: Path
     resample: ResampleConfig | None = None
     stop_part: StopPart | None = None
+    spark: SparkConfig | None = None
 
 
 @dataclass(frozen=True)

@@ -36,4 +36,5 @@ class Step(NamedTuple):
 
 
 OnSteps = Callable[[list[Step]], None]
-"""Called after each iteration with its step. A resumed fit first calls it once with all steps before the checkpoint."""
+"""Called after each iteration with its step. A resumed fit first calls it once with all steps before the checkpoint. A
+fit by Spark also calls it without steps, so that it can be stopped."""

@@ -39,6 +39,7 @@ def write_item_factors(path: Path, items: Floats, settings: AlsConfig, median_co
             item_factors=items,
             confidence=np.array(settings.alpha * median_confidence),
             regularization=np.array(settings.regularization),
+            by_count=np.array(settings.is_of_spark),  # whether it is multiplied by the number of the user's items
         )
 
 

@@ -168,21 +168,23 @@ class ListModel(PythonModel):
 class _NewUsers:
     """Solves for users whom the model was not trained on, against its item factors.
 
-    The equation is (YᵀCY + λI) x = YᵀCp (Hu, Koren, Volinsky 2008, eq. 4).
+    The equation is (YᵀCY + λI) x = YᵀCp (Hu, Koren, Volinsky 2008, eq. 4); a model of Spark multiplies λ by the number
+    of the user's items.
     """
 
     def __init__(self, path: Path) -> None:
         with np.load(path, allow_pickle=False) as arrays:
             self.factors = arrays["item_factors"].astype(np.float64)  # (I, k)
             self.confidence = float(arrays["confidence"])
-            regularization = float(arrays["regularization"])
-        # YᵀY + λI: what the systems of all users have in common
-        self.common = self.factors.T @ self.factors + regularization * np.eye(self.factors.shape[1])
+            self.regularization = float(arrays["regularization"])
+            self.by_count = bool(arrays["by_count"])
+        self.gram = self.factors.T @ self.factors  # YᵀY, which the systems of all users have in common
 
     def scores(self, owned: list[int]) -> np.ndarray:
         """Return the scores of all items, (I,); -inf for those of the user, and for those that were not trained."""
         of_user = self.factors[owned]
-        system = self.common + (self.confidence - 1) * of_user.T @ of_user
+        regularization = self.regularization * (len(owned) if self.by_count else 1)
+        system = self.gram + (self.confidence - 1) * of_user.T @ of_user + regularization * np.eye(len(self.gram))
         user = np.linalg.solve(system, self.confidence * of_user.sum(axis=0))
         scores = self.factors @ user
         scores[owned] = -np.inf

@@ -99,6 +99,9 @@ def _check_execution(config: Config, all_of_spark: bool) -> Disagreements:
         elif execution.get("workers", "auto") not in (1, "auto"):
             message = "with `engine: spark` one fit at a time is trained, since Spark uses all cores for each"
             yield ("execution", "workers"), f"{message}; expected 1 or auto"
+        if execution.get("spark") is not None and execution.get("isolate") is False:
+            message = "found false, but a Spark session that is started has a process of its own; expected true"
+            yield ("execution", "isolate"), message
     snapshots = config.get("snapshots")
     is_default = isinstance(snapshots, list | tuple) and tuple(snapshots) == DEFAULT_SNAPSHOTS
     if all_of_spark and snapshots and not is_default:
