@@ -187,12 +187,14 @@ def test_arrays_of_a_user_without_recommendations_are_empty(model: PyFuncModel, 
 
 
 @pytest.mark.filterwarnings("ignore")  # pyspark's own
-def test_the_lists_are_columns_of_a_spark_frame(model: PyFuncModel, run: Run, user_id: str, tmp_path: Path) -> None:
+def test_the_lists_are_columns_of_a_spark_frame(
+    model: PyFuncModel, run: Run, user_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What docs/mlflow.md shows."""
     sql = pytest.importorskip("pyspark.sql")
     require(shutil.which("java"), "java")
     local = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false"}
-    local["spark.pyspark.python"] = sys.executable
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     builder = sql.SparkSession.builder.master("local[1]").config("spark.sql.warehouse.dir", str(tmp_path))
     for key, value in local.items():
         builder = builder.config(key, value)

@@ -1,6 +1,7 @@
 """The Spark session that trains: one that is started, or that of the process."""
 
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ _CONNECT_SECONDS = 10
 _START_SECONDS = 180
 """For Spark to start, and again for its first executor. Spark itself asks a master for a minute."""
 _REASON_CHARACTERS = 400
+_CODES = re.compile(r"^(?:org\.apache\.spark\.)?\w+(?:Exception|Error): |\[[A-Z_.]+\] | SQLSTATE: \w+")
+"""What stands around the words of Spark's errors."""
 T = TypeVar("T")
 OnWait = Callable[[], None]
 """Called several times a second while Spark works. It may raise an exception, which ends the work."""
@@ -192,7 +195,7 @@ def reason_of(error: BaseException) -> str | None:
     if text.startswith("java.lang.IllegalStateException") and "stopped SparkContext" in text:
         return "the Spark session was stopped"
     lines = [line.strip() for line in text.splitlines()]
-    first = lines[0].removeprefix("org.apache.spark.SparkException: ")
+    first = _CODES.sub("", lines[0])
     if "OutOfMemoryError" in text and "OutOfMemoryError" not in first:
         first += " (java.lang.OutOfMemoryError)"
     return first if len(first) <= _REASON_CHARACTERS else first[: _REASON_CHARACTERS - 1] + "…"

@@ -1,0 +1,147 @@
+"""Executors in processes of their own that die, run out of memory, or never come."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tasks.core.config.als import AlsConfig
+from tasks.core.errors import OrchestrationError, TrainingError
+from tasks.core.models.factors import Factors
+from tasks.core.models.spark import session as sessions
+from tasks.core.models.spark.als import Table, fit, write_table
+from tasks.core.models.spark.session import Session
+from tests.core.models.examples import confidences
+from tests.core.models.spark.sessions import started
+from tests.serving import refused_port
+
+pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
+
+SETTINGS = AlsConfig(factors=4, iterations=8, alpha=2.0, engine="spark", blocks=2)
+LONG = SETTINGS.model_copy(update={"iterations": 500})
+
+
+@dataclass
+class Cluster:
+    """A session with executors, and interactions that they read."""
+
+    session: Session
+    table: Table
+
+    def fitted(self, of: AlsConfig = SETTINGS, on_iteration: Callable[[int], object] = id) -> Factors:
+        folder = self.table.path.parent / "checkpoints"
+        return fit(
+            self.session, self.table, of, seed=1, checkpoints=folder, on_iteration=lambda done: on_iteration(done)
+        )
+
+    def executors(self) -> list[psutil.Process]:
+        assert self.session.java is not None
+        children = psutil.Process(self.session.java.pid).children(recursive=True)
+        return [child for child in children if any("CoarseGrainedExecutor" in word for word in child.cmdline())]
+
+    def kill_executors(self, number: int) -> None:
+        for executor in self.executors()[:number]:
+            executor.kill()
+
+
+def cluster(folder: Path, **options: str) -> Iterator[Cluster]:
+    """Two workers with an executor each, in processes of their own."""
+    matrix = confidences(120, 80)
+    table = Table(folder / "table.parquet", matrix.shape)
+    write_table(matrix, table.path)
+    with started(folder, "local-cluster[2,1,1024]", **options) as session:
+        yield Cluster(session, table)
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Cluster]:
+    yield from cluster(tmp_path)
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Cluster]:
+    """A task that fails is not tried again."""
+    yield from cluster(tmp_path, task_maxFailures="1")
+
+
+def at(iteration: int, act: Callable[[], None]) -> Callable[[int], None]:
+    """Return a callback that acts once, after an iteration."""
+    acted: list[int] = []
+
+    def on_iteration(done: int) -> None:
+        if done >= iteration and not acted:
+            acted.append(done)
+            act()
+
+    return on_iteration
+
+
+def test_a_fit_survives_the_death_of_an_executor(patient: Cluster) -> None:
+    """Spark repeats the tasks on another one. Only the order of sums may differ."""
+    expected = patient.fitted()
+    of = patient.fitted(on_iteration=at(3, lambda: patient.kill_executors(1)))
+    np.testing.assert_allclose(of.users, expected.users, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(of.items, expected.items, rtol=1e-3, atol=1e-4)
+
+
+def test_a_fit_fails_if_its_executors_die_again_and_again(impatient: Cluster) -> None:
+    def on_iteration(done: int) -> None:
+        if done >= 2:
+            impatient.kill_executors(2)
+
+    with pytest.raises(TrainingError, match=r"^Spark failed: .*Spark's log is ") as raised:
+        impatient.fitted(LONG, on_iteration)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 1000
+
+
+def test_the_death_of_sparks_own_process_is_a_failed_fit(impatient: Cluster) -> None:
+    java = impatient.session.java
+    assert java is not None
+    with pytest.raises(TrainingError, match=r"^Spark's own process ended; Spark's log is .*spark\.log$"):
+        impatient.fitted(LONG, at(3, java.kill))
+
+
+def test_executors_that_never_come_are_reported_in_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would need more cores than the workers have."""
+    monkeypatch.setattr(sessions, "_START_SECONDS", 45)
+    begun = time.monotonic()
+    with (
+        pytest.raises(OrchestrationError, match=r"no executor came within 45 s; check the master and its workers"),
+        started(tmp_path, "local-cluster[1,1,1024]", executor_cores="4"),
+    ):
+        pass
+    assert time.monotonic() - begun < 120
+
+
+def test_a_master_that_accepts_and_never_answers_is_reported_in_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_START_SECONDS", 25)
+    begun = time.monotonic()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(OrchestrationError, match=r"spark://127\.0\.0\.1:\d+ cannot be used: .*within 25 s"),
+        started(tmp_path, f"spark://127.0.0.1:{silent.getsockname()[1]}"),
+    ):
+        pass
+    assert time.monotonic() - begun < 80
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "no-such-host.invalid:7077"])
+def test_a_master_that_nobody_runs_is_reported_at_once(address: str, tmp_path: Path) -> None:
+    master = f"spark://{address.format(port=refused_port())}"
+    begun = time.monotonic()
+    with (
+        pytest.raises(OrchestrationError, match=f"the Spark master at {master} does not answer"),
+        started(tmp_path, master),
+    ):
+        pass
+    assert time.monotonic() - begun < 15
