@@ -25,6 +25,9 @@ commands = typer.Typer()
 def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     """Validate a config; print it resolved, the time, memory and disk that it will take here, and what it can show."""
     settings = load(config, sets)
+    from tasks.core.planning.spark import check_installation, check_interactions, check_memory, spark_remark
+
+    check_installation(settings)
     from flows.cli.printing.planned_precision import Planned, plan, show_plan
     from tasks.core.config.dataset import NO_DATA_SET
     from tasks.core.data.catalogue import catalogue_entry
@@ -49,6 +52,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
                 prepared = preprocess.fn(settings, fetch_dataset(settings.dataset))
         settings = resolve_queries(settings, prepared)
         check_queries(settings, prepared)
+        check_interactions(settings, prepared)
         check_resample(settings, prepared, planned_runs(settings, prepared.sha256))
         summary, ratings = prepared.summary, prepared.ratings
         test_file = prepared.splits[0].published if prepared.splits else None
@@ -62,6 +66,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         if sha256 and (known := prepared_before(settings.dataset, settings.preprocess, sha256)):
             summary, ratings, data_sha256 = known.summary, known.ratings, known.sha256
             size, bound = (summary.users, summary.items, summary.interactions), ""
+    check_memory(settings, size)
     # which users and items they are changes no estimate
     estimated = settings.with_queries(settings.queries.with_first_indexes()) if unresolved else settings
     work = estimate(estimated, *size)
@@ -76,7 +81,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
                 "ratings": ratings and asdict(ratings),
                 "test_file": test_file and asdict(test_file),
                 "files": [asdict(run) for run in external.runs] if external else [],
-                "remarks": external.remarks if external else [],
+                "remarks": [*(external.remarks if external else []), *filter(None, [spark_remark(settings)])],
                 **asdict(work),
                 "looks": [
                     {**asdict(look), "replicates": look.replicates, "fits": fits_until(look, settings)}
@@ -115,6 +120,8 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
     on_splits = _on_splits(settings)
     work_text = f"{most}{work.fits} fits{on_splits}, {work.iterations:,} iterations, {bound}{work.gflop:,.0f} GFLOP"
     say(f"work            {work_text}")
+    if remark := spark_remark(settings):
+        say(f"Spark           {remark}")
     say(f"smallest p      {smallest}")
     for look in looks:
         say(f"{look.title:15} {_look_text(look, fits_until(look, settings))}")

@@ -10,6 +10,10 @@ from tasks.core.models.als import row_solver
 from tasks.core.models.balance import balance
 from tasks.core.models.threads import one_blas_thread
 
+_SPARK_RATIO = 6.0
+_SPARK_SECONDS = 0.2
+"""An iteration of Spark on this machine: a multiple of the exact solution by implicit (docs/benchmarks.md), and what
+its jobs take besides."""
 BLOCK_BYTES = 64 << 20
 """Memory of one block of scores, from which lists are made (`tasks.core.ranking.top_n`)."""
 
@@ -18,7 +22,8 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
     """Return the floating-point operations of one fit, in 10^9, to leading order.
 
     A sweep computes two Gram matrices, 2(U + I)k². In addition, CG (1 + 3 matrix-vector products a row) takes
-    8(U + I)k² + 32nk for n interactions; Cholesky takes 4nk² to build its systems and (U + I)k³/3 to factor them.
+    8(U + I)k² + 32nk for n interactions; Cholesky, and Spark, takes 4nk² to build its systems and (U + I)k³/3 to factor
+    them.
 
     Parameters
     ----------
@@ -44,7 +49,8 @@ def gflop(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig) -
 def sweep_seconds(matrix_shape: tuple[int, int], interactions: int, config: AlsConfig, threads: int = 1) -> float:
     """Measure how long one sweep takes on this machine.
 
-    A sample of rows with random interactions is solved, and its time is scaled to all rows.
+    A sample of rows with random interactions is solved, and its time is scaled to all rows. Spark is not started: its
+    time is the multiple that was measured of implicit's, on as many cores.
 
     Parameters
     ----------
@@ -83,7 +89,7 @@ def sweep_seconds(matrix_shape: tuple[int, int], interactions: int, config: AlsC
             if config.acceleration == "balanced":
                 part = column_factors[: 10 * k]
                 total += seconds(balance, part.copy(), part.copy()) / 2 * columns / len(part) / BALANCE_EVERY
-    return total
+    return _SPARK_SECONDS + _SPARK_RATIO * total if config.is_of_spark else total
 
 
 def seconds(function: Callable[..., object], *arguments: object) -> float:

@@ -32,6 +32,8 @@ _COMPARISON_SECONDS = 4.0
 """Part of the comparison that does not grow with the data: imports, figures, tables, the report."""
 _FIT_SECONDS = 0.5
 """Part of a fit besides training and lists: tasks, metrics, files."""
+_SPARK_START_SECONDS = 15.0
+"""Start of Spark, and its first fit, which is compiled meanwhile."""
 _READ_SECONDS = 1.2e-6
 """Reading, indexing and splitting of one rating."""
 _READ_BYTES = 46
@@ -116,7 +118,8 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         + _FIT_SECONDS
         for run in runs
     ]
-    seconds = _START_SECONDS + _READ_SECONDS * n_interactions
+    start = _START_SECONDS + (_SPARK_START_SECONDS if any(run.settings.is_of_spark for run in runs) else 0.0)
+    seconds = start + _READ_SECONDS * n_interactions
     seconds += max(sum(fit_seconds) / workers, max(fit_seconds))  # no shorter than the longest fit
     model_factors = [run.settings.factors for run in runs if not run.is_evaluation]
     comparison = _COMPARISON_SECONDS + sum(lists_seconds[MODEL, factors] for factors in model_factors) / 10
@@ -133,6 +136,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         memory_bytes=max(memory, references.ease_bytes + references.item_knn_bytes),
         disk_bytes=_disk_bytes(config, size, model_factors),
         references=references,
+        start_seconds=start,
         comparison_seconds=comparison,
     )
 

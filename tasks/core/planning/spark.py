@@ -50,12 +50,31 @@ def check_spark(config: ExperimentConfig, data: PreparedData) -> None:
     ConfigError
         If pyspark, Java or a session is missing, a confidence is too low, or the memory of this machine.
     """
+    if any(settings.is_of_spark for settings in config.trained.values()):
+        check_installation(config)
+        if config.execution.spark is None:
+            session_of_process()
+        check_interactions(config, data)
+
+
+def check_interactions(config: ExperimentConfig, data: PreparedData) -> None:
+    """Refuse models of Spark that cannot be trained on these data, wherever they are trained.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        Interactions.
+
+    Raises
+    ------
+    ConfigError
+        If a confidence is too low, or the memory of this machine.
+    """
     of_spark = {name: settings for name, settings in config.trained.items() if settings.is_of_spark}
     if not of_spark:
         return
-    check_installation(config)
-    if config.execution.spark is None:
-        session_of_process()
     matrix = data.load().matrix
     for name, settings in of_spark.items():
         als.check(matrix, settings, f"models.{name}")

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,12 @@ class Cluster:
 
     def executors(self) -> list[psutil.Process]:
         assert self.session.java is not None
-        children = psutil.Process(self.session.java.pid).children(recursive=True)
-        return [child for child in children if any("CoarseGrainedExecutor" in word for word in child.cmdline())]
+        executors = []
+        for child in psutil.Process(self.session.java.pid).children(recursive=True):
+            with suppress(psutil.Error):  # it has ended
+                if any("CoarseGrainedExecutor" in word for word in child.cmdline()):
+                    executors.append(child)
+        return executors
 
     def kill_executors(self, number: int) -> None:
         for executor in self.executors()[:number]:
