@@ -243,6 +243,7 @@ def start_session(config: SparkConfig, log_file: Path, on_wait: OnWait) -> Sessi
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     conf = SparkConf(loadDefaults=False)
     conf.setAll([*(options | config.config).items(), ("spark.master", config.master)])
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it writes a traceback for each lost connection
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log_file.unlink(missing_ok=True)
     started: list[Any] = []
@@ -270,9 +271,10 @@ def start_session(config: SparkConfig, log_file: Path, on_wait: OnWait) -> Sessi
         ) from None
     except _WorkFailed as failed:
         kill()
-        reason = reason_of(failed.error) or str(failed.error).partition("\n")[0]
+        reason = "its own process ended" if _is_connection_lost(failed.error) else reason_of(failed.error)
+        reason = _said_last(log_file) or reason or str(failed.error).partition("\n")[0]
         raise OrchestrationError(
-            f"{unusable}: {_said_last(log_file) or reason}; check execution.spark; Spark's log is {log_file}"
+            f"{unusable}: {reason}; check execution.spark; Spark's log is {log_file}"
         ) from failed.error
     except TrainingError as error:
         kill()
