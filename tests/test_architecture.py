@@ -151,6 +151,8 @@ def test_no_two_modules_import_each_other() -> None:
         ("prefect_dask", ["flows/fits.py"]),
         ("distributed", []),
         ("implicit", [f"tasks/core/models/{name}.py" for name in ("als", "fold_in", "item_knn")]),
+        ("pyspark", ["tasks/core/models/spark/"]),
+        ("py4j", ["tasks/core/models/spark/session.py"]),
         ("optuna", ["tasks/core/search/"]),
         ("rich", ["flows/cli/"]),
         ("typer", ["flows/cli/"]),

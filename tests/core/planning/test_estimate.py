@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from tasks.core.config.als import AlsConfig
+from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.models import als
 from tasks.core.models.cost import sweep_seconds
@@ -115,3 +116,29 @@ def test_a_sweep_takes_about_as_long_as_estimated(solver: str, users: int, items
         measured.append(time.perf_counter() - start)
     assert min(measured) / 3 < max(estimated)
     assert min(estimated) < 3 * max(measured)
+
+
+def of_spark(**execution: object) -> ExperimentConfig:
+    return small_experiment(
+        {"k2": {**SETTINGS, "engine": "spark", "alpha": 2.0}}, execution={"spark": {"master": "local[2]", **execution}}
+    )
+
+
+def test_work_of_a_model_of_spark_is_that_of_exact_solutions_one_fit_at_a_time() -> None:
+    pytest.importorskip("pyspark")
+    estimated = estimate(of_spark(), 5, 4, 6)
+    assert estimated.workers == 1
+    # three fits of three sweeps: 2 k² a row, 4 k² an interaction, k³ / 3 a row
+    assert estimated.gflop == pytest.approx(9 * (2 * 9 * 4 + 4 * 6 * 4 + 9 * 8 / 3) / 1e9)
+    assert estimated.start_seconds > estimate(small_experiment(), 5, 4, 6).start_seconds + 5
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [({}, 1 << 30), ({"spark.driver.memory": "3g"}, 3 << 30), ({"spark.driver.memory": "512M"}, 1 << 29)],
+)
+def test_the_heap_of_a_session_that_is_started_is_part_of_the_memory(memory: dict[str, str], expected: int) -> None:
+    pytest.importorskip("pyspark")
+    in_this_process = of_spark().model_copy(update={"execution": small_experiment().execution})
+    started = estimate(of_spark(config=memory), 5, 4, 6)
+    assert started.memory_bytes - estimate(in_this_process, 5, 4, 6).memory_bytes == pytest.approx(expected, rel=0.02)
