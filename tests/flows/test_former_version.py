@@ -44,6 +44,8 @@ def test_the_models_are_compared_anew_and_nothing_is_trained_again(latentlab: Co
     printed = json.loads((workdir / "printed.json").read_text(encoding="utf-8"))
     found = latentlab("run", "config.yaml", "--register", "lab")
     assert (found["trained"], found["reused"]) == (0, 6)
+    for settings in found["models"].values():
+        assert settings.pop("engine") == "implicit"  # the only one that there was
     for key in ("config_sha256", "data_sha256", "summary", "models", "matrices", "comparison"):
         assert found[key] == printed[key]
     assert found["runs"] == [{**run, "repeat": 0} for run in printed["runs"]]
