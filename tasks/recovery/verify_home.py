@@ -16,6 +16,9 @@ from tasks.core.training import checkpoint
 from tasks.recovery.working_directory import recorded_files, working_directories
 from tasks.tracking.verify import FileCheck
 
+_SUFFIXES = (".npz", ".parquet")
+"""Of interactions and splits, and of the tables of them that Spark reads."""
+
 
 def verify_home() -> FileCheck:
     """Hash data sets, interactions, splits, checkpoints and working directories.
@@ -37,7 +40,7 @@ def verify_home() -> FileCheck:
     for stored in recorded_files():
         check.compare(_relative(Path(stored.path)), Path(stored.path), stored.sha256)
     for path in sorted(path for folder in (INTERACTIONS, SPLITS) for path in (home() / folder).glob("*")):
-        if path.is_file() and path.suffix != ".npz" and not path.name.startswith(TEMPORARY):
+        if path.is_file() and path.suffix not in _SUFFIXES and not path.name.startswith(TEMPORARY):
             check.add_problem(_relative(path), "extra")
     return check
 
@@ -65,7 +68,8 @@ def _pinned_files() -> Iterator[tuple[Path, str, str]]:
         for name, digest in files.items():
             yield record.with_suffix("") / name, "sha256", digest
     for folder in (home() / INTERACTIONS, home() / SPLITS):
-        names = {path.name for path in folder.glob("*.npz") if not path.name.startswith(TEMPORARY)}
+        stored = (path for path in folder.glob("*") if path.suffix in _SUFFIXES)
+        names = {path.name for path in stored if not path.name.startswith(TEMPORARY)}
         for note in sorted((folder / "made-from").glob("*.json")):
             try:
                 names.add(Path(json.loads(note.read_text(encoding="utf-8"))["name"]).name)

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.data.prepared import INTERACTIONS
 from tasks.core.data.splits.held_out import SPLITS, HeldOut
+from tasks.core.files import put
+from tasks.core.models.spark.als import write_table
 from tasks.recovery.verify_home import verify_home
 from tasks.tracking.verify import Problem
 from tests.core.data.prepared_example import hold_out_file, write_ratings
@@ -58,6 +61,13 @@ def test_an_unreadable_record_of_the_cache_is_reported_as_damaged(held_out: Held
     check = verify_home()
     assert check.problems == [Problem("home", f"splits/made-from/{record.name}", "damaged")]
     assert check.files == 4
+
+
+def test_a_table_that_spark_reads_is_verified(held_out: HeldOut, home: Path) -> None:
+    table = Path(put(INTERACTIONS, ".parquet", lambda path: write_table(held_out.load().train, path)).path)
+    assert (verify_home().files, verify_home().problems) == (4, [])
+    table.write_bytes(b"damaged")
+    assert verify_home().problems == [Problem("home", f"interactions/{table.name}", "damaged")]
 
 
 def test_files_that_are_being_written_are_not_reported(held_out: HeldOut, home: Path) -> None:
