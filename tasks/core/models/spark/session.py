@@ -30,6 +30,8 @@ _CONNECT_SECONDS = 10
 """For a master to accept a connection."""
 _START_SECONDS = 180
 """For Spark to start, and again for its first executor. Spark itself asks a master for a minute."""
+_CANCEL_SECONDS = 10
+"""For cancelled jobs to end."""
 _REASON_CHARACTERS = 400
 _CODES = re.compile(r"^(?:org\.apache\.spark\.)?\w+(?:Exception|Error): |\[[A-Z_.]+\] | SQLSTATE: \w+")
 """What stands around the words of Spark's errors."""
@@ -172,8 +174,12 @@ def _in_thread(work: Callable[[], T], on_wait: OnWait, seconds: float, cancel: C
             if time.monotonic() > until:
                 raise TimeoutError
     except BaseException:
-        with suppress(Exception):  # Spark may be gone
-            cancel()
+        # a job that begins just after the others are cancelled is not among them
+        given_up = time.monotonic() + _CANCEL_SECONDS
+        while not future.done() and time.monotonic() < given_up:
+            with suppress(Exception):  # Spark may be gone
+                cancel()
+            wait([future], _POLL_SECONDS)
         raise
     error = future.exception()
     if error is not None:

@@ -49,17 +49,22 @@ class Cluster:
                     executors.append(child)
         return executors
 
+    def running_tasks(self) -> int:
+        tracker = self.session.context.statusTracker()
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        return sum(stage.numActiveTasks for stage in stages if stage)
+
     def kill_executors(self, number: int) -> None:
         for executor in self.executors()[:number]:
             executor.kill()
 
 
-def cluster(folder: Path, **options: str) -> Iterator[Cluster]:
-    """Two workers with an executor each, in processes of their own."""
+def cluster(folder: Path, master: str = "local-cluster[2,1,1024]", **options: str) -> Iterator[Cluster]:
+    """By default two workers with an executor each, in processes of their own."""
     matrix = confidences(120, 80)
     table = Table(folder / "table.parquet", matrix.shape)
     write_table(matrix, table.path)
-    with started(folder, "local-cluster[2,1,1024]", **options) as session:
+    with started(folder, master, **options) as session:
         yield Cluster(session, table)
 
 
@@ -72,6 +77,12 @@ def patient(tmp_path: Path) -> Iterator[Cluster]:
 def impatient(tmp_path: Path) -> Iterator[Cluster]:
     """A task that fails is not tried again."""
     yield from cluster(tmp_path, task_maxFailures="1")
+
+
+@pytest.fixture
+def small_heap(tmp_path: Path) -> Iterator[Cluster]:
+    """The executor is Spark's own process."""
+    yield from cluster(tmp_path, "local[2]", driver_memory="600m")
 
 
 def at(iteration: int, act: Callable[[], None]) -> Callable[[int], None]:
@@ -94,13 +105,18 @@ def test_a_fit_survives_the_death_of_an_executor(patient: Cluster) -> None:
     np.testing.assert_allclose(of.items, expected.items, rtol=1e-3, atol=1e-4)
 
 
-def test_a_fit_fails_if_its_executors_die_again_and_again(impatient: Cluster) -> None:
+def test_a_fit_whose_tasks_may_not_be_repeated_fails_with_its_executors(impatient: Cluster) -> None:
+    slow = SETTINGS.model_copy(update={"factors": 250, "iterations": 500})
+
     def on_iteration(done: int) -> None:
-        if done >= 2:
+        if done >= 1 and impatient.running_tasks():
             impatient.kill_executors(2)
 
-    with pytest.raises(TrainingError, match=r"^Spark failed: .*Spark's log is ") as raised:
-        impatient.fitted(LONG, on_iteration)
+    message = (
+        r"^Spark failed: Job aborted .*ExecutorLostFailure.*raise spark\.executor\.memory, or blocks; Spark's log is "
+    )
+    with pytest.raises(TrainingError, match=message) as raised:
+        impatient.fitted(slow, on_iteration)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 1000
 
@@ -110,6 +126,16 @@ def test_the_death_of_sparks_own_process_is_a_failed_fit(impatient: Cluster) -> 
     assert java is not None
     with pytest.raises(TrainingError, match=r"^Spark's own process ended; Spark's log is .*spark\.log$"):
         impatient.fitted(LONG, at(3, java.kill))
+
+
+def test_a_fit_that_runs_out_of_memory_says_which_to_raise(small_heap: Cluster) -> None:
+    """Its sums of squares are matrices of 8000 x 8000, and the heap is smaller than a few of them."""
+    message = (
+        r"^Spark failed: java\.lang\.OutOfMemoryError: .*; raise spark\.executor\.memory \(or, with a local master"
+    )
+    with pytest.raises(TrainingError, match=message) as raised:
+        small_heap.fitted(SETTINGS.model_copy(update={"factors": 8000}))
+    assert "\n" not in str(raised.value)
 
 
 def test_executors_that_never_come_are_reported_in_bounded_time(
