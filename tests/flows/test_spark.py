@@ -22,7 +22,7 @@ from tests.command_line import CommandLine, answer_of, command_line
 from tests.conftest import require
 from tests.serving import refused_port
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
 
 MODEL = {"factors": 4, "iterations": 3, "regularization": 0.05}
 CONFIG: dict[str, Any] = {

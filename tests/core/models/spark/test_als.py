@@ -19,7 +19,12 @@ from tasks.core.models.spark.session import Session
 from tests.core.models.examples import confidences
 from tests.core.models.spark.sessions import started
 
-pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("spark"),
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(900),
+]
 
 Values = npt.NDArray[np.float64]
 ALPHA = 2.0

@@ -21,7 +21,12 @@ from tests.core.models.examples import confidences
 from tests.core.models.spark.sessions import started
 from tests.serving import refused_port
 
-pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("spark"),
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(900),
+]
 
 SETTINGS = AlsConfig(factors=4, iterations=8, alpha=2.0, engine="spark", blocks=2)
 LONG = SETTINGS.model_copy(update={"iterations": 500})
