@@ -139,7 +139,8 @@ def tuning_note(tuned: Tuned | None, evaluation: EvaluationConfig | None) -> str
         return "Accuracy is measured on the validation part, to choose settings; the test part was not used."
     if tuned is None:
         return "No setting was tuned: the models have the settings of the config."
-    untuned = [setting for setting in AlsConfig.model_fields if setting not in tuned.settings]
+    # the engine is another model, and its blocks are how the work is divided
+    untuned = [name for name in AlsConfig.model_fields if name not in (*tuned.settings, "engine", "blocks")]
     return f"Tuned by {tuned.by}: {', '.join(tuned.settings)}. Not tuned: {', '.join(untuned)}."
 
 
