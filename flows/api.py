@@ -190,7 +190,7 @@ def accuracy(run: str | Result) -> "pd.DataFrame":
     """
     with as_our_errors():
         from tasks.tracking.reading.frames import accuracy_frame
-        from tasks.tracking.search import find_run
+        from tasks.tracking.reading.named_run import find_run
 
         client = _open_for_reading()
         return accuracy_frame(client, find_run(client, _name(run)), _open_fits(client, run, n=1).names)
@@ -210,7 +210,7 @@ def _open_for_reading() -> "StoreReader":
 
 def _open_fits(client: "StoreReader", run: str | Result, *, n: int) -> "OpenedFits":
     from tasks.tracking.reading.fits import open_fits
-    from tasks.tracking.search import find_run
+    from tasks.tracking.reading.named_run import find_run
 
     return open_fits(client, find_run(client, _name(run)), n=n, consensus=False)
 

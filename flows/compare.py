@@ -24,9 +24,10 @@ from tasks.recovery.parent_run import Comparison, parent_run
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import last_verdict
 from tasks.tracking.noise_of_data import has_all_seeds_only_fits
+from tasks.tracking.reading.named_run import find_run, split_name
 from tasks.tracking.results import config_of, known_result, result_of
 from tasks.tracking.runs import run_ref
-from tasks.tracking.search import complete_parents, find_run, split_name
+from tasks.tracking.search import complete_parents
 from tasks.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def config_of_files(
 
 def _existing_models(client: "MlflowClient", argument: str) -> list[ExistingModel]:
     """Return the models that an argument names."""
-    name, rest = split_name(client, argument)
+    _, name, rest = split_name(client, argument)
     wanted = rest if rest and "/" not in rest else ""  # EXPERIMENT/MODEL: every replicate
     run = find_run(client, name if wanted else argument)
     ref = run_ref(run)

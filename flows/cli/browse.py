@@ -74,9 +74,9 @@ def show(run: RunName, as_json: Json = False) -> None:
     from flows.cli.printing.result_tables import show_result
     from flows.cli.printing.tables import columns_table, out
     from tasks.core.planning.runs import PARENT
+    from tasks.tracking.reading.named_run import find_run
     from tasks.tracking.results import result_of
     from tasks.tracking.runs import is_complete, run_ref
-    from tasks.tracking.search import find_run
 
     client = open_for_reading()
     shown = find_run(client, run)
@@ -157,7 +157,7 @@ def recommend(
         return
     from flows.cli.look_up.new_user import recommend_for_items
     from flows.cli.printing.tables import new_user_table, out
-    from tasks.tracking.search import find_run
+    from tasks.tracking.reading.named_run import find_run
 
     client = open_for_reading()
     texts = [text.strip() for text in str(items).split(",") if text.strip()]
@@ -174,8 +174,8 @@ def report(
     from tasks.core.planning.runs import PARENT
     from tasks.reporting.report import REPORT
     from tasks.tracking.artifacts import RunFiles
+    from tasks.tracking.reading.named_run import find_run
     from tasks.tracking.runs import run_ref
-    from tasks.tracking.search import find_run
 
     client = open_for_reading()
     found = find_run(client, run)
@@ -208,7 +208,7 @@ def _print_lists(
 ) -> None:
     from flows.cli.look_up.entity_lists import look_up
     from flows.cli.printing.tables import out, query_table
-    from tasks.tracking.search import find_run
+    from tasks.tracking.reading.named_run import find_run
 
     client = open_for_reading()
     lists = look_up(client, find_run(client, run), target, entity, n=n, raw=raw, by=by, consensus=consensus)

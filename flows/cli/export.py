@@ -24,7 +24,7 @@ def export(
     """Write the lists, factors and accuracy by user of a comparison or of a fit as files for other programs."""
     from tasks.core.formatting import counted
     from tasks.tracking.reading.export import export as export_run
-    from tasks.tracking.search import find_run
+    from tasks.tracking.reading.named_run import find_run
 
     client = open_for_reading()
     exported = export_run(client, find_run(client, run), to)

@@ -24,7 +24,8 @@ def verify(
     """Hash every file again: runs against their manifests, and without RUN the local store too."""
     from flows.cli.printing.progress_bars import progress_bars
     from tasks.recovery.verify_home import verify_home
-    from tasks.tracking.search import find_run, our_runs, with_fits
+    from tasks.tracking.reading.named_run import find_run
+    from tasks.tracking.search import our_runs, with_fits
     from tasks.tracking.verify import Verified, verify_runs
 
     client = open_default_store()

@@ -122,6 +122,11 @@ def all_experiments(client: "StoreReader") -> "list[StoredExperiment]":
             return experiments
 
 
+def experiment_ids_of(client: "StoreReader") -> list[str]:
+    """Return the ids of `all_experiments`."""
+    return [str(experiment.experiment_id) for experiment in all_experiments(client)]
+
+
 def find_experiment(client: "StoreReader", name: str) -> str | None:
     """Return the id of the experiment called `name`.
 

@@ -1,21 +1,18 @@
-"""Runs that exist: which of them readers may take, and which one a name means.
+"""Runs that exist, and which of them readers may take.
 
 A run is *complete* once its files are uploaded, listed again and found to agree with `manifest.json`, whose sha256 then
 becomes the tag `latentlab.complete`. FINISHED comes last. Readers take only runs that are FINISHED, complete and not
 superseded. Where two runs have one identity, they take the one that replaced the other, else the one that ended first.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from tasks.core.errors import TrackingError
 from tasks.core.planning.runs import MODEL, PARENT, RunRef
-from tasks.tracking.experiments import all_experiments, find_experiment
+from tasks.tracking.experiments import experiment_ids_of
 from tasks.tracking.runs import (
     ENDED,
-    USED,
     end_run,
     is_complete,
     last_use,
@@ -25,15 +22,11 @@ from tasks.tracking.runs import (
     supersede,
     was_completed,
 )
-from tasks.tracking.store import reporting_missing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from tasks.tracking.local_reader.types import StoredRun, StoreReader
-
-_MAX_NAMES = 20
-"""Experiments in one message."""
 
 
 def our_runs(client: "StoreReader", experiment_ids: Sequence[str] | None = None) -> "list[StoredRun]":
@@ -51,8 +44,8 @@ def our_runs(client: "StoreReader", experiment_ids: Sequence[str] | None = None)
     list of Run
     """
     if experiment_ids is None:
-        experiment_ids = _all_ids(client)
-    return [run for run in _search(client, experiment_ids) if "latentlab.role" in run.data.tags]
+        experiment_ids = experiment_ids_of(client)
+    return [run for run in search_runs(client, experiment_ids) if "latentlab.role" in run.data.tags]
 
 
 def complete_runs(client: "MlflowClient", experiment_id: str, identity: str = "") -> dict[str, RunRef]:
@@ -75,7 +68,7 @@ def complete_runs(client: "MlflowClient", experiment_id: str, identity: str = ""
     dict of str to RunRef
     """
     condition = f"attributes.status = 'FINISHED'{_and_identity(identity)}"
-    complete = filter(is_complete, _search(client, [experiment_id], condition))
+    complete = filter(is_complete, search_runs(client, [experiment_id], condition))
     runs: dict[str, RunRef] = {}
     for run in sorted(complete, key=precedence):
         ref = run_ref(run)
@@ -105,7 +98,9 @@ def complete_fits(client: "MlflowClient", identities: Collection[str], data_sha2
         f"attributes.status = 'FINISHED' and tags.`latentlab.role` = '{MODEL}' "
         f"and tags.`latentlab.data_sha256` = '{data_sha256}'"
     )
-    refs = map(run_ref, sorted(filter(is_complete, _search(client, _all_ids(client), condition)), key=precedence))
+    refs = map(
+        run_ref, sorted(filter(is_complete, search_runs(client, experiment_ids_of(client), condition)), key=precedence)
+    )
     fits: dict[str, RunRef] = {}
     for ref in refs:
         if ref.identity in identities:
@@ -167,7 +162,7 @@ def complete_parents(
     """
     condition = f"tags.`latentlab.role` = '{PARENT}'{_and_identity(identity)}"
     wanted = was_completed if superseded else is_complete
-    return sorted(filter(wanted, _search(client, [experiment_id], condition)), key=last_use, reverse=True)
+    return sorted(filter(wanted, search_runs(client, [experiment_id], condition)), key=last_use, reverse=True)
 
 
 def with_fits(client: "StoreReader", run: "StoredRun") -> "list[StoredRun]":
@@ -201,7 +196,7 @@ def runs_within(client: "StoreReader", experiment_id: str, run_id: str) -> "Iter
     ------
     Run
     """
-    return _search(client, [experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
+    return search_runs(client, [experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
 
 
 def runs_of_role(client: "MlflowClient", experiment_id: str, role: str, identity: str) -> "Iterator[StoredRun]":
@@ -218,7 +213,7 @@ def runs_of_role(client: "MlflowClient", experiment_id: str, role: str, identity
     ------
     Run
     """
-    return _search(client, [experiment_id], f"tags.`latentlab.role` = '{role}'{_and_identity(identity)}")
+    return search_runs(client, [experiment_id], f"tags.`latentlab.role` = '{role}'{_and_identity(identity)}")
 
 
 def close_open_runs(client: "MlflowClient", experiment_id: str, flow_run_id: str, *, status: str, reason: str) -> None:
@@ -235,121 +230,37 @@ def close_open_runs(client: "MlflowClient", experiment_id: str, flow_run_id: str
     status, reason : str
         See `tasks.tracking.runs.end_run`.
     """
-    for run in _search(client, [experiment_id], f"tags.`prefect.flow_run_id` = '{flow_run_id}'"):
+    for run in search_runs(client, [experiment_id], f"tags.`prefect.flow_run_id` = '{flow_run_id}'"):
         if run.info.status not in ENDED:
             end_run(client, run.info.run_id, status, reason)
 
 
-def find_run(client: "StoreReader", text: str) -> "StoredRun":
-    """Return the run that RUN on the command line means.
-
-    Parameters
-    ----------
-    client : StoreReader
-        Reader of the store.
-    text : str
-        A run id, EXPERIMENT/MODEL/REPLICATE, EXPERIMENT for its last used comparison, or `latest`.
-
-    Returns
-    -------
-    Run
-
-    Raises
-    ------
-    TrackingError
-        If there is none; the message says which runs there are.
-    """
-    if text == "latest":
-        latest = _latest(client)
-        if latest is None:
-            raise TrackingError("there is no finished experiment yet; start one with `latentlab run`")
-        return latest
-    if re.fullmatch("[0-9a-f]{32}", text):
-        return _by_id(client, text)
-    name, rest = split_name(client, text)
-    experiment_id = find_experiment(client, name)
-    if experiment_id is None:
-        names = sorted({experiment.name for experiment in all_experiments(client)} - {"Default"})
-        more = [f"and {len(names) - _MAX_NAMES:,} more"] if len(names) > _MAX_NAMES else []
-        listed = ", ".join([*names[:_MAX_NAMES], *more]) or "none yet"
-        raise TrackingError(f"there is no experiment {name!r}; experiments here: {listed}")
-    if rest:
-        return _fit(client, experiment_id, name, rest)
-    parents = complete_parents(client, experiment_id)
-    if not parents:
-        raise TrackingError(f"{name} has no finished comparison; run its config")
-    return parents[0]
-
-
-def split_name(client: "StoreReader", text: str) -> tuple[str, str]:
-    """Return the experiment that RUN on the command line names, and what follows it.
-
-    Parameters
-    ----------
-    client : StoreReader
-        Reader of the store.
-    text : str
-        EXPERIMENT, EXPERIMENT/MODEL or EXPERIMENT/MODEL/REPLICATE. The name of an experiment may have slashes, such as
-        `/Users/someone@example.org/ml-100k`.
-
-    Returns
-    -------
-    name, rest : str
-        If no part of the text is the name of an experiment, `name` is what stands before the first slash, or the whole
-        text if it begins with one.
-    """
-    parts = text.split("/")
-    splits = [("/".join(parts[:end]), "/".join(parts[end:])) for end in range(max(1, len(parts) - 2), len(parts) + 1)]
-    known = (split for split in splits if split[0] and find_experiment(client, split[0]) is not None)
-    return next(known, (parts[0], "/".join(parts[1:])) if parts[0] else (text, ""))
-
-
-def latest_experiment(client: "StoreReader") -> str | None:
-    """Return the id of the experiment of the latest comparison; None if there is none."""
-    latest = _latest(client)
-    return str(latest.info.experiment_id) if latest else None
-
-
-def _latest(client: "StoreReader") -> "StoredRun | None":
-    """Return the comparison that was completed or last asked for last, of all experiments."""
-    condition = f"attributes.status = 'FINISHED' and tags.`latentlab.role` = '{PARENT}'"
-    latest = []
-    for order in ("attributes.end_time DESC", f"tags.`{USED}` DESC"):  # `last_use` is the later of the two
-        parents = _search(client, _all_ids(client), condition, order, page_size=20)
-        latest += [run for run in islice(filter(is_complete, parents), 1)]
-    return max(latest, key=last_use, default=None)
-
-
-def _all_ids(client: "StoreReader") -> list[str]:
-    return [str(experiment.experiment_id) for experiment in all_experiments(client)]
-
-
-def _by_id(client: "StoreReader", run_id: str) -> "StoredRun":
-    with reporting_missing(f"there is no run {run_id}; `latentlab runs` lists them"):
-        return client.get_run(run_id)
-
-
-def _fit(client: "StoreReader", experiment_id: str, name: str, rest: str) -> "StoredRun":
-    """Return the complete fit that MODEL/REPLICATE means in the experiment called `name`."""
-    model, _, replicate = rest.partition("/")
-    wanted = (model, int(replicate or 0) if (replicate or "0").isdecimal() else -1)
-    finished = [run for run in our_runs(client, [experiment_id]) if run.info.status == "FINISHED"]
-    fits = [(run_ref(run), run) for run in finished if run_ref(run).role == MODEL]
-    matching = [run for ref, run in fits if (ref.model, ref.replicate) == wanted and is_complete(run)]
-    if not matching:
-        names = ", ".join(sorted({f"{ref.model}/{ref.replicate}" for ref, _ in fits})) or "none"
-        raise TrackingError(f"{name} has no complete run {rest!r}; it has {names}")
-    return max(matching, key=lambda run: run.info.end_time)
-
-
-def _search(
+def search_runs(
     client: "StoreReader",
     experiment_ids: Sequence[str],
     condition: str = "",
     order: str = "attributes.start_time DESC",
     page_size: int = 1000,
 ) -> "Iterator[StoredRun]":
-    """Yield all runs that fulfil a condition, page by page, each of them once."""
+    """Yield all runs that fulfil a condition, page by page, each of them once.
+
+    Parameters
+    ----------
+    client : StoreReader
+        Reader of the store.
+    experiment_ids : sequence of str
+        Where to search.
+    condition : str
+        In MLflow's language of filters; every run by default.
+    order : str
+        In MLflow's language.
+    page_size : int
+        Runs that are asked for at a time.
+
+    Yields
+    ------
+    Run
+    """
     yielded = set[str]()  # a run that starts meanwhile moves others to the next page
     token = None
     while experiment_ids:

@@ -39,7 +39,7 @@ from tasks.core.ranking.similarity import make_lists
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.comparison import used_fits
 from tasks.tracking.lists import read_factors
-from tasks.tracking.search import find_run
+from tasks.tracking.reading.named_run import find_run
 from tasks.tracking.store import open_store
 
 SEEDS, DRAWS = 10, 10

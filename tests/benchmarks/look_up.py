@@ -38,9 +38,9 @@ def compare_again() -> None:
     from tasks.compare import compare_models
     from tasks.core.data.locate import locate
     from tasks.preprocess import preprocess
+    from tasks.tracking.reading.named_run import find_run
     from tasks.tracking.results import config_of, result_of
     from tasks.tracking.runs import ParentRun, start_run
-    from tasks.tracking.search import find_run
     from tasks.tracking.store import open_store, resolve_uri
 
     uri = resolve_uri()

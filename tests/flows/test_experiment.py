@@ -22,9 +22,10 @@ from tasks.core.models import als
 from tasks.core.models.factors import Factors
 from tasks.reporting.progress import listening
 from tasks.tracking.artifacts import MANIFEST, RunFiles
+from tasks.tracking.reading.named_run import find_run
 from tasks.tracking.results import known_result
 from tasks.tracking.runs import is_complete
-from tasks.tracking.search import find_run, our_runs
+from tasks.tracking.search import our_runs
 from tasks.tracking.store import resolve_uri
 from tests.flows.finished_experiment import FinishedExperiment
 

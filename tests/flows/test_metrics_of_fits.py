@@ -9,8 +9,8 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.errors import Stopped
 from tasks.tracking.experiments import open_experiment
 from tasks.tracking.metrics import StepMetrics, send_metrics, send_missing_metrics
+from tasks.tracking.reading.named_run import find_run
 from tasks.tracking.runs import start_run
-from tasks.tracking.search import find_run
 from tasks.tracking.store import resolve_uri
 
 

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from flows.cli.look_up.new_user import recommend_for_items
 from tasks.core.errors import ConfigError
 from tasks.tracking.artifacts import RunFiles
-from tasks.tracking.search import find_run
+from tasks.tracking.reading.named_run import find_run
 from tests.command_line import CommandLine, command_line
 from tests.flows.finished_experiment import FinishedExperiment
 

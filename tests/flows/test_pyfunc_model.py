@@ -21,7 +21,7 @@ from mlflow.pyfunc import PyFuncModel
 
 from flows.cli.look_up.new_user import recommend_for_items
 from tasks.tracking.artifacts import MANIFEST, RunFiles
-from tasks.tracking.search import find_run
+from tasks.tracking.reading.named_run import find_run
 from tasks.tracking.verify import verify_runs
 from tests.conftest import require
 from tests.flows.finished_experiment import FinishedExperiment

@@ -9,7 +9,7 @@ from tasks.core.formatting import enumerated
 from tasks.core.planning.runs import MODEL, PARENT
 from tasks.reporting.result import Result
 from tasks.tracking.comparison import used_fits
-from tasks.tracking.experiments import all_experiments
+from tasks.tracking.experiments import experiment_ids_of
 from tasks.tracking.local_store import file_path
 from tasks.tracking.logged_models.files import output_models
 from tasks.tracking.results import result_of
@@ -235,8 +235,9 @@ def _finding(result: Result, condition: str, champion: str, candidate: str) -> t
 
 def _last_comparison(client: "MlflowClient", champion: _Version, candidate: _Version) -> tuple[Result, str, str] | None:
     """Return the last complete comparison of the fits of two versions, and how it calls their models."""
-    experiments = [str(experiment.experiment_id) for experiment in all_experiments(client)]
-    parents = [parent for experiment_id in experiments for parent in complete_parents(client, experiment_id)]
+    parents = [
+        parent for experiment_id in experiment_ids_of(client) for parent in complete_parents(client, experiment_id)
+    ]
     for parent in sorted(parents, key=lambda parent: parent.info.end_time, reverse=True):
         if parent.data.tags.get("latentlab.data_sha256") != champion.data_sha256:
             continue

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from tasks.core.errors import ConfigError
 from tasks.core.planning.runs import PARENT, first_fits
 from tasks.tracking.comparison import used_fits
+from tasks.tracking.reading.named_run import find_run, latest_experiment
 from tasks.tracking.runs import run_ref
-from tasks.tracking.search import find_run, latest_experiment
 from tasks.tracking.ui.addresses import compare_page, experiments_page, run_page, runs_page
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def page_of(client: "MlflowClient", run: str | None, *, compare: bool = False) -
     client : MlflowClient
         Client of the store.
     run : str or None
-        As for `tasks.tracking.search.find_run`: the page of a comparison, a fit or a search. None for the runs of the
-        experiment of the last used comparison, or for the list of experiments if there is none.
+        As for `tasks.tracking.reading.named_run.find_run`: the page of a comparison, a fit or a search. None for the
+        runs of the experiment of the last used comparison, or for the list of experiments if there is none.
     compare : bool
         The page that shows the first fit of each model of a comparison side by side; by default the last used one.
 

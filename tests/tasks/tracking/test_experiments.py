@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from tasks.core.errors import TrackingError
 from tasks.tracking.experiments import check_name, find_experiment, open_experiment
-from tasks.tracking.search import find_run
+from tasks.tracking.reading.named_run import find_run
 
 
 def test_an_experiment_is_created_once_with_its_artifacts_in_the_folder_of_the_store(

@@ -13,8 +13,9 @@ from tasks.core.planning.runs import EVALUATION, PARENT
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.experiments import open_experiment
 from tasks.tracking.local_reader.reader import open_reader
+from tasks.tracking.reading.named_run import find_run, split_name
 from tasks.tracking.runs import log_use, start_run, supersede
-from tasks.tracking.search import _search, close_open_runs, complete_runs, find_run, our_runs, split_name
+from tasks.tracking.search import close_open_runs, complete_runs, our_runs, search_runs
 from tests.tasks.tracking.helpers import Fit
 
 
@@ -234,7 +235,7 @@ def test_a_run_that_starts_while_pages_are_read_repeats_no_other(
     before = {start_run(client, experiment_id, str(number), tags={}) for number in range(5)}
     reader = client if through_mlflow else open_reader(uri)
     assert reader is not None
-    runs = _search(reader, [experiment_id], page_size=2)
+    runs = search_runs(reader, [experiment_id], page_size=2)
     run_ids = [next(runs).info.run_id]
     start_run(client, experiment_id, "meanwhile", tags={})
     run_ids += [run.info.run_id for run in runs]
@@ -242,8 +243,7 @@ def test_a_run_that_starts_while_pages_are_read_repeats_no_other(
 
 
 def test_the_name_of_an_experiment_may_be_a_path(client: MlflowClient, uri: str) -> None:
-    for name in ("/Users/me@example.org/ml", "team/ml"):
-        open_experiment(client, uri, name)
+    ids = {name: open_experiment(client, uri, name) for name in ("/Users/me@example.org/ml", "team/ml")}
     for text, expected in (
         ("/Users/me@example.org/ml", ("/Users/me@example.org/ml", "")),
         ("/Users/me@example.org/ml/k2", ("/Users/me@example.org/ml", "k2")),
@@ -251,6 +251,6 @@ def test_the_name_of_an_experiment_may_be_a_path(client: MlflowClient, uri: str)
         ("team/ml/k2", ("team/ml", "k2")),
         ("nothing/k2/0", ("nothing", "k2/0")),
     ):
-        assert split_name(client, text) == expected
+        assert split_name(client, text) == (ids.get(expected[0]), *expected)
     with pytest.raises(TrackingError, match=r"no experiment '/Users/you@example\.org/ml'; experiments here: /Users/me"):
         find_run(client, "/Users/you@example.org/ml")
