@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import requests
@@ -22,6 +23,7 @@ DATA = b"ratings!" * 25_000  # 200 kB: several reads of the transfer
 CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 """All cores, as this is imported before a pytest worker gets cores of its own; None where there is no affinity."""
 
+AnyServer = TypeVar("AnyServer", bound=ThreadingHTTPServer)
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -129,7 +131,7 @@ def refused_port() -> int:
 
 
 @contextmanager
-def serving(server: Server) -> Iterator[Server]:
+def serving(server: AnyServer) -> Iterator[AnyServer]:
     """Run a server during the block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

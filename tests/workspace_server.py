@@ -6,9 +6,6 @@ its models are received and not kept.
 """
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -36,7 +33,7 @@ class WorkspaceServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, mlflow: str, token: str | None) -> None:
+    def __init__(self, mlflow: str, token: str | None = TOKEN) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.mlflow, self.token = mlflow, token
         self.refused_names: list[str] = []
@@ -116,17 +113,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-@contextmanager
-def workspace_server(mlflow: str, token: str | None = TOKEN) -> Iterator[WorkspaceServer]:
-    """Run such a server during the block."""
-    server = WorkspaceServer(mlflow, token)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig
+from tasks.core.config.dataset import NO_DATA_SET, DatasetConfig, scheme_of
 from tasks.core.data.catalogue import catalogue_entry
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import without_logins
@@ -213,7 +213,7 @@ def log_dataset(client: "MlflowClient", run_id: str, dataset: DatasetConfig, dat
     if is_catalogued and (archive := catalogue_entry(dataset.name).archive):
         source = without_secrets(archive.urls[0])
     size = data.summary
-    scheme = source.partition("://")[0] if "://" in source else ""
+    scheme = scheme_of(source)
     remote = scheme in ("http", "https")
     logged = Dataset(
         name=dataset.name,

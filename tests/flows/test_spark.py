@@ -62,7 +62,8 @@ def java_of(commands: CommandLine, process: "subprocess.Popen[str]") -> psutil.P
     """Return Spark's process once it trains."""
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
-        if [*commands.folder.glob("home/work/*/checkpoints/*")]:  # Spark's own: that of the other fits is too short
+        # Spark's own: that of the other fits is too short
+        if any((commands.folder / "home").glob("work/*/checkpoints/*")):
             children = psutil.Process(process.pid).children(recursive=True)
             return next(child for child in children if child.name() == "java")
         time.sleep(0.1)

@@ -14,8 +14,8 @@ import requests
 
 from tests.command_line import CommandLine, command_line
 from tests.flows.small_experiment import write_small_experiment
-from tests.serving import refused_port, start_server
-from tests.workspace_server import TOKEN, WorkspaceServer, workspace_server
+from tests.serving import refused_port, serving, start_server
+from tests.workspace_server import TOKEN, WorkspaceServer
 
 PATH = "/Users/someone@example.org/ml-100k"
 """Name of an experiment, as Databricks takes it."""
@@ -56,7 +56,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def workspace(mlflow: str) -> Iterator[WorkspaceServer]:
     """A server that refuses what Databricks refuses, before that of MLflow."""
-    with workspace_server(mlflow) as server:
+    with serving(WorkspaceServer(mlflow)) as server:
         yield server
 
 
@@ -182,7 +182,7 @@ def databricks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceSe
     """The same, and artifacts in a folder: those of Databricks are in its cloud, and not behind the server."""
     folder = tmp_path_factory.mktemp("databricks")
     options = ("--no-serve-artifacts", "--default-artifact-root", (folder / "root").as_uri())
-    with mlflow_server(folder, *options) as mlflow, workspace_server(mlflow) as server:
+    with mlflow_server(folder, *options) as mlflow, serving(WorkspaceServer(mlflow)) as server:
         yield server
 
 

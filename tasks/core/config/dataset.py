@@ -1,5 +1,6 @@
 """The sections `dataset` and `preprocess`."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
@@ -26,6 +27,12 @@ _READING_ADDED_LATER = {
     "visible": (None,),
 }
 """The same for keys of `dataset` and of `evaluation.split`."""
+
+
+def scheme_of(path: str) -> str:
+    """Return the scheme of an address such as `s3://bucket/plays`, in small letters; empty for a local path."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path)
+    return match[1].lower() if match else ""
 
 
 class Columns(Section):

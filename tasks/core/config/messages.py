@@ -119,12 +119,10 @@ def _problem(source: Source, path: KeyPath, error: ErrorDetails) -> Problem:
     elif path[:2] == ("search", "models") and len(path) == 4 and _EXPECTED.get(kind) == "keys and values":
         expected = "a range such as {low: 1, high: 200}, or a list of values"
     elif path in _NAMED_BY and isinstance(value, str):
-        # A path is not the name of a data set.
+        # a path is not the name of a data set
         is_path = path == ("dataset",) and ("/" in value or "." in value)
-        named = (
-            f"name: file, path: {shortened(value)[1:-1]}" if is_path else f"{_NAMED_BY[path]}: {shortened(value)[1:-1]}"
-        )
-        expected = f"keys and values, such as {{{named}}}"
+        key = "name: file, path" if is_path else _NAMED_BY[path]
+        expected = f"keys and values, such as {{{key}: {shortened(value)[1:-1]}}}"
     elif kind == "too_short":
         expected = "at least one entry" if context["min_length"] == 1 else f"at least {context['min_length']} entries"
     else:

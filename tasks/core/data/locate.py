@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tasks.core.config.dataset import DatasetConfig
+from tasks.core.config.dataset import DatasetConfig, scheme_of
 from tasks.core.data.catalogue import CatalogueEntry, Download, catalogue_entry
 from tasks.core.data.download import fetch
 from tasks.core.data.readers.archives import member_sha256
 from tasks.core.data.readers.parquet.folder import folder_digest
-from tasks.core.data.remote import fetch_remote, is_remote
+from tasks.core.data.remote import fetch_remote
 from tasks.core.data.synthetic import write_ratings
 from tasks.core.errors import DataError
 from tasks.core.files import StoredFile, file_digest, file_sha256, home, replacing
@@ -51,7 +51,7 @@ def locate(config: DatasetConfig, *, on_bytes: OnProgress | None = None) -> Stor
         file = Download(urls=(config.url,), sha256=config.sha256, seconds=_SECONDS)
         return StoredFile(str(fetch(file, downloads() / config.sha256, on_bytes=on_bytes)), config.sha256)
     if config.name == "file":
-        if is_remote(str(config.path)):
+        if scheme_of(str(config.path)):
             return fetch_remote(str(config.path), on_bytes=on_bytes)
         path = Path(str(config.path)).expanduser().absolute()
         if path.is_dir():

@@ -7,7 +7,6 @@ table is read two or three times. So each byte is transferred once, and later co
 import errno
 import json
 import logging
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +23,6 @@ from tasks.core.types import OnProgress
 log = logging.getLogger(__name__)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure", "az": "azure"}
 """Extra of latentlab that installs the client library of a scheme."""
-
-
-def is_remote(path: str) -> bool:
-    """Return whether a path is an address such as `s3://bucket/plays`, and not a path of this machine."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path) is not None
 
 
 def copies() -> Path:
@@ -192,9 +186,7 @@ class _Store:
         except DataError:
             raise
         except FileNotFoundError as error:
-            raise DataError(
-                f"{self.url}: not found; expected a file of ratings or a folder of Parquet files"
-            ) from error
+            raise self._not_found() from error
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise  # of this machine's disk

@@ -1,5 +1,6 @@
 """What models that Spark trains are, and need: said and checked before anything is trained."""
 
+from tasks.core.config.als import AlsConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import ConfigError
@@ -24,7 +25,7 @@ def spark_remark(config: ExperimentConfig) -> str:
     str
         Sentences.
     """
-    names = [name for name, settings in config.trained.items() if settings.is_of_spark]
+    names = list(_of_spark(config))
     if not names:
         return ""
     are = f"{enumerated(names)} {'is' if len(names) == 1 else 'are'}"
@@ -50,7 +51,7 @@ def check_spark(config: ExperimentConfig, data: PreparedData) -> None:
     ConfigError
         If pyspark, Java or a session is missing, a confidence is too low, or the memory of this machine.
     """
-    if any(settings.is_of_spark for settings in config.trained.values()):
+    if _of_spark(config):
         check_installation(config)
         if config.execution.spark is None:
             session_of_process()
@@ -72,7 +73,7 @@ def check_interactions(config: ExperimentConfig, data: PreparedData) -> None:
     ConfigError
         If a confidence is too low, or the memory of this machine.
     """
-    of_spark = {name: settings for name, settings in config.trained.items() if settings.is_of_spark}
+    of_spark = _of_spark(config)
     if not of_spark:
         return
     matrix = data.load().matrix
@@ -94,7 +95,7 @@ def check_installation(config: ExperimentConfig) -> None:
     ConfigError
         Saying what is missing.
     """
-    if any(settings.is_of_spark for settings in config.trained.values()):
+    if _of_spark(config):
         spark_version()
         if config.execution.spark is not None:
             check_java()
@@ -115,7 +116,7 @@ def check_memory(config: ExperimentConfig, size: tuple[int, int, int]) -> None:
     ConfigError
         With the memory that is needed and that is free.
     """
-    if not any(settings.is_of_spark for settings in config.trained.values()):
+    if not _of_spark(config):
         return
     needed, free = memory_bytes(config, size), free_memory()
     if needed > free:
@@ -125,3 +126,8 @@ def check_memory(config: ExperimentConfig, size: tuple[int, int, int]) -> None:
             f"this machine is Spark's driver: it needs {needed / 2**30:,.1f} GiB for the interactions, all factors and "
             f"the lists, and has {free / 2**30:,.1f} GiB free; {remedies}"
         )
+
+
+def _of_spark(config: ExperimentConfig) -> dict[str, AlsConfig]:
+    """Return the models that Spark trains, with their settings."""
+    return {name: settings for name, settings in config.trained.items() if settings.is_of_spark}

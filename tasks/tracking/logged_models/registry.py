@@ -42,8 +42,7 @@ def check(name: str | None, replicates: int, *, consensus: bool, uri: str) -> No
     """
     if name is not None and not is_name(name):
         raise ConfigError(f"--register: found {name!r}; expected a name without / and :, such as movies")
-    levels = [level for level in name.split(".") if level.strip()] if name is not None else []
-    if name is not None and is_unity_catalog(uri) and not len(levels) == name.count(".") + 1 == 3:
+    if name is not None and is_unity_catalog(uri) and [bool(part.strip()) for part in name.split(".")] != [True] * 3:
         raise ConfigError(
             f"--register: found {name!r}; the registry {uri} takes names of three levels: expected "
             "catalog.schema.name, such as main.recommenders.movies"

@@ -67,7 +67,8 @@ def split_name(client: "StoreReader", text: str) -> tuple[str | None, str, str]:
         Reader of the store.
     text : str
         EXPERIMENT, EXPERIMENT/MODEL or EXPERIMENT/MODEL/REPLICATE. The name of an experiment may have slashes, such as
-        `/Users/someone@example.org/ml-100k`.
+        `/Users/someone@example.org/ml-100k`. Of several experiments, it is the longest of such paths, and of other
+        names the shortest that nothing, MODEL or MODEL/REPLICATE follows.
 
     Returns
     -------
@@ -77,11 +78,15 @@ def split_name(client: "StoreReader", text: str) -> tuple[str | None, str, str]:
         Then `name` is what stands before the first slash, or the whole text if it begins with one.
     """
     parts = text.split("/")
-    for end in range(max(1, len(parts) - 2), len(parts) + 1):
-        name = "/".join(parts[:end])
+    splits = [("/".join(parts[:end]), "/".join(parts[end:])) for end in range(1, len(parts) + 1)]
+    if text.startswith("/"):
+        ordered = splits[::-1]
+    else:  # the sort is stable
+        ordered = sorted(splits, key=lambda split: not re.fullmatch(r"([^/]+(/\d+)?)?", split[1]))
+    for name, rest in ordered:
         if name and (experiment_id := find_experiment(client, name)) is not None:
-            return experiment_id, name, "/".join(parts[end:])
-    return (None, parts[0], "/".join(parts[1:])) if parts[0] else (None, text, "")
+            return experiment_id, name, rest
+    return (None, *splits[0]) if parts[0] else (None, text, "")
 
 
 def latest_experiment(client: "StoreReader") -> str | None:

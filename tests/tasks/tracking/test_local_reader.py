@@ -21,14 +21,13 @@ from tasks.tracking.local_reader import queries
 from tasks.tracking.local_reader.reader import SCHEMAS, LocalReader, _installed_schema, open_reader
 from tasks.tracking.local_reader.types import StoredRun, StoreReader
 from tasks.tracking.local_store import sqlite_uri
+from tasks.tracking.reading.named_run import find_run, latest_experiment
 from tasks.tracking.runs import is_complete, last_use, log_use, run_ref, start_run, supersede, was_completed
 from tasks.tracking.search import (
-    _search,
     complete_parents,
-    find_run,
-    latest_experiment,
     our_runs,
     runs_of_role,
+    search_runs,
     with_fits,
 )
 from tasks.tracking.store import open_store
@@ -161,7 +160,9 @@ def test_every_search_finds_the_same_runs_in_the_same_order(
 ) -> None:
     ids = [experiment.experiment_id for experiment in all_experiments(store)]
     for searched in ([experiment_id], ids, []):
-        expected, found = (contents(list(_search(c, searched, condition, order, page_size))) for c in (store, reader))
+        expected, found = (
+            contents(list(search_runs(c, searched, condition, order, page_size))) for c in (store, reader)
+        )
         assert found == expected
 
 

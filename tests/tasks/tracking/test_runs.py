@@ -36,6 +36,7 @@ def test_a_fit_keeps_its_hyperparameters_model_and_replicate(client: MlflowClien
         "orientation": "user_item",
         "acceleration": "none",
         "stop": "none",
+        "engine": "implicit",
         "resample": "none",
         "seed": "7",
         "model": "k2",

@@ -4,12 +4,10 @@ import re
 from typing import Any
 
 from tasks.core.config.checks.values import Config, Disagreements, model_kinds, value_at
-from tasks.core.config.dataset import LISTS, DatasetConfig
+from tasks.core.config.dataset import LISTS, DatasetConfig, scheme_of
 from tasks.core.config.yaml_source import KeyPath
 from tasks.core.errors import without_logins
 from tasks.core.formatting import shortened
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def check_data(config: Config) -> Disagreements:
@@ -43,7 +41,7 @@ def _check_dataset(config: Config) -> Disagreements:
     if name == "file":
         yield from _check_own_file(dataset)
         return
-    if isinstance(path := dataset.get("path"), str) and _SCHEME.match(path):
+    if isinstance(path := dataset.get("path"), str) and scheme_of(path):
         yield ("dataset", "path"), f"is an address, which is for `name: file` only, and the data set is {name!r}"
     for key in ("layout", "separator", "header", "columns", "quote", "url", "sha256", "order"):
         if dataset.get(key) is not None:
@@ -87,10 +85,10 @@ def _check_own_file(dataset: Config) -> Disagreements:
         yield ("dataset",), "`name: file` needs a `path` or a `url`"
     elif path is not None and url is not None:
         yield ("dataset",), "has both path and url; keep one of them: path for a file on this machine"
-    if isinstance(path, str) and (scheme := _SCHEME.match(path)):
-        if scheme[1].lower() in ("http", "https"):
+    if isinstance(path, str) and (scheme := scheme_of(path)):
+        if scheme in ("http", "https"):
             yield ("dataset", "path"), f"found {shortened(path)}; for an http(s) address use `url`, with `sha256`"
-        elif scheme[1].lower() == "file":
+        elif scheme == "file":
             yield ("dataset", "path"), f"found {shortened(path)}; expected the path alone, without file://"
         elif without_logins(path) != path:
             message = "contains a login, but configs are printed and logged; put it into the environment instead"

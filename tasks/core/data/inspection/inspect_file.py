@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.core.config.dataset import LISTS, DatasetConfig
+from tasks.core.config.dataset import LISTS, DatasetConfig, scheme_of
 from tasks.core.data.inspection.roles import KNOWN_NAMES, find_roles
 from tasks.core.data.inspection.sample import read_sample
 from tasks.core.data.inspection.scale import Scale, scale_of
@@ -14,7 +14,6 @@ from tasks.core.data.inspection.table import Table, table_of_parquet, table_of_t
 from tasks.core.data.locate import locate
 from tasks.core.data.readers.formats import is_parquet, recognise
 from tasks.core.data.readers.ratings import read_ratings
-from tasks.core.data.remote import is_remote
 from tasks.core.data.timestamps import TimeSpan, time_span
 from tasks.core.errors import DataError
 from tasks.core.types import OnProgress
@@ -100,7 +99,7 @@ def inspect_file(location: Path | str, *, on_step: OnProgress | None = None) -> 
         if on_step:
             on_step(step, _STEPS)
 
-    remote = locate(DatasetConfig(name="file", path=str(location))) if is_remote(str(location)) else None
+    remote = locate(DatasetConfig(name="file", path=str(location))) if scheme_of(str(location)) else None
     path = Path(remote.path if remote else location)
     if not path.exists():
         raise DataError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.data.inspection.sample import Sample
-from tasks.core.data.readers.parquet.table import first_rows
+from tasks.core.data.readers.parquet.opening import first_rows
 from tasks.core.data.timestamps import is_iso
 from tasks.core.errors import DataError
 from tasks.core.formatting import shown

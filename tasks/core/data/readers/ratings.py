@@ -16,7 +16,8 @@ from tasks.core.data.readers.archives import member_sha256, open_blocks
 from tasks.core.data.readers.columns import is_canonical_integer
 from tasks.core.data.readers.delimited import changed_while_read, read_delimited
 from tasks.core.data.readers.formats import Format, is_parquet, recognise
-from tasks.core.data.readers.parquet.table import ParquetRatings, open_ratings
+from tasks.core.data.readers.parquet.opening import open_ratings
+from tasks.core.data.readers.parquet.table import ParquetRatings
 from tasks.core.data.readers.scan import Scan
 from tasks.core.data.readers.streams import decompressed
 from tasks.core.data.readers.text import DelimitedText
@@ -102,7 +103,7 @@ def parquet_ratings(config: DatasetConfig, located: StoredFile) -> ParquetRating
     Raises
     ------
     ConfigError, DataError
-        See `tasks.core.data.readers.parquet.table.open_ratings`.
+        See `tasks.core.data.readers.parquet.opening.open_ratings`.
     """
     path = Path(located.path)
     if config.layout in LISTS:

@@ -13,6 +13,7 @@ import pytest
 from tasks.core.config.dataset import Columns, DatasetConfig
 from tasks.core.data.locate import locate
 from tasks.core.data.readers.parquet import table
+from tasks.core.data.readers.parquet.opening import open_ratings
 from tasks.core.data.readers.ratings import Ratings, read_ratings
 from tasks.core.errors import DataError
 from tests.core.data.helpers import columns_of
@@ -273,7 +274,7 @@ class TestFaults:
 
     def test_a_file_that_changes_between_two_passes_is_reported(self, write: Write) -> None:
         located = locate(config_of(write(TWO)))
-        ratings = table.open_ratings(Path(located.path), Columns(), located.sha256)
+        ratings = open_ratings(Path(located.path), Columns(), located.sha256)
         assert sum(len(batch.users) for batch in ratings.batches()) == 5
         write({"part-00001.parquet": rows("b", "e", "f", item=2)})
         with pytest.raises(DataError, match=r"part-00001\.parquet: changed while it was used"):
