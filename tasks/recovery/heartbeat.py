@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 30.0
+_LAST_SECONDS = 5.0
+"""For a heartbeat that is being sent when the block ends: it would arrive after the end of the run."""
 
 
 @contextmanager
@@ -41,11 +43,13 @@ def heartbeat(client: "MlflowClient", run_id: str) -> Iterator[None]:
             except Exception as error:
                 log.debug("no heartbeat of run %s: %s", run_id, error)
 
-    threading.Thread(target=beat, name=f"heartbeat {run_id}", daemon=True).start()
+    sender = threading.Thread(target=beat, name=f"heartbeat {run_id}", daemon=True)
+    sender.start()
     try:
         yield
     finally:
         ended.set()
+        sender.join(_LAST_SECONDS)
 
 
 def is_alive(run: "StoredRun") -> bool:

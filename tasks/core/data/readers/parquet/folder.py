@@ -46,12 +46,17 @@ def table_files(paths: Iterable[str], name: str) -> list[str]:
                     "files: write the current version with Spark's DataFrame.write.parquet(FOLDER)"
                 )
     read = [path for path in paths if not _is_ignored(path)]
-    for path in read:
-        if not path.lower().endswith(_SUFFIXES):
-            raise DataError(
-                f"{name}: found {shown(path)}; expected Parquet files only, whose names end in .parquet, in a folder "
-                "that is read as one table: remove the file, or give the path of one file"
-            )
+    others = [path for path in read if not path.lower().endswith(_SUFFIXES)]
+    if read and len(others) == len(read):  # probably meant as a file
+        raise DataError(
+            f"{name}: is not a file; expected a CSV, TSV or Parquet file of ratings, or a folder of Parquet files, and "
+            f"found {shown(others[0])} in it"
+        )
+    if others:
+        raise DataError(
+            f"{name}: found {shown(others[0])}; expected Parquet files only, whose names end in .parquet, in a folder "
+            "that is read as one table: remove the file, or give the path of one file"
+        )
     if not read:
         raise DataError(f"{name}: a folder without Parquet files; expected files such as part-00000.parquet")
     return read
