@@ -122,16 +122,14 @@ def evaluate(
     n_users, n_items = split.test.shape
     auc = np.empty(n_users)
     known = split.known
-    n_known = np.diff(known.indptr).astype(np.int64)
-    candidate_scores = exclude(scores, known)
 
     def scores_and_auc(start: int, stop: int) -> Floats:
         # AUC needs the scores of all items, which are discarded once the lists are made
-        block = candidate_scores(start, stop)
-        auc[start:stop] = metrics.auc(block, n_known[start:stop], split.test[start:stop])
+        block = scores(start, stop)
+        auc[start:stop] = metrics.auc(block, known[start:stop], split.test[start:stop])
         return block
 
-    recommended = top_n(scores_and_auc, n_users, n_items, cutoffs[-1], on_progress).ids
+    recommended = top_n(exclude(scores_and_auc, known), n_users, n_items, cutoffs[-1], on_progress).ids
     evaluation = evaluate_lists(recommended, split, cutoffs)
     return replace(evaluation, per_user={"auc": auc[evaluation.users], **evaluation.per_user})
 

@@ -5,7 +5,9 @@ elsewhere. `hits` tells which of a user's first K recommendations are test items
 test items. Where definitions in the literature differ, the name tells the variant.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
 ALGORITHM = 3
 """Part of an evaluation's identity. It is raised whenever metrics are added, or the same factors would give different
 values."""
-_ITEMS_A_COUNT = 4_000
-"""In a catalogue of so many items for each test item of a user, counting takes less time than sorting."""
-_MOST_COUNTED = 8
-"""Most test items of a user for whom scores are counted and not sorted."""
+_LEAST_COUNTED = 4_000
+"""In a smaller catalogue scores are sorted for every user: that takes a few microseconds."""
+_TIMED = 3
+"""Times that sorting and counting are tried, of which the fastest counts."""
 _SORTED_SCORES = 1 << 20
 """Scores that are sorted in one call: other threads run meanwhile, and they stay in the processor's cache."""
 
@@ -70,7 +72,7 @@ def find_hits(recommended: Ids, test: "csr_array") -> Mask:
     return np.isin(keys, test_keys) & (recommended >= 0)
 
 
-def auc(scores: Floats, trained: Counts, test: "csr_array") -> Values:
+def auc(scores: Floats, trained: "csr_array", test: "csr_array") -> Values:
     """Return the area under the ROC curve of each user (Rendle et al. 2009, section 3.2).
 
     It is the share of pairs of a test item and another candidate in which the test item has the higher score; ties
@@ -79,9 +81,9 @@ def auc(scores: Floats, trained: Counts, test: "csr_array") -> Values:
     Parameters
     ----------
     scores : (B, I) float32
-        -inf for items that the user was trained on, and for items without a score.
-    trained : (B,) int64
-        Number of items that each user was trained on.
+        -inf for items without a score.
+    trained : (B, I) CSR
+        Items that each user was trained on; none is among the user's test items.
     test : (B, I) CSR
         Held-out interactions of the same users.
 
@@ -91,35 +93,69 @@ def auc(scores: Floats, trained: Counts, test: "csr_array") -> Values:
         0.5 for a user without test items, or without other candidates.
     """
     areas = np.full(len(scores), 0.5)
-    n_positives, n_items = np.diff(test.indptr), scores.shape[1]
-    for row, lower, not_higher in _ranks(scores, test):
-        lower = np.maximum(lower, trained[row])  # items trained on count neither as lower nor as tied
+    n_positives, n_trained = np.diff(test.indptr), np.diff(trained.indptr)
+    for row, of_items, lower, not_higher in _ranks(scores, test):
+        of_trained = np.sort(scores[row, _items(trained, row)])  # they count neither as lower nor as tied
+        lower = lower - of_trained.searchsorted(of_items)
+        not_higher = not_higher - of_trained.searchsorted(of_items, side="right")
         positives = int(n_positives[row])  # its square may exceed int32
-        negatives = n_items - trained[row] - positives
+        negatives = scores.shape[1] - int(n_trained[row]) - positives
         if negatives:
             # the positives² pairs of test items, each item with itself included, always add up to half their number
-            ordered_pairs = (lower - trained[row]).sum() + (not_higher - lower).sum() / 2 - positives**2 / 2
+            ordered_pairs = lower.sum() + (not_higher - lower).sum() / 2 - positives**2 / 2
             areas[row] = ordered_pairs / (positives * negatives)
     return areas
 
 
-def _ranks(scores: Floats, test: "csr_array") -> Iterator[tuple[int, Counts, Counts]]:
-    """Yield each row that has test items, and for these how many scores are below theirs, and not above it."""
+def _ranks(scores: Floats, test: "csr_array") -> Iterator[tuple[int, Floats, Counts, Counts]]:
+    """Yield each row that has test items, their scores, and how many scores are below each, and not above it."""
     n_positives = np.diff(test.indptr)
-    counted = n_positives <= min(_MOST_COUNTED, scores.shape[1] // _ITEMS_A_COUNT)
-    for row in np.flatnonzero(counted & (n_positives > 0)).tolist():
+    rows = np.flatnonzero(n_positives)
+    if len(scores) > 1 and np.array_equal(scores[0], scores[1]) and (scores == scores[0]).all():  # such as popularity
+        ordered = np.sort(scores[0])
+        for row in rows.tolist():
+            yield row, *_places(scores[row, _items(test, row)], ordered)
+        return
+    counted = n_positives[rows] <= _most_counted(scores.shape[1])
+    for row in rows[counted].tolist():
         of_items = scores[row, _items(test, row)]
         lower = np.array([np.count_nonzero(scores[row] < score) for score in of_items])
-        yield row, lower, lower + [np.count_nonzero(scores[row] == score) for score in of_items]
-    others = np.flatnonzero(~counted)
+        yield row, of_items, lower, lower + [np.count_nonzero(scores[row] == score) for score in of_items]
+    others = rows[~counted]
     at_once = max(1, _SORTED_SCORES // scores.shape[1])
     for start in range(0, len(others), at_once):
-        rows = others[start : start + at_once]
-        ordered = scores[rows]  # a copy
+        part = others[start : start + at_once]
+        ordered = scores[part]  # a copy
         ordered.sort(axis=1)
-        for row, of_row in zip(rows.tolist(), ordered, strict=True):
-            of_items = scores[row, _items(test, row)]
-            yield row, of_row.searchsorted(of_items), of_row.searchsorted(of_items, side="right")
+        for row, of_row in zip(part.tolist(), ordered, strict=True):
+            yield row, *_places(scores[row, _items(test, row)], of_row)
+
+
+def _places(of_items: Floats, ordered: Floats) -> tuple[Floats, Counts, Counts]:
+    return of_items, ordered.searchsorted(of_items), ordered.searchsorted(of_items, side="right")
+
+
+@cache
+def _most_counted(n_items: int) -> int:
+    """Return the most test items of a user for whom counting scores takes less time than sorting them, as measured.
+
+    Both give the same numbers. Which of them is faster depends on the processor: NumPy sorts with instructions of
+    AVX-512, which some processors have but execute slowly.
+    """
+    if n_items < _LEAST_COUNTED:
+        return 0
+    row = np.random.default_rng(0).random(n_items, dtype=np.float32)
+
+    def seconds(work: Callable[[], object]) -> float:
+        begun = time.perf_counter()
+        work()
+        return time.perf_counter() - begun
+
+    sorting = min(seconds(lambda: np.sort(row)) for _ in range(_TIMED))
+    counting = min(
+        seconds(lambda: (np.count_nonzero(row < row[0]), np.count_nonzero(row == row[0]))) for _ in range(_TIMED)
+    )
+    return int(sorting / counting)
 
 
 def _items(test: "csr_array", row: int) -> Ids:

@@ -8,6 +8,7 @@ import pytest
 from ir_measures import AP, RR, P, R, Success, nDCG
 from scipy.sparse import csr_array
 
+from tasks.core.ranking import metrics
 from tasks.core.ranking.evaluation import Evaluation
 from tasks.core.ranking.metrics import accuracy, auc, find_hits
 from tasks.core.types import Ids
@@ -147,8 +148,7 @@ def test_map_differs_from_trec_eval_s_by_its_denominator_alone(judged: Judged, c
 class TestAuc:
     def auc(self, scores: list[float], trained: list[int], relevant: list[int]) -> float:
         block = np.array([scores], dtype=np.float32)
-        block[0, trained] = -np.inf
-        return float(auc(block, np.array([len(trained)]), held_out([relevant], len(scores)))[0])
+        return float(auc(block, held_out([trained], len(scores)), held_out([relevant], len(scores)))[0])
 
     @pytest.mark.parametrize(
         ("scores", "expected"),
@@ -178,24 +178,36 @@ class TestAuc:
         rng = np.random.default_rng(3)
         scores = rng.integers(0, 12, (20, 50)).astype(np.float32)  # many ties
         test = held_out([rng.permutation(50)[:7].tolist() for _ in range(20)], 50)
-        areas = auc(scores, np.zeros(20, dtype=np.int64), test)
+        areas = auc(scores, held_out([[]] * 20, 50), test)
         for user in range(20):
             relevant = np.zeros(50, dtype=bool)
             relevant[test[[user]].indices] = True
             u = mannwhitneyu(scores[user, relevant], scores[user, ~relevant]).statistic
             assert areas[user] == pytest.approx(u / (7 * 43))
 
-    @pytest.mark.parametrize("n_test", [1, 2, 3, 30])
-    def test_auc_in_a_large_catalogue_is_that_of_all_pairs(self, n_test: int) -> None:
-        """With few test items scores are counted, with many they are sorted; ties and items without a score count."""
-        rng = np.random.default_rng(n_test)
-        n_items, trained = 9_000, np.arange(0, 9_000, 90)
-        scores = np.round(rng.normal(size=(1, n_items)), 1).astype(np.float32)
-        scores[0, rng.choice(n_items, 500, replace=False)] = -np.inf
-        scores[0, trained] = -np.inf
-        items = np.setdiff1d(rng.choice(n_items, 2 * n_test, replace=False), trained)[:n_test]
-        others = np.setdiff1d(np.arange(n_items), [*trained, *items])
-        pairs = scores[0, items][:, None], scores[0, others]
-        expected = ((pairs[0] > pairs[1]) + (pairs[0] == pairs[1]) / 2).mean()
-        area = auc(scores, np.array([len(trained)]), held_out([items.tolist()], n_items))[0]
-        assert area == pytest.approx(expected, abs=1e-12)
+    @pytest.mark.parametrize("most_counted", [0, 1000])
+    @pytest.mark.parametrize("same_for_all", [False, True])
+    def test_it_is_the_share_of_all_pairs_whether_scores_are_counted_or_sorted(
+        self, monkeypatch: pytest.MonkeyPatch, most_counted: int, same_for_all: bool
+    ) -> None:
+        """Ties, items without a score, signed zeros, and scores that are the same for every user, as popularity's."""
+        monkeypatch.setattr(metrics, "_most_counted", lambda n_items: most_counted)
+        rng = np.random.default_rng(5)
+        n_users, n_items = 6, 900
+        scores = np.round(rng.normal(size=(n_users, n_items)), 1).astype(np.float32)  # some are -0.0
+        scores[:, rng.choice(n_items, 50, replace=False)] = -np.inf
+        if same_for_all:
+            scores[:] = scores[0]
+        drawn = [rng.permutation(n_items) for _ in range(n_users)]
+        relevant = [items[: 2**user].tolist() for user, items in enumerate(drawn)]
+        trained = [items[100 : 100 + 80 * user].tolist() for user, items in enumerate(drawn)]
+        areas = auc(scores, held_out(trained, n_items), held_out(relevant, n_items))
+        for user in range(n_users):
+            others = np.setdiff1d(np.arange(n_items), [*trained[user], *relevant[user]])
+            of_test, of_others = scores[user, relevant[user]][:, None], scores[user, others]
+            expected = ((of_test > of_others) + (of_test == of_others) / 2).mean()
+            assert areas[user] == pytest.approx(expected, abs=1e-12)
+
+    def test_scores_are_counted_in_large_catalogues_only(self) -> None:
+        assert metrics._most_counted(1_000) == 0
+        assert 1 <= metrics._most_counted(100_000) < 10_000
