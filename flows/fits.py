@@ -217,7 +217,7 @@ def _runner(config: ExperimentConfig, data: PreparedData, runs: Sequence[Planned
             # all are submitted at once: the cluster decides how many train at a time
             yield Runner(run_on_cluster, _fits_a_machine(dask), BoundedSemaphore(len(runs)), len(runs))
         return
-    size = data.summary.users, data.summary.items, data.summary.interactions
+    size = data.summary.size
     workers = fits_at_a_time(execution.workers, runs, size)
     # the Spark session of this process trains here; one that is started is in the process of the fits
     here = execution.spark is None and all(run.settings.is_of_spark for run in runs)

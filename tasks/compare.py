@@ -1,9 +1,10 @@
 """Step 6: every run's lists and accuracy -> how alike the models are, on the parent run."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -23,14 +24,16 @@ from tasks.core.config.file_models import ListFiles
 from tasks.core.data.prepared import PreparedData
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.sequential import Look
+from tasks.core.planning.references import references_of, run_beside_lists
 from tasks.core.planning.runs import MODEL, RunRef, listed_entities
 from tasks.core.planning.spark import spark_remark
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import SIMILARITIES
 from tasks.core.types import Ids
 from tasks.external import External
-from tasks.held_out import HeldOutAccuracy, held_out_accuracy
+from tasks.held_out import HeldOutAccuracy, ReferencesOnSplit, held_out_accuracy, references_on_splits
 from tasks.recovery.working_directory import CompletedFit
+from tasks.reporting import progress
 from tasks.reporting.accuracy import metrics_by_model, tuning_note
 from tasks.reporting.convergence import Convergence, summarize_fits
 from tasks.reporting.explore.section import explore_section
@@ -95,11 +98,15 @@ def compare_models(
     """
     client = open_store(parent.uri)
     files = files_of(client, runs, fits)
-    with TemporaryDirectory(prefix="latentlab-") as folder:
-        return _compare(config, data, runs, parent, files, look, external, remarks, Path(folder))
+    references: Callable[[], list[ReferencesOnSplit]] = partial(references_on_splits, config, data)
+    with TemporaryDirectory(prefix="latentlab-") as folder, ExitStack() as stack:
+        if run_beside_lists(references_of(config, data.summary.size), data.summary.interactions):
+            references = stack.enter_context(progress.in_background(references)).result
+        return _compare(references, config, data, runs, parent, files, look, external, remarks, Path(folder))
 
 
 def _compare(
+    references: Callable[[], list[ReferencesOnSplit]],
     config: ExperimentConfig,
     data: PreparedData,
     runs: Sequence[RunRef],
@@ -197,11 +204,9 @@ def _compare(
         **vars(HeldOutAccuracy()),
     )
     # drawing keeps one thread in the interpreter, which the arithmetic of the reference recommenders hardly needs
-    with ThreadPoolExecutor(1) as pool:
-        figures = pool.submit(draw, result, compared.matrices[0].models)
-        if config.evaluation and data.splits:
-            accuracy = held_out_accuracy(config, config.evaluation, data, runs, files, metrics)
-            result = replace(result, **vars(accuracy))
+    with progress.in_background(partial(draw, result, compared.matrices[0].models)) as figures:
+        if of_splits := references():
+            result = replace(result, **vars(held_out_accuracy(config, of_splits, runs, files, metrics)))
         drawings = [*figures.result(), *draw_held_out(result)]
     if lost:
         lost_frame(lost, runs).to_parquet(folder / LOST, index=False)

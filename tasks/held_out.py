@@ -11,7 +11,7 @@ from tasks.core.comparison.accuracy_tests import (
     compare_with_references,
     tested_metrics,
 )
-from tasks.core.config.evaluation import POPULARITY, EvaluationConfig
+from tasks.core.config.evaluation import POPULARITY
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import DataError
@@ -40,24 +40,67 @@ class HeldOutAccuracy:
     reference_settings: list[ReferenceSettings] = field(default_factory=list)
 
 
-def held_out_accuracy(
-    config: ExperimentConfig,
-    evaluation: EvaluationConfig,
-    data: PreparedData,
-    runs: Sequence[RunRef],
-    files: Mapping[str, RunFiles],
-    metrics: Mapping[str, Mapping[str, float]],
-) -> HeldOutAccuracy:
-    """Evaluate the reference recommenders, and test the models' accuracy against each other and against theirs.
+@dataclass(frozen=True)
+class ReferencesOnSplit:
+    """The reference recommenders on one split.
+
+    Attributes
+    ----------
+    references : ReferenceAccuracy
+    counts : dict of str to int
+        Sizes of the split's parts.
+    held_out_ratio : float
+        Interactions that are held out, divided by those to train on.
+    """
+
+    references: ReferenceAccuracy
+    counts: dict[str, int]
+    held_out_ratio: float
+
+
+def references_on_splits(config: ExperimentConfig, data: PreparedData) -> list[ReferencesOnSplit]:
+    """Evaluate the reference recommenders on each split, which depends on the data alone and not on the models.
 
     Parameters
     ----------
     config : ExperimentConfig
         The experiment.
-    evaluation : EvaluationConfig
-        Its section `evaluation`.
     data : PreparedData
         The interactions, and their splits.
+
+    Returns
+    -------
+    list of ReferencesOnSplit
+        Empty without evaluation or splits.
+    """
+    evaluation = config.evaluation
+    if evaluation is None or not data.splits:
+        return []
+    plan = references_of(config, data.summary.size)
+    of_splits = []
+    for number, (held_out, seed) in enumerate(zip(data.splits, split_seeds(config), strict=True)):
+        split = held_out.load()
+        counts = split.counts() | (held_out.published.counts() if held_out.published else {})
+        references = evaluate_references(plan, evaluation, data, split, seed, number)
+        of_splits.append(ReferencesOnSplit(references, counts, split.held_out_ratio))
+    return of_splits
+
+
+def held_out_accuracy(
+    config: ExperimentConfig,
+    of_splits: Sequence[ReferencesOnSplit],
+    runs: Sequence[RunRef],
+    files: Mapping[str, RunFiles],
+    metrics: Mapping[str, Mapping[str, float]],
+) -> HeldOutAccuracy:
+    """Test the models' accuracy against each other and against the reference recommenders'.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment, with evaluation.
+    of_splits : sequence of ReferencesOnSplit
+        The reference recommenders on each split.
     runs : sequence of RunRef
         All runs of the models.
     files : mapping of str to RunFiles
@@ -76,17 +119,10 @@ def held_out_accuracy(
     DataError
         If the models were evaluated on different users.
     """
-    summary = data.summary
-    plan = references_of(config, (summary.users, summary.items, summary.interactions))
-    references: list[ReferenceAccuracy] = []  # on each split
-    counts, ratios = [], []
-    for number, (held_out, seed) in enumerate(zip(data.splits, split_seeds(config), strict=True)):
-        split = held_out.load()
-        counts.append(split.counts() | (held_out.published.counts() if held_out.published else {}))
-        ratios.append(split.held_out_ratio)
-        references.append(evaluate_references(plan, evaluation, data, split, seed, number))
-    tested = tested_metrics(evaluation.cutoffs)
-    ratio = float(np.mean(ratios))
+    assert config.evaluation is not None, "there are splits"
+    references = [of_split.references for of_split in of_splits]
+    tested = tested_metrics(config.evaluation.cutoffs)
+    ratio = float(np.mean([of_split.held_out_ratio for of_split in of_splits]))
     values = _values_by_user(runs, files, tested, held_out_ratio=ratio)
     beside_references = compare_with_references(
         values, _references_by_user(references, tested[0], ratio), metric=tested[0]
@@ -94,7 +130,7 @@ def held_out_accuracy(
     return HeldOutAccuracy(
         accuracy=mean_accuracy(metrics, runs),
         accuracy_tests=compare_with_baseline(values, config.baseline),
-        held_out=counts[0],
+        held_out=of_splits[0].counts,
         reference_accuracy=_reference_accuracy(references),
         left_out=references[0].left_out,
         beside_popularity=[test for test in beside_references if test.a == POPULARITY],

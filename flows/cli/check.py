@@ -56,7 +56,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         check_resample(settings, prepared, planned_runs(settings, prepared.sha256))
         summary, ratings = prepared.summary, prepared.ratings
         test_file = prepared.splits[0].published if prepared.splits else None
-        size, bound, data_sha256 = (summary.users, summary.items, summary.interactions), "", prepared.sha256
+        size, bound, data_sha256 = summary.size, "", prepared.sha256
     else:
         named_copy(settings.dataset)  # refused if it does not exist, as by a run
         entry = catalogue_entry(settings.dataset.name)
@@ -65,7 +65,7 @@ def check(config: ConfigFile, sets: Sets = None, as_json: Json = False) -> None:
         sha256 = entry.ratings.sha256
         if sha256 and (known := prepared_before(settings.dataset, settings.preprocess, sha256)):
             summary, ratings, data_sha256 = known.summary, known.ratings, known.sha256
-            size, bound = (summary.users, summary.items, summary.interactions), ""
+            size, bound = summary.size, ""
     check_memory(settings, size)
     # which users and items they are changes no estimate
     estimated = settings.with_queries(settings.queries.with_first_indexes()) if unresolved else settings

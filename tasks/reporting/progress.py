@@ -4,13 +4,16 @@ A step of progress is also where work can be stopped: once `stop` of the surroun
 `Stopped`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tasks.core.errors import Stopped
+
+T = TypeVar("T")
 
 
 class Listener(Protocol):
@@ -83,7 +86,7 @@ class PlannedWork:
 
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
-_stop: ContextVar[Event | None] = ContextVar("stop", default=None)
+_stops: ContextVar[tuple[Event, ...]] = ContextVar("stops", default=())
 
 
 @contextmanager
@@ -99,11 +102,24 @@ def listening(listener: Listener) -> Iterator[None]:
 @contextmanager
 def stoppable(stop: Event) -> Iterator[None]:
     """Stop the work of the block, and of threads with a copy of its context, at the next step after `stop` is set."""
-    token = _stop.set(stop)
+    token = _stops.set((*_stops.get(), stop))
     try:
         yield
     finally:
-        _stop.reset(token)
+        _stops.reset(token)
+
+
+@contextmanager
+def in_background(work: Callable[[], T]) -> Iterator[Future[T]]:
+    """Run work in a thread during the block; it is stopped at its next step if the block ends with an error."""
+    stop = Event()
+    with stoppable(stop), ThreadPoolExecutor(1) as pool:
+        future = pool.submit(copy_context().run, work)
+        try:
+            yield future
+        except BaseException:
+            stop.set()
+            raise
 
 
 def plan(title: str, work: dict[str, float]) -> None:
@@ -144,5 +160,5 @@ def step(label: str, done: int, total: int, unit: str) -> None:
 
 def check_stop(message: str) -> None:
     """Raise `Stopped`, with a message, if the work is to stop."""
-    if (stop := _stop.get()) and stop.is_set():
+    if any(stop.is_set() for stop in _stops.get()):
         raise Stopped(message)

@@ -13,7 +13,7 @@ from tasks.core.types import Counts, Ids, Mask, Values
 
 RBO_P = 0.8
 """Persistence p of rank-biased overlap: the weight of depth d + 1 relative to that of depth d."""
-_BLOCK_BYTES = 32 << 20
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,11 @@ class Summary:
     min_per_user: int
     min_per_item: int
 
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Numbers of users, of items and of interactions."""
+        return self.users, self.items, self.interactions
+
 
 def save_matrix(matrix: "csr_array", path: Path, **arrays: npt.NDArray[Any]) -> None:
     """Write a CSR matrix as npz without pickles.

@@ -7,6 +7,7 @@ factor of two.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,11 +19,21 @@ from tasks.core.models import cost
 from tasks.core.models.cost import BLOCK_BYTES, gflop, sweep_seconds
 from tasks.core.models.threads import cores, one_blas_thread
 from tasks.core.planning.capacity import fits_at_a_time, run_bytes
-from tasks.core.planning.references import NO_REFERENCES, ReferencePlan, references_of, references_seconds
+from tasks.core.planning.references import (
+    NO_REFERENCES,
+    ReferencePlan,
+    references_of,
+    references_seconds,
+    run_beside_lists,
+)
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, planned_runs
+from tasks.core.ranking.metrics import auc
 from tasks.core.ranking.neighbours import nearest
 from tasks.core.ranking.similarity import SIMILARITIES
-from tasks.core.types import Values
+from tasks.core.types import Floats, Values
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 LIST_BYTES = 8 * LIST_LENGTH
 """Of one list, of which each entry has an id and a score."""
@@ -41,6 +52,8 @@ _READ_BYTES = 46
 _SCORE_GFLOP = 1.5e-8
 """Training work that takes as long as computing one score and ranking it; measured with 200,000 users, 85,000 items and
 64 factors."""
+_HELD_OUT_SHARE = 0.2
+"""Of the interactions, by default."""
 _SAMPLE = 256
 """Number of lists that are made to measure their time."""
 
@@ -108,7 +121,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         for model, fitted in {(run.model, run.fitted_interactions(n_interactions)) for run in runs}
     }
     lists_seconds = {
-        (role, factors): _lists_seconds(users, items, factors, role, listed)
+        (role, factors): _lists_seconds(size, factors, role, listed)
         for role in {run.role for run in runs}
         for factors in {settings.factors for settings in config.trained.values()}
     }
@@ -133,7 +146,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         gflop=sum(gflop((users, items), run.fitted_interactions(n_interactions), run.settings) for run in runs),
         workers=workers,
         seconds=seconds + comparison,
-        memory_bytes=max(memory, references.ease_bytes + references.item_knn_bytes),
+        memory_bytes=max(memory, references.n_bytes),
         disk_bytes=_disk_bytes(config, size, model_factors),
         references=references,
         start_seconds=start,
@@ -177,8 +190,9 @@ def _listed(config: ExperimentConfig, users: int, items: int) -> tuple[int, int]
     return (users, items) if size is None else (min(size, users), min(size, items))
 
 
-def _lists_seconds(users: int, items: int, factors: int, role: str, listed: tuple[int, int]) -> float:
+def _lists_seconds(size: tuple[int, int, int], factors: int, role: str, listed: tuple[int, int]) -> float:
     """Return the time of making a run's lists, measured on a sample of them."""
+    users, items, n_interactions = size
     rng = np.random.default_rng(0)
     seconds = 0.0
     if role == EVALUATION:  # recommendations alone, for all users
@@ -193,11 +207,25 @@ def _lists_seconds(users: int, items: int, factors: int, role: str, listed: tupl
         sample = np.arange(min(rows, columns, _SAMPLE), dtype=np.int32)
         with one_blas_thread():
             sample_seconds = cost.seconds(partial(nearest, n=LIST_LENGTH, rows=sample), vectors)
-        if role == EVALUATION:  # the AUC needs the order of all items
+        if role == EVALUATION:
             scores = rng.random((len(sample), columns), dtype=np.float32)
-            sample_seconds += cost.seconds(lambda block: [np.sort(row) for row in block], scores)
+            n_test = min(max(round(_HELD_OUT_SHARE * n_interactions / rows), 1), columns)
+            sample_seconds += cost.seconds(auc, scores, *_split_of_sample(scores, n_test))
         seconds += sample_seconds * rows / len(sample)
     return seconds
+
+
+def _split_of_sample(scores: Floats, n_test: int) -> tuple["csr_array", "csr_array"]:
+    """Return a train part without interactions, and a test part with as many for each row of scores."""
+    from scipy.sparse import csr_array
+
+    rows = np.arange(len(scores) + 1)
+
+    def part(n: int) -> "csr_array":
+        items = np.tile(np.arange(n), len(scores))
+        return csr_array((np.ones(len(items), dtype=np.float32), items, rows * n), shape=scores.shape)
+
+    return part(0), part(n_test)
 
 
 def _score_vectors_seconds(entities: int, part: Values) -> float:
@@ -233,10 +261,12 @@ def memory_bytes(config: ExperimentConfig, size: tuple[int, int, int]) -> int:
     factors = max(settings.factors for settings in config.trained.values())
     making_lists = 4 * factors * (users + items) * 3 + 3 * LIST_BYTES * max(listed)
     fit = max(run_bytes(run, size) for run in runs)
+    references = references_of(config, size) if config.evaluation else NO_REFERENCES
+    beside = references.n_bytes if run_beside_lists(references, n_interactions) else 0
     return max(
         _READ_BYTES * n_interactions,
         workers * (fit + making_lists) + matrix + _spark_heap_bytes(config),
-        2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)),
+        2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)) + beside,
     )
 
 

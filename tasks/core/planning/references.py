@@ -27,6 +27,10 @@ MOST_OF_MEMORY = 0.75
 WORK_OF_THREADS = 500.0
 """Reference recommenders of less work run with one BLAS thread each. Several threads wait for each other, which takes
 much longer where something else has the cores too."""
+_BYTES_BESIDE_LISTS = 256 << 20
+"""Most memory of reference recommenders that are computed while the lists are compared."""
+_BYTES_AN_INTERACTION = 48
+"""Of the parts of a split, and of the train part split again."""
 _FACTORIZED = 0.5
 """For each I³: factorization and inverse of the Gram matrix."""
 _WEIGHTED = 4.0
@@ -67,6 +71,11 @@ class ReferencePlan:
     item_knn_bytes: int
     reference_gflop: float
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of all, some of which run at a time."""
+        return self.ease_bytes + self.item_knn_bytes
+
 
 NO_REFERENCES = ReferencePlan({}, {}, 0, 0, 0.0)
 """The plan of an experiment without evaluation."""
@@ -90,6 +99,24 @@ def references_of(config: ExperimentConfig, size: tuple[int, int, int]) -> Refer
     work = sum(gflop(size[:2], run.fitted_interactions(size[2]), run.settings) for run in runs)
     n_splits = config.evaluation.n_splits if config.evaluation else 1
     return plan_references(size, work, free_memory(), n_splits=n_splits)
+
+
+def run_beside_lists(plan: ReferencePlan, n_interactions: int) -> bool:
+    """Return whether the reference recommenders are computed while the lists are compared, and not after that.
+
+    Parameters
+    ----------
+    plan : ReferencePlan
+        How they are computed.
+    n_interactions : int
+        Number of interactions.
+
+    Returns
+    -------
+    bool
+        True if they take so little memory that it does not matter.
+    """
+    return plan.n_bytes + _BYTES_AN_INTERACTION * n_interactions <= _BYTES_BESIDE_LISTS
 
 
 def plan_references(

@@ -79,7 +79,7 @@ def check_interactions(config: ExperimentConfig, data: PreparedData) -> None:
     matrix = data.load().matrix
     for name, settings in of_spark.items():
         als.check(matrix, settings, f"models.{name}")
-    check_memory(config, (data.summary.users, data.summary.items, data.summary.interactions))
+    check_memory(config, data.summary.size)
 
 
 def check_installation(config: ExperimentConfig) -> None:

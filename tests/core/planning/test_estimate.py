@@ -57,13 +57,13 @@ def test_start_and_comparison_are_parts_of_the_time() -> None:
 
 def test_estimates_grow_with_data_models_and_replicates() -> None:
     one_worker = {"execution": {"workers": 1}}
-    base = estimate(small_experiment(**one_worker), 1000, 1000, 10_000)
-    interactions = estimate(small_experiment(**one_worker), 1000, 1000, 10_000_000)
-    users = estimate(small_experiment(**one_worker), 100_000, 1000, 10_000)
-    factors = estimate(small_experiment({"k2": {**SETTINGS, "factors": 500}}, **one_worker), 1000, 1000, 10_000)
-    replicates = estimate(small_experiment(replicates=20, **one_worker), 1000, 1000, 10_000)
+    base = estimate(small_experiment(**one_worker), 1000, 300, 10_000)
+    interactions = estimate(small_experiment(**one_worker), 1000, 300, 10_000_000)
+    users = estimate(small_experiment(**one_worker), 100_000, 300, 10_000)
+    factors = estimate(small_experiment({"k2": {**SETTINGS, "factors": 500}}, **one_worker), 1000, 300, 10_000)
+    replicates = estimate(small_experiment(replicates=20, **one_worker), 1000, 300, 10_000)
     long = {"k2": {**SETTINGS, "iterations": 300_000}}
-    iterations = estimate(small_experiment(long, **one_worker), 1000, 1000, 10_000)
+    iterations = estimate(small_experiment(long, **one_worker), 1000, 300, 10_000)
     for larger in (interactions, users, factors):
         assert larger.memory_bytes > base.memory_bytes
         assert larger.disk_bytes > base.disk_bytes
