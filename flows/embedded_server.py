@@ -28,6 +28,7 @@ from prefect.settings import (
 )
 
 from tasks.core.errors import OrchestrationError
+from tasks.recovery.interrupts import deferred_signals
 
 _STARTS = 3
 """Processes started in turn while others take their ports."""
@@ -93,11 +94,12 @@ class _Server:
 
     def __init__(self) -> None:
         self.port = _free_port()
-        self.process = _start_process(self.port)
         self.output: deque[str] = deque(maxlen=500)
-        self._reader = Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True)
-        self._reader.start()
-        atexit.register(self.stop)
+        with deferred_signals():  # one that came in between would leave the process to itself
+            self.process = _start_process(self.port)
+            self._reader = Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True)
+            self._reader.start()
+            atexit.register(self.stop)
 
     def stop(self) -> None:
         """End the process, and read the rest of its output."""

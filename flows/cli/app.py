@@ -18,6 +18,7 @@ from flows.cli.failures import ReportingGroup, reported
 from flows.cli.streams import prepare_streams, say
 from tasks.core.errors import LatentlabError, OrchestrationError
 from tasks.core.formatting import escaped
+from tasks.recovery.interrupts import repeat_dropped_signals
 
 app = typer.Typer(
     cls=ReportingGroup,
@@ -66,6 +67,7 @@ def main() -> None:
     atexit.register(leave)  # the first to be registered is the last to be run
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it as ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else what a command has started would outlive it
+    repeat_dropped_signals()
     try:
         with reported(debug="--debug" in sys.argv):
             prepare_streams()

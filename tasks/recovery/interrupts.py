@@ -2,14 +2,19 @@
 
 Python runs a signal handler between any two instructions of the main thread, and drops the exception that it raises in
 a finaliser or in a weak reference's callback. In this block the handler therefore only sets an event. The block ends
-its threads, and the signal is then handled as it would have been outside.
+its threads, and the signal is then handled as it would have been outside. Outside, a signal whose exception was dropped
+is sent again.
 """
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, current_thread, main_thread
+from threading import Event, Timer, current_thread, main_thread
 from types import FrameType
+
+_AGAIN_SECONDS = 0.05
 
 
 @contextmanager
@@ -45,3 +50,21 @@ def deferred_signals() -> Iterator[Event]:
             signal.signal(number, handler)
         if received:
             signal.raise_signal(received[0])
+
+
+def repeat_dropped_signals() -> None:
+    """Send SIGINT or SIGTERM again, from now on, where Python drops the exception that its handler raised.
+
+    The handler of SIGINT is expected to raise KeyboardInterrupt, that of SIGTERM SystemExit.
+    """
+
+    def report(dropped: "sys.UnraisableHookArgs") -> None:
+        numbers = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}
+        if (number := numbers.get(dropped.exc_type)) is None:
+            sys.__unraisablehook__(dropped)
+            return
+        again = Timer(_AGAIN_SECONDS, os.kill, [os.getpid(), number])  # the finaliser has ended by then
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = report

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
 import pytest
 
-from tasks.recovery.interrupts import deferred_signals
+from tasks.recovery.interrupts import deferred_signals, repeat_dropped_signals
 
 
 class Thing:
@@ -78,3 +80,35 @@ def test_other_threads_leave_the_handlers_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_whose_exception_was_dropped_is_sent_again(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit(143)
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # restored at the end
+    repeat_dropped_signals()
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        in_weakref_callback(number)  # its exception is dropped
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            time.sleep(30)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_other_exceptions_that_are_dropped_are_reported_as_ever(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("in a callback")
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    repeat_dropped_signals()
+    thing = Thing()
+    reference = weakref.ref(thing, fail)
+    del thing
+    assert reference() is None
+    assert "ValueError: in a callback" in capsys.readouterr().err
