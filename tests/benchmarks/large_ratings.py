@@ -48,6 +48,34 @@ def write_large(path: Path, *, users: int, items: int, ratings: int, seed: int =
             pc.write_csv(pa.table(columns, names=list("uirt")), file, options)
 
 
+def write_large_folder(
+    folder: Path, *, users: int, items: int, ratings: int, seed: int = 0, chunk: int = 4 << 20
+) -> None:
+    """Write the same ratings as a folder of Parquet files, one for each chunk, as Spark writes them.
+
+    Parameters
+    ----------
+    folder : Path
+        Made, if it does not exist.
+    users, items, ratings, seed, chunk
+        See `write_large`.
+
+    Raises
+    ------
+    ValueError
+        See `write_large`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(exist_ok=True)
+    for number, (user, item, halves, times) in enumerate(_chunks(users, items, ratings, seed, chunk)):
+        columns = [pa.array(user, pa.int32()), pa.array(item, pa.int32()), pa.array(halves / 2, pa.float32()), times]
+        names = ["userId", "movieId", "rating", "timestamp"]
+        pq.write_table(pa.table(columns, names=names), folder / f"part-{number:05}.snappy.parquet")
+    (folder / "_SUCCESS").touch()
+
+
 def _chunks(
     users: int, items: int, ratings: int, seed: int, chunk: int
 ) -> Iterator[tuple[Counts, Counts, Counts, Counts]]:

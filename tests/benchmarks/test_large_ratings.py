@@ -5,10 +5,11 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.core.types import Counts
-from tests.benchmarks.large_ratings import write_large
+from tests.benchmarks.large_ratings import write_large, write_large_folder
 
 
 def bytes_of(folder: Path, users: int, items: int, ratings: int, **settings: int) -> bytes:
@@ -87,3 +88,13 @@ def test_memory_is_limited_by_the_chunk(tmp_path: Path) -> None:
 
     peak(20_000)  # the first call imports modules, whose memory does not count
     assert peak(320_000) < 1.5 * peak(80_000)
+
+
+def test_the_folder_of_parquet_files_has_the_ratings_of_the_file(tmp_path: Path) -> None:
+    size = {"users": 50, "items": 40, "ratings": 900}
+    write_large(tmp_path / "ratings.csv", **size)
+    write_large_folder(tmp_path / "ratings", **size, chunk=200)
+    files = sorted((tmp_path / "ratings").glob("part-*.parquet"))
+    assert len(files) > 2
+    stored = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    pd.testing.assert_frame_equal(stored, pd.read_csv(tmp_path / "ratings.csv"), check_dtype=False)

@@ -1,0 +1,155 @@
+"""`engine: spark` beside `engine: implicit`: python tests/benchmarks/spark_engine.py [--millions 1 10 32] [--large]
+
+For each size, ratings are generated as a folder of Parquet files, and one model is trained by implicit's exact solver,
+by implicit's CG, and by Spark MLlib with local[2]: k=16, alpha 4. Each is trained in a process of its own. The seconds
+of an iteration are the difference of fits of 6 iterations and of 1, divided by 5. The memory is the peak of the
+process, less that before it reads the matrix; with Spark, that of Python (the driver's matrix and factors) and that of
+Java (the driver and, with a local master, its executors).
+
+--large runs `latentlab run` on 100 million ratings in its place: a model of Spark with three seeds, and lists of 10,000
+users and 10,000 items. It prints the seconds and the peak of memory of all
+processes, beside the estimates of `latentlab check`.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from estimated import estimate, measure
+from large_ratings import write_large_folder
+from measuring import argument_parser, environment, memory_bytes, run_command
+
+SIZES = {1: (6_000, 4_000), 10: (70_000, 11_000), 32: (200_000, 85_000), 100: (600_000, 150_000)}
+"""Millions of ratings -> users and items."""
+ENGINES = ("implicit, cholesky", "implicit, cg", "spark")
+HEAP = "8g"
+SETTINGS = {"factors": 16, "regularization": 0.05, "alpha": 4.0}
+LONG = 6
+LARGE = """
+name: large
+dataset: {{name: file, path: {path}, columns: {{user: userId, item: movieId, rating: rating, timestamp: timestamp}}}}
+preprocess: {{min_rating: null}}
+models:
+  k16: {{factors: 16, iterations: 5, regularization: 0.05, alpha: 4, engine: spark}}
+replicates: 3
+neighbours: {{sample: 10000}}
+evaluation: null
+execution:
+  spark: {{master: "local[2]", config: {{spark.driver.memory: 8g}}}}
+"""
+
+
+def fit(engine: str, folder: Path) -> dict[str, float]:
+    """Train with one engine in this process; seconds of a fit of each length, and memory."""
+    from tasks.core.config.als import AlsConfig
+    from tasks.core.data.interactions import load_matrix
+
+    before = memory_bytes()
+    matrix = load_matrix(folder / "matrix.npz")
+    if engine != "spark":
+        from tasks.core.models.als import fit as fit_here
+
+        settings = AlsConfig.model_validate({**SETTINGS, "iterations": LONG, "solver": engine.split()[-1]})
+        ends: list[float] = []
+        fit_here(matrix, settings, seed=1, on_iteration=lambda _: ends.append(time.perf_counter()))
+        return {"seconds": (ends[-1] - ends[0]) / (LONG - 1), "python": memory_bytes(peak=True) - before, "java": 0.0}
+    from tasks.core.config.experiment import SparkConfig
+    from tasks.core.models.spark.als import Table, write_table
+    from tasks.core.models.spark.als import fit as fit_there
+    from tasks.core.models.spark.session import start_session
+
+    table = Table(folder / "table.parquet", matrix.shape)
+    write_table(matrix, table.path)
+    del matrix
+    config = SparkConfig(master="local[2]", config={"spark.driver.memory": HEAP})
+    session = start_session(config, folder / "spark.log", lambda: None)
+    assert session.java is not None
+    seconds = {}
+    for iterations in (1, LONG):
+        settings = AlsConfig.model_validate({**SETTINGS, "iterations": iterations, "engine": "spark"})
+        begun = time.perf_counter()
+        fit_there(session, table, settings, seed=1, checkpoints=folder / "checkpoints", on_iteration=lambda _: None)
+        seconds[iterations] = time.perf_counter() - begun
+    peaks = {"python": memory_bytes(peak=True) - before, "java": memory_bytes(session.java.pid, peak=True)}
+    session.java.kill()
+    return {"seconds": (seconds[LONG] - seconds[1]) / (LONG - 1), **peaks}
+
+
+def prepare(folder: Path, millions: int) -> None:
+    """Write the matrix of so many ratings."""
+    from tasks.core.config.experiment import ExperimentConfig
+    from tasks.core.data.interactions import save_matrix
+    from tasks.core.data.locate import locate
+    from tasks.preprocess import preprocess
+
+    users, items = SIZES[millions]
+    write_large_folder(folder / "ratings", users=users, items=items, ratings=millions * 1_000_000)
+    config = ExperimentConfig.model_validate(
+        {
+            "name": "prepared",
+            "dataset": {
+                "name": "file",
+                "path": str(folder / "ratings"),
+                "columns": {"user": "userId", "item": "movieId", "rating": "rating", "timestamp": "timestamp"},
+            },
+            "preprocess": {"min_rating": None},
+            "models": {"k2": {"factors": 2, "iterations": 1}},
+            "evaluation": None,
+        }
+    )
+    save_matrix(preprocess.fn(config, locate(config.dataset)).load().matrix, folder / "matrix.npz")
+
+
+def run_large(millions: int) -> None:
+    """Run the whole pipeline, and print what it takes beside its estimate."""
+    users, items = SIZES[millions]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_large_folder(folder / "ratings", users=users, items=items, ratings=millions * 1_000_000)
+        config = folder / "large.yaml"
+        config.write_text(LARGE.format(path=folder / "ratings"))
+        estimated = estimate(config, [], folder)
+        print(f"estimated: {estimated['seconds']:,.0f} s, {estimated['memory_bytes'] / 1e6:,.0f} MB", flush=True)
+        seconds, memory, disk = measure(config, [], folder / "run")
+        print(f"measured:  {seconds:,.0f} s, {memory / 1e6:,.0f} MB, {disk / 1e6:,.0f} MB written", flush=True)
+
+
+def main() -> None:
+    """Print the table, or the large run."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--millions", type=int, nargs="+", choices=list(SIZES))
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--fit", nargs=2, help="an engine and a folder: one fit in this process")
+    parser.add_argument("--prepare", nargs=2, help="millions of ratings and a folder: the matrix in this process")
+    arguments = parser.parse_args()
+    if arguments.fit:
+        print(json.dumps(fit(arguments.fit[0], Path(arguments.fit[1]))))
+        return
+    if arguments.prepare:
+        prepare(Path(arguments.prepare[1]), int(arguments.prepare[0]))
+        return
+    if arguments.large:
+        run_large(*(arguments.millions or [100]))
+        return
+    print("| million ratings | engine | seconds an iteration | ratio | Python | Java |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for millions in arguments.millions or [1, 10, 32]:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            env = environment(folder / "prefect") | {"LATENTLAB_HOME": str(folder / "home")}
+            run_command([sys.executable, __file__, "--prepare", str(millions), name], env=env)
+            first = 0.0
+            for engine in ENGINES:
+                command = [sys.executable, __file__, "--fit", engine, name]
+                found: dict[str, Any] = json.loads(run_command(command, env=env)[1].splitlines()[-1])
+                first = first or found["seconds"]
+                memory = " | ".join(f"{found[of] / 1e6:,.0f} MB" if found[of] else "" for of in ("python", "java"))
+                ratio = found["seconds"] / first
+                print(f"| {millions} | {engine} | {found['seconds']:.2f} | {ratio:.1f} | {memory} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
