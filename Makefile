@@ -1,6 +1,6 @@
 # make run          the default experiment, on data that the project makes itself
 # make test         the tests; TESTS=tests/core selects some
-# make test-faults  the tests that take minutes: of Spark, and with a kill -9 at ROUNDS random moments
+# make test-faults  the tests that take minutes: a Spark master that never answers, and kill -9 at ROUNDS random moments
 # make bench        benchmarks against the libraries that the interpreter PEERS has; DATA=DIR_OR_ZIP is MovieLens 100K
 # make lint         ruff and mypy
 # Each sets up .venv first.
@@ -21,7 +21,7 @@ test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest $(TESTS)
 
 test-faults: $(VENV)/.dev
-	LATENTLAB_ROUNDS=$(ROUNDS) $(VENV)/bin/python -m pytest tests/faults tests/core/models/spark tests/flows/test_spark.py -m long
+	LATENTLAB_ROUNDS=$(ROUNDS) $(VENV)/bin/python -m pytest tests/faults tests/core/models/spark -m long
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python tests/benchmarks/peers.py --python $(PEERS) $(if $(DATA),--data $(DATA))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def require(installed: object, what: str) -> None:
         if os.environ.get("CI"):
             pytest.fail(f"no {what}; CI runs this test")
         pytest.skip(f"no {what} on this machine")
+
+
+def require_package(name: str) -> None:
+    """Skip a test for which a package is not installed, see `require`."""
+    require(find_spec(name), name)
 
 
 def block(heading: str) -> str:
@@ -171,7 +177,7 @@ def postgres() -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="session")
 def stack(postgres: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start the servers and a worker, deploy all configs, and run the quickstart to its end."""
-    pytest.importorskip("psycopg")
+    require_package("psycopg")
     folder = tmp_path_factory.mktemp("stack")
     prefect_port, mlflow_port = str(refused_port()), str(refused_port())
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_", "LATENTLAB_", "PYTEST_"))}

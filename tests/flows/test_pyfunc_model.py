@@ -23,7 +23,7 @@ from flows.cli.look_up.new_user import recommend_for_items
 from tasks.tracking.artifacts import MANIFEST, RunFiles
 from tasks.tracking.reading.named_run import find_run
 from tasks.tracking.verify import verify_runs
-from tests.conftest import require
+from tests.conftest import require, require_package
 from tests.flows.finished_experiment import FinishedExperiment
 from tests.serving import refused_port
 
@@ -191,11 +191,13 @@ def test_the_lists_are_columns_of_a_spark_frame(
     model: PyFuncModel, run: Run, user_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What docs/mlflow.md shows."""
-    sql = pytest.importorskip("pyspark.sql")
+    require_package("pyspark")
     require(shutil.which("java"), "java")
+    from pyspark.sql import SparkSession, functions
+
     local = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false"}
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    builder = sql.SparkSession.builder.master("local[1]").config("spark.sql.warehouse.dir", str(tmp_path))
+    builder = SparkSession.builder.master("local[1]").config("spark.sql.warehouse.dir", str(tmp_path))
     for key, value in local.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
@@ -209,7 +211,7 @@ def test_the_lists_are_columns_of_a_spark_frame(
             params={"arrays": True},
         )
         requests = spark.createDataFrame(rows)
-        answered = requests.withColumn("list", lists(sql.functions.struct("task", "id", "n"))).toPandas()
+        answered = requests.withColumn("list", lists(functions.struct("task", "id", "n"))).toPandas()
     finally:
         spark.stop()
     expected = model.predict(rows, params={"arrays": True})

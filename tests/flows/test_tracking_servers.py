@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.command_line import CommandLine, command_line
+from tests.conftest import require_package
 from tests.flows.small_experiment import write_small_experiment
 from tests.serving import refused_port, serving, start_server
 from tests.workspace_server import TOKEN, WorkspaceServer
@@ -63,7 +64,7 @@ def workspace(mlflow: str) -> Iterator[WorkspaceServer]:
 @pytest.fixture(scope="module")
 def with_logins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server that asks for user names and passwords."""
-    pytest.importorskip("flask_wtf")
+    require_package("flask_wtf")
     folder = tmp_path_factory.mktemp("logins")
     (folder / "auth.ini").write_text(
         "[mlflow]\ndefault_permission = READ\nadmin_username = admin\n"

@@ -14,6 +14,7 @@ from tasks.core.models.cost import sweep_seconds
 from tasks.core.planning.estimate import estimate, relative_work
 from tasks.core.planning.references import NO_REFERENCES
 from tasks.core.planning.runs import planned_runs
+from tests.conftest import require_package
 from tests.core.planning.small_experiment import SETTINGS, small_experiment
 
 GFLOP_OF_A_FIT = 3 * (10 * 9 * 4 + 32 * 6 * 2) / 1e9
@@ -125,7 +126,7 @@ def of_spark(**execution: object) -> ExperimentConfig:
 
 
 def test_work_of_a_model_of_spark_is_that_of_exact_solutions_one_fit_at_a_time() -> None:
-    pytest.importorskip("pyspark")
+    require_package("pyspark")
     estimated = estimate(of_spark(), 5, 4, 6)
     assert estimated.workers == 1
     # three fits of three sweeps: 2 k² a row, 4 k² an interaction, k³ / 3 a row
@@ -138,7 +139,7 @@ def test_work_of_a_model_of_spark_is_that_of_exact_solutions_one_fit_at_a_time()
     [({}, 1 << 30), ({"spark.driver.memory": "3g"}, 3 << 30), ({"spark.driver.memory": "512M"}, 1 << 29)],
 )
 def test_the_heap_of_a_session_that_is_started_is_part_of_the_memory(memory: dict[str, str], expected: int) -> None:
-    pytest.importorskip("pyspark")
+    require_package("pyspark")
     in_this_process = of_spark().model_copy(update={"execution": small_experiment().execution})
     started = estimate(of_spark(config=memory), 5, 4, 6)
     assert started.memory_bytes - estimate(in_this_process, 5, 4, 6).memory_bytes == pytest.approx(expected, rel=0.02)

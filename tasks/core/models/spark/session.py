@@ -249,7 +249,9 @@ def start_session(config: SparkConfig, log_file: Path, on_wait: OnWait) -> Sessi
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     conf = SparkConf(loadDefaults=False)
     conf.setAll([*(options | config.config).items(), ("spark.master", config.master)])
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it writes a traceback for each lost connection
+    # it writes a traceback for each lost connection, some of them to the root logger
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_is_not_of_py4j)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     log_file.unlink(missing_ok=True)
     started: list[Any] = []
@@ -287,6 +289,10 @@ def start_session(config: SparkConfig, log_file: Path, on_wait: OnWait) -> Sessi
         raise OrchestrationError(f"{unusable}: {error}; check execution.spark") from error
     log.info("Spark %s with the master %s", spark.version, config.master)
     return session
+
+
+def _is_not_of_py4j(record: logging.LogRecord) -> bool:
+    return Path(record.pathname).parent.name != "py4j"
 
 
 def _said_last(log_file: Path) -> str:

@@ -5,17 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tasks.core.config.experiment import SparkConfig
 from tasks.core.models.spark.session import Session, start_session
-from tests.conftest import require
+from tests.conftest import require, require_package
 
 
 @contextmanager
 def started(folder: Path, master: str, **options: str) -> Iterator[Session]:
     """Start a session of this process; options with underscores in place of dots, without `spark.`."""
-    pytest.importorskip("pyspark")
+    require_package("pyspark")
     require(shutil.which("java"), "java")
     config = SparkConfig(
         master=master, config={f"spark.{key.replace('_', '.')}": each for key, each in options.items()}

@@ -20,10 +20,9 @@ from tests.core.models.examples import confidences
 from tests.core.models.spark.sessions import started
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.xdist_group("spark"),
     pytest.mark.filterwarnings("ignore"),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(600),
 ]
 
 Values = npt.NDArray[np.float64]

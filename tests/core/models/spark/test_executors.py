@@ -22,10 +22,9 @@ from tests.core.models.spark.sessions import started
 from tests.serving import refused_port
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.xdist_group("spark"),
     pytest.mark.filterwarnings("ignore"),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(600),
 ]
 
 SETTINGS = AlsConfig(factors=4, iterations=8, alpha=2.0, engine="spark", blocks=2)
@@ -143,6 +142,7 @@ def test_a_fit_that_runs_out_of_memory_says_which_to_raise(small_heap: Cluster) 
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.long
 def test_executors_that_never_come_are_reported_in_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +157,7 @@ def test_executors_that_never_come_are_reported_in_bounded_time(
     assert time.monotonic() - begun < 120
 
 
+@pytest.mark.long
 def test_a_master_that_accepts_and_never_answers_is_reported_in_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
