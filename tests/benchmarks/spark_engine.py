@@ -2,13 +2,13 @@
 
 For each size, ratings are generated as a folder of Parquet files, and one model is trained by implicit's exact solver,
 by implicit's CG, and by Spark MLlib with local[2]: k=16, alpha 4. Each is trained in a process of its own. The seconds
-of an iteration are the difference of fits of 6 iterations and of 1, divided by 5. The memory is the peak of the
-process, less that before it reads the matrix; with Spark, that of Python (the driver's matrix and factors) and that of
-Java (the driver and, with a local master, its executors).
+of an iteration are the difference of fits of 6 iterations and of 1, divided by 5; with Spark a short fit comes first,
+during which Java compiles. The memory is the peak of the process, less that before it reads the matrix; with Spark,
+that of Python (the driver's matrix and factors) and that of Java (the driver and, with a local master, its executors).
 
 --large runs `latentlab run` on 100 million ratings in its place: a model of Spark with three seeds, and lists of 10,000
-users and 10,000 items. It prints the seconds and the peak of memory of all
-processes, beside the estimates of `latentlab check`.
+users and 10,000 items. It prints the seconds and the peak of memory of all processes, beside the estimates of
+`latentlab check`.
 """
 
 import json
@@ -68,7 +68,7 @@ def fit(engine: str, folder: Path) -> dict[str, float]:
     session = start_session(config, folder / "spark.log", lambda: None)
     assert session.java is not None
     seconds = {}
-    for iterations in (1, LONG):
+    for iterations in (2, 1, LONG):  # Java compiles during the first
         settings = AlsConfig.model_validate({**SETTINGS, "iterations": iterations, "engine": "spark"})
         begun = time.perf_counter()
         fit_there(session, table, settings, seed=1, checkpoints=folder / "checkpoints", on_iteration=lambda _: None)
