@@ -10,10 +10,10 @@ from tasks.core.models.als import row_solver
 from tasks.core.models.balance import balance
 from tasks.core.models.threads import one_blas_thread
 
-_SPARK_RATIO = 6.0
-_SPARK_SECONDS = 0.2
-"""An iteration of Spark on this machine: a multiple of the exact solution by implicit (docs/benchmarks.md), and what
-its jobs take besides."""
+_SPARK_RATIO = 0.3
+_SPARK_SECONDS = 0.3
+"""An iteration of Spark on this machine: a multiple of implicit's exact solution that grows with √k, and what its jobs
+take besides. Measured with 16, 50 and 500 factors (docs/benchmarks.md)."""
 BLOCK_BYTES = 64 << 20
 """Memory of one block of scores, from which lists are made (`tasks.core.ranking.top_n`)."""
 
@@ -89,7 +89,7 @@ def sweep_seconds(matrix_shape: tuple[int, int], interactions: int, config: AlsC
             if config.acceleration == "balanced":
                 part = column_factors[: 10 * k]
                 total += seconds(balance, part.copy(), part.copy()) / 2 * columns / len(part) / BALANCE_EVERY
-    return _SPARK_SECONDS + _SPARK_RATIO * total if config.is_of_spark else total
+    return _SPARK_SECONDS + _SPARK_RATIO * k**0.5 * total if config.is_of_spark else total
 
 
 def seconds(function: Callable[..., object], *arguments: object) -> float:
