@@ -98,10 +98,9 @@ def compare_models(
     """
     client = open_store(parent.uri)
     files = files_of(client, runs, fits)
-    evaluated = config.evaluation is not None and data.splits
     references: Callable[[], list[ReferencesOnSplit]] = partial(references_on_splits, config, data)
     with TemporaryDirectory(prefix="latentlab-") as folder, ExitStack() as stack:
-        if evaluated and run_beside_lists(references_of(config, data.summary.size), data.summary.interactions):
+        if run_beside_lists(references_of(config, data.summary.size), data.summary.interactions):
             references = stack.enter_context(progress.in_background(references)).result
         return _compare(references, config, data, runs, parent, files, look, external, remarks, Path(folder))
 

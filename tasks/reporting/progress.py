@@ -1,6 +1,6 @@
 """Progress of long work, reported to a listener such as the command line's bars.
 
-A step of progress is also where work can be stopped: once `stop` of the surrounding block is set, the next step raises
+A step of progress is also where work can be stopped: once `stop` of a surrounding block is set, the next step raises
 `Stopped`.
 """
 

@@ -132,7 +132,8 @@ def main() -> None:
         prepare(Path(arguments.prepare[1]), int(arguments.prepare[0]))
         return
     if arguments.large:
-        run_large(*(arguments.millions or [100]))
+        for millions in arguments.millions or [100]:
+            run_large(millions)
         return
     print("| million ratings | engine | seconds an iteration | ratio | Python | Java |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -227,7 +227,7 @@ from pyspark.sql import SparkSession
 from flows import api
 spark = SparkSession.builder.master("local[2]").config("spark.driver.host", "127.0.0.1").config(
     "spark.driver.bindAddress", "127.0.0.1").config("spark.ui.enabled", "false").getOrCreate()
-api.run("config.yaml", {"execution.spark": None, "name": "own", "replicates": 1, "evaluation": None})
+api.run("config.yaml", {"execution.spark": None, "name": "own"})
 assert spark.range(3).count() == 3, "the session is still the caller's"
 """
 
@@ -238,15 +238,14 @@ def test_the_session_of_the_process_trains_the_same_factors(spark: CommandLine) 
         [sys.executable, "-c", SESSION], cwd=spark.folder, env=spark.env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    smaller = ("--set", "replicates=1", "--set", "evaluation=null")
-    assert spark.run("run", "config.yaml", "--json", *smaller).returncode == 0
+    assert spark.run("run", "config.yaml", "--json").returncode == 0
     digests: dict[str, set[str]] = {}
     for run in our_runs(client_of(spark)):
         if run.data.tags["latentlab.role"] != "parent":
             path = Path(run.info.artifact_uri.removeprefix("file://")) / "manifest.json"
             files = {entry["path"]: entry["sha256"] for entry in json.loads(path.read_text())["files"]}
             digests.setdefault(run.data.tags["latentlab.identity"], set()).add(files["factors.npz"])
-    assert len(digests) == 2
+    assert len(digests) == 6
     assert all(len(of_identity) == 1 for of_identity in digests.values())
 
 

@@ -113,7 +113,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         return Estimate(fits=0, iterations=0, gflop=0.0, workers=1, seconds=seconds, memory_bytes=0, disk_bytes=0)
     size, listed = (users, items, n_interactions), _listed(config, users, items)
     runs = planned_runs(config, "")
-    references = references_of(config, size) if config.evaluation else NO_REFERENCES
+    references = references_of(config, size)
     workers = fits_at_a_time(config.execution.workers, runs, size)
     threads = max(cores() // workers, 1)
     sweep = {
@@ -261,7 +261,7 @@ def memory_bytes(config: ExperimentConfig, size: tuple[int, int, int]) -> int:
     factors = max(settings.factors for settings in config.trained.values())
     making_lists = 4 * factors * (users + items) * 3 + 3 * LIST_BYTES * max(listed)
     fit = max(run_bytes(run, size) for run in runs)
-    references = references_of(config, size) if config.evaluation else NO_REFERENCES
+    references = references_of(config, size)
     beside = references.n_bytes if run_beside_lists(references, n_interactions) else 0
     return max(
         _READ_BYTES * n_interactions,

@@ -94,11 +94,13 @@ def references_of(config: ExperimentConfig, size: tuple[int, int, int]) -> Refer
     Returns
     -------
     ReferencePlan
+        `NO_REFERENCES` without evaluation.
     """
+    if config.evaluation is None:
+        return NO_REFERENCES
     runs = planned_runs(config, "")
     work = sum(gflop(size[:2], run.fitted_interactions(size[2]), run.settings) for run in runs)
-    n_splits = config.evaluation.n_splits if config.evaluation else 1
-    return plan_references(size, work, free_memory(), n_splits=n_splits)
+    return plan_references(size, work, free_memory(), n_splits=config.evaluation.n_splits)
 
 
 def run_beside_lists(plan: ReferencePlan, n_interactions: int) -> bool:

@@ -5,13 +5,13 @@ elsewhere. `hits` tells which of a user's first K recommendations are test items
 test items. Where definitions in the literature differ, the name tells the variant.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.core.models.cost import seconds
 from tasks.core.types import Counts, Floats, Ids, Mask, Values
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ ALGORITHM = 3
 values."""
 _LEAST_COUNTED = 4_000
 """In a smaller catalogue scores are sorted for every user: that takes a few microseconds."""
-_TIMED = 3
-"""Times that sorting and counting are tried, of which the fastest counts."""
 _SORTED_SCORES = 1 << 20
 """Scores that are sorted in one call: other threads run meanwhile, and they stay in the processor's cache."""
 
@@ -94,10 +92,12 @@ def auc(scores: Floats, trained: "csr_array", test: "csr_array") -> Values:
     """
     areas = np.full(len(scores), 0.5)
     n_positives, n_trained = np.diff(test.indptr), np.diff(trained.indptr)
-    for row, of_items, lower, not_higher in _ranks(scores, test):
-        of_trained = np.sort(scores[row, _items(trained, row)])  # they count neither as lower nor as tied
-        lower = lower - of_trained.searchsorted(of_items)
-        not_higher = not_higher - of_trained.searchsorted(of_items, side="right")
+    for row, ordered in _ordered(scores, n_positives):
+        of_items, of_trained = scores[row, _items(test, row)], np.sort(scores[row, _items(trained, row)])
+        lower, not_higher = _counts(scores[row], of_items) if ordered is None else _places(ordered, of_items)
+        # items trained on count neither as lower nor as tied
+        trained_lower, trained_not_higher = _places(of_trained, of_items)
+        lower, not_higher = lower - trained_lower, not_higher - trained_not_higher
         positives = int(n_positives[row])  # its square may exceed int32
         negatives = scores.shape[1] - int(n_trained[row]) - positives
         if negatives:
@@ -107,32 +107,33 @@ def auc(scores: Floats, trained: "csr_array", test: "csr_array") -> Values:
     return areas
 
 
-def _ranks(scores: Floats, test: "csr_array") -> Iterator[tuple[int, Floats, Counts, Counts]]:
-    """Yield each row that has test items, their scores, and how many scores are below each, and not above it."""
-    n_positives = np.diff(test.indptr)
+def _ordered(scores: Floats, n_positives: Counts) -> Iterator[tuple[int, Floats | None]]:
+    """Yield each row that has test items, and its scores in ascending order; None where counting takes less time."""
     rows = np.flatnonzero(n_positives)
     if len(scores) > 1 and np.array_equal(scores[0], scores[1]) and (scores == scores[0]).all():  # such as popularity
         ordered = np.sort(scores[0])
-        for row in rows.tolist():
-            yield row, *_places(scores[row, _items(test, row)], ordered)
+        yield from ((row, ordered) for row in rows.tolist())
         return
     counted = n_positives[rows] <= _most_counted(scores.shape[1])
-    for row in rows[counted].tolist():
-        of_items = scores[row, _items(test, row)]
-        lower = np.array([np.count_nonzero(scores[row] < score) for score in of_items])
-        yield row, of_items, lower, lower + [np.count_nonzero(scores[row] == score) for score in of_items]
+    yield from ((row, None) for row in rows[counted].tolist())
     others = rows[~counted]
     at_once = max(1, _SORTED_SCORES // scores.shape[1])
     for start in range(0, len(others), at_once):
         part = others[start : start + at_once]
         ordered = scores[part]  # a copy
         ordered.sort(axis=1)
-        for row, of_row in zip(part.tolist(), ordered, strict=True):
-            yield row, *_places(scores[row, _items(test, row)], of_row)
+        yield from zip(part.tolist(), ordered, strict=True)
 
 
-def _places(of_items: Floats, ordered: Floats) -> tuple[Floats, Counts, Counts]:
-    return of_items, ordered.searchsorted(of_items), ordered.searchsorted(of_items, side="right")
+def _places(ordered: Floats, of_items: Floats) -> tuple[Counts, Counts]:
+    """Return how many scores, in ascending order, are below each item's, and how many are not above it."""
+    return ordered.searchsorted(of_items), ordered.searchsorted(of_items, side="right")
+
+
+def _counts(scores: Floats, of_items: Floats) -> tuple[Counts, Counts]:
+    """Return the same from scores in any order."""
+    lower = np.array([np.count_nonzero(scores < score) for score in of_items])
+    return lower, lower + [np.count_nonzero(scores == score) for score in of_items]
 
 
 @cache
@@ -145,17 +146,7 @@ def _most_counted(n_items: int) -> int:
     if n_items < _LEAST_COUNTED:
         return 0
     row = np.random.default_rng(0).random(n_items, dtype=np.float32)
-
-    def seconds(work: Callable[[], object]) -> float:
-        begun = time.perf_counter()
-        work()
-        return time.perf_counter() - begun
-
-    sorting = min(seconds(lambda: np.sort(row)) for _ in range(_TIMED))
-    counting = min(
-        seconds(lambda: (np.count_nonzero(row < row[0]), np.count_nonzero(row == row[0]))) for _ in range(_TIMED)
-    )
-    return int(sorting / counting)
+    return int(seconds(np.sort, row) / seconds(_counts, row, row[:1]))
 
 
 def _items(test: "csr_array", row: int) -> Ids:
