@@ -106,7 +106,7 @@ def shared_by_depth(a: Ids, b: Ids) -> Counts:
     Parameters
     ----------
     a, b : (R, >= 0) int32
-        Best first, padded with -1.
+        Best first, no id twice, padded with -1.
 
     Returns
     -------
