@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -221,8 +221,10 @@ def _scores(known: "csr_array", similarity: "csr_matrix") -> Scores:
         if isinstance(product, np.ndarray):
             block = product.astype(np.float32)
         else:
-            # rounded before the zeros are added: most scores are 0
-            block = product.astype(np.float32).toarray(out=memory.rows(stop - start))
+            # Rounded before the zeros are added, because most scores are 0. The matrix's own `astype` would sort it.
+            sparse = cast("csr_array", product)
+            sparse.data = sparse.data.astype(np.float32)
+            block = sparse.toarray(out=memory.rows(stop - start))
         block[block <= 0] = -np.inf
         return block
 
