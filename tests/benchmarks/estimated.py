@@ -38,6 +38,8 @@ replicates: 1
 evaluation: null
 """
 POLL_SECONDS = 0.25
+"""Shortest time between two readings of the memory. A reading takes longer the more memory there is: a twentieth of the
+time at most goes to readings."""
 
 
 def estimate(config: Path, overrides: list[str], folder: Path) -> dict[str, Any]:
@@ -56,8 +58,9 @@ def measure(config: Path, overrides: list[str], folder: Path) -> tuple[float, fl
     with subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.DEVNULL) as process:
         root = psutil.Process(process.pid)
         while process.poll() is None:
+            begun = time.perf_counter()
             peak = max(peak, memory_of_all(root))
-            time.sleep(POLL_SECONDS)
+            time.sleep(max(POLL_SECONDS, 20 * (time.perf_counter() - begun)))
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with exit code {process.returncode}")
     return time.perf_counter() - start, peak, disk_bytes(folder)
