@@ -1,4 +1,7 @@
-"""`engine: spark` beside `engine: implicit`: python tests/benchmarks/spark_engine.py [--millions 1 10 32] [--large]
+"""`engine: spark` beside `engine: implicit`: python tests/benchmarks/spark_engine.py [--millions 1 10 32]
+
+python tests/benchmarks/spark_engine.py --growth
+python tests/benchmarks/spark_engine.py --large
 
 For each size, ratings are generated as a folder of Parquet files, and one model is trained by implicit's exact solver,
 by implicit's CG, and by Spark MLlib with local[2]: k=16, alpha 4. Each is trained in a process of its own. The seconds
@@ -6,28 +9,37 @@ of an iteration are the difference of fits of 6 iterations and of 1, divided by 
 during which Java compiles. The memory is the peak of the process, less that before it reads the matrix; with Spark,
 that of Python (the driver's matrix and factors) and that of Java (the driver and, with a local master, its executors).
 
+--growth measures Spark alone at k=16 and k=64, and estimates sizes beyond: the seconds are a power of the number of
+ratings, through the two largest sizes that were measured with as many factors.
+
 --large runs `latentlab run` on 100 million ratings in its place: a model of Spark with three seeds, and lists of 10,000
 users and 10,000 items. It prints the seconds and the peak of memory of all processes, beside the estimates of
 `latentlab check`.
 """
 
 import json
+import math
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from estimated import estimate, measure
 from large_ratings import write_large_folder
-from measuring import argument_parser, environment, memory_bytes, run_command
+from measuring import argument_parser, environment, memory_bytes, run_command, table_head, table_row
 
 SIZES = {1: (6_000, 4_000), 10: (70_000, 11_000), 32: (200_000, 85_000), 100: (600_000, 150_000)}
 """Millions of ratings -> users and items."""
 ENGINES = ("implicit, cholesky", "implicit, cg", "spark")
 HEAP = "8g"
-SETTINGS = {"factors": 16, "regularization": 0.05, "alpha": 4.0}
+FACTORS = 16
+SETTINGS = {"regularization": 0.05, "alpha": 4.0}
 LONG = 6
+GROWTH = {16: (10, 32, 100), 64: (10, 32)}
+"""Number of factors -> millions of ratings that --growth measures."""
+ESTIMATED = (100, 1_000, 10_000)
+"""Millions of ratings that --growth estimates, where they are not measured."""
 LARGE = """
 name: large
 dataset: {{name: file, path: {path}, columns: {{user: userId, item: movieId, rating: rating, timestamp: timestamp}}}}
@@ -42,17 +54,17 @@ execution:
 """
 
 
-def fit(engine: str, folder: Path) -> dict[str, float]:
-    """Train with one engine in this process; seconds of a fit of each length, and memory."""
+def fit(engine: str, folder: Path, factors: int) -> dict[str, float]:
+    """Train with one engine in this process; seconds of an iteration, and memory."""
     from tasks.core.config.als import AlsConfig
     from tasks.core.data.interactions import load_matrix
 
-    before = memory_bytes()
+    model, before = {**SETTINGS, "factors": factors}, memory_bytes()
     matrix = load_matrix(folder / "matrix.npz")
     if engine != "spark":
         from tasks.core.models.als import fit as fit_here
 
-        settings = AlsConfig.model_validate({**SETTINGS, "iterations": LONG, "solver": engine.split()[-1]})
+        settings = AlsConfig.model_validate({**model, "iterations": LONG, "solver": engine.split()[-1]})
         ends: list[float] = []
         fit_here(matrix, settings, seed=1, on_iteration=lambda _: ends.append(time.perf_counter()))
         return {"seconds": (ends[-1] - ends[0]) / (LONG - 1), "python": memory_bytes(peak=True) - before, "java": 0.0}
@@ -69,7 +81,7 @@ def fit(engine: str, folder: Path) -> dict[str, float]:
     assert session.java is not None
     seconds = {}
     for iterations in (2, 1, LONG):  # Java compiles during the first
-        settings = AlsConfig.model_validate({**SETTINGS, "iterations": iterations, "engine": "spark"})
+        settings = AlsConfig.model_validate({**model, "iterations": iterations, "engine": "spark"})
         begun = time.perf_counter()
         fit_there(session, table, settings, seed=1, checkpoints=folder / "checkpoints", on_iteration=lambda _: None)
         seconds[iterations] = time.perf_counter() - begun
@@ -117,39 +129,74 @@ def run_large(millions: int) -> None:
         print(f"measured:  {seconds:,.0f} s, {memory / 1e6:,.0f} MB, {disk / 1e6:,.0f} MB written", flush=True)
 
 
+def fits(millions: int, engines: Sequence[tuple[str, int]]) -> Iterator[dict[str, float]]:
+    """Yield what each engine, with so many factors, takes on so many ratings: one process after the other."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        env = environment(folder / "prefect") | {"LATENTLAB_HOME": str(folder / "home")}
+        run_command([sys.executable, __file__, "--prepare", str(millions), name], env=env)
+        for engine, factors in engines:
+            command = [sys.executable, __file__, "--fit", engine, name, str(factors)]
+            yield json.loads(run_command(command, env=env)[1].splitlines()[-1])
+
+
+def memory_cells(found: dict[str, float]) -> list[str]:
+    """Return the memory of Python and of Java."""
+    return [f"{found[of] / 1e6:,.0f} MB" if found[of] else "" for of in ("python", "java")]
+
+
+def compare_engines(sizes: Sequence[int]) -> None:
+    """Print a row for each size and engine."""
+    print(table_head("million ratings", "engine", "seconds an iteration", "ratio", "Python", "Java"))
+    for millions in sizes:
+        first = 0.0
+        for engine, found in zip(ENGINES, fits(millions, [(each, FACTORS) for each in ENGINES]), strict=True):
+            first = first or found["seconds"]
+            ratio = f"{found['seconds'] / first:.1f}"
+            print(table_row(millions, engine, f"{found['seconds']:.2f}", ratio, *memory_cells(found)), flush=True)
+
+
+def measure_growth() -> None:
+    """Print a row for each number of factors and size that is measured, and one for each that is estimated."""
+    seconds: dict[int, dict[int, float]] = {factors: {} for factors in GROWTH}
+    print(table_head("million ratings", "k", "seconds an iteration", "", "Python", "Java"))
+    for millions in sorted(set().union(*GROWTH.values())):
+        numbers = [factors for factors, sizes in GROWTH.items() if millions in sizes]
+        for factors, found in zip(numbers, fits(millions, [("spark", each) for each in numbers]), strict=True):
+            seconds[factors][millions] = found["seconds"]
+            cells = f"{found['seconds']:.2f}", "measured", *memory_cells(found)
+            print(table_row(millions, factors, *cells), flush=True)
+    for factors, measured in seconds.items():
+        (size, time_of_size), (largest, time_of_largest) = sorted(measured.items())[-2:]
+        exponent = math.log(time_of_largest / time_of_size) / math.log(largest / size)
+        for millions in ESTIMATED:
+            if millions not in measured:
+                estimate_of_size = time_of_largest * (millions / largest) ** exponent
+                note = f"estimated, exponent {exponent:.2f}"
+                print(table_row(f"{millions:,}", factors, f"{estimate_of_size:,.0f}", note, "", ""))
+
+
 def main() -> None:
-    """Print the table, or the large run."""
+    """Print a table, or the large run."""
     parser = argument_parser(__doc__)
     parser.add_argument("--millions", type=int, nargs="+", choices=list(SIZES))
+    parser.add_argument("--growth", action="store_true")
     parser.add_argument("--large", action="store_true")
-    parser.add_argument("--fit", nargs=2, help="an engine and a folder: one fit in this process")
+    parser.add_argument("--fit", nargs=3, help="an engine, a folder, and a number of factors: one fit in this process")
     parser.add_argument("--prepare", nargs=2, help="millions of ratings and a folder: the matrix in this process")
     arguments = parser.parse_args()
     if arguments.fit:
-        print(json.dumps(fit(arguments.fit[0], Path(arguments.fit[1]))))
-        return
-    if arguments.prepare:
+        engine, folder, factors = arguments.fit
+        print(json.dumps(fit(engine, Path(folder), int(factors))))
+    elif arguments.prepare:
         prepare(Path(arguments.prepare[1]), int(arguments.prepare[0]))
-        return
-    if arguments.large:
+    elif arguments.large:
         for millions in arguments.millions or [100]:
             run_large(millions)
-        return
-    print("| million ratings | engine | seconds an iteration | ratio | Python | Java |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for millions in arguments.millions or [1, 10, 32]:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            env = environment(folder / "prefect") | {"LATENTLAB_HOME": str(folder / "home")}
-            run_command([sys.executable, __file__, "--prepare", str(millions), name], env=env)
-            first = 0.0
-            for engine in ENGINES:
-                command = [sys.executable, __file__, "--fit", engine, name]
-                found: dict[str, Any] = json.loads(run_command(command, env=env)[1].splitlines()[-1])
-                first = first or found["seconds"]
-                memory = " | ".join(f"{found[of] / 1e6:,.0f} MB" if found[of] else "" for of in ("python", "java"))
-                ratio = found["seconds"] / first
-                print(f"| {millions} | {engine} | {found['seconds']:.2f} | {ratio:.1f} | {memory} |", flush=True)
+    elif arguments.growth:
+        measure_growth()
+    else:
+        compare_engines(arguments.millions or [1, 10, 32])
 
 
 if __name__ == "__main__":
