@@ -22,6 +22,16 @@ SCHEMAS = frozenset({"dc11669786a5", "f4a9b2c7d1e6"})
 _OPENING_SECONDS, _LOCK_SECONDS = 1, 20
 """How long a locked database is waited for: until MLflow's client takes over, and as long as that client waits."""
 _PAGE = 1_000
+_EMPTY_TABLES = """
+    CREATE TABLE experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time);
+    CREATE TABLE runs (
+        run_uuid, name, experiment_id, status, start_time, end_time, lifecycle_stage, artifact_uri
+    );
+    CREATE TABLE latest_metrics (run_uuid, key, value, is_nan);
+    CREATE TABLE params (run_uuid, key, value);
+    CREATE TABLE tags (run_uuid, key, value);
+"""
+"""What the reader selects from, of a store that does not exist yet."""
 Row: TypeAlias = tuple[Any, ...]
 
 
@@ -195,9 +205,10 @@ class LocalReader:
 def open_reader(uri: str) -> LocalReader | None:
     """Return a reader of a store; None for every store that MLflow's client has to open.
 
-    These are the stores that are no sqlite file, do not exist, are damaged or locked, have an address with options,
-    have MLflow's workspaces, were moved, so that their locations have to be corrected, or have a schema that is not in
-    `SCHEMAS` or is not that of the MLflow that is installed, which refuses it or asks for an upgrade.
+    These are the stores that are no sqlite file, are damaged or locked, have an address with options, have MLflow's
+    workspaces, were moved, so that their locations have to be corrected, or have a schema that is not in `SCHEMAS` or
+    is not that of the MLflow that is installed, which refuses it or asks for an upgrade. A file that does not exist yet
+    is read as an empty store, and not made; where its folder does not exist either, MLflow's client reports it.
 
     Parameters
     ----------
@@ -209,7 +220,13 @@ def open_reader(uri: str) -> LocalReader | None:
     LocalReader or None
     """
     path = sqlite_path(uri)
-    if path is None or "?" in uri or "MLFLOW_ENABLE_WORKSPACES" in os.environ or not path.is_file():
+    if path is None or "?" in uri or "MLFLOW_ENABLE_WORKSPACES" in os.environ:
+        return None
+    if not path.exists() and path.parent.is_dir():
+        database = sqlite3.connect(":memory:")
+        database.executescript(_EMPTY_TABLES)
+        return LocalReader(uri, database)
+    if not path.is_file():
         return None
     try:
         database = sqlite3.connect(

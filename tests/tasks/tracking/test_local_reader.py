@@ -258,13 +258,25 @@ def test_stores_that_mlflow_has_to_open_or_to_report_are_left_to_it(
     (tmp_path / "folder").mkdir()
     (tmp_path / "text").write_text("no database, but longer than the head of one" * 10)
     sqlite3.connect(tmp_path / "empty").close()
-    for path in ("folder", "text", "empty", "missing"):
+    for path in ("folder", "text", "empty", "no folder/missing"):
         assert open_reader(sqlite_uri(tmp_path / path)) is None
     for other in ("http://127.0.0.1:1", "postgresql://host/db", str(tmp_path), f"{uri}?timeout=5"):
         assert open_reader(other) is None
     assert open_reader(uri) is not None
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
     assert open_reader(uri) is None
+
+
+def test_a_store_that_does_not_exist_yet_is_empty_and_is_not_made(tmp_path: Path) -> None:
+    reader, made = reader_of(sqlite_uri(tmp_path / "missing.db")), open_store(sqlite_uri(tmp_path / "new.db"))
+    for filter_string, order in SEARCHES:
+        assert list(reader.search_runs(["0"], filter_string, order_by=[order])) == []
+    for client in (reader, made):
+        assert our_runs(client) == []
+        assert find_experiment(client, "none") is None
+        with pytest.raises(TrackingError, match="no finished experiment yet"):
+            find_run(client, "latest")
+    assert not (tmp_path / "missing.db").exists()
 
 
 @pytest.mark.parametrize(
