@@ -6,7 +6,7 @@ python tests/benchmarks/spark_engine.py --large
 For each size, ratings are generated as a folder of Parquet files, and one model is trained by implicit's exact solver,
 by implicit's CG, and by Spark MLlib with local[2]: k=16, alpha 4. Each is trained in a process of its own. The seconds
 of an iteration are the difference of fits of 6 iterations and of 1, divided by 5; with Spark a short fit comes first,
-during which Java compiles. The memory is the peak of the process, less that before it reads the matrix; with Spark,
+during which Java compiles. What a fit of 1 takes beside its iteration is the preparation: reading, sorting, blocks. The memory is the peak of the process, less that before it reads the matrix; with Spark,
 that of Python (the driver's matrix and factors) and that of Java (the driver and, with a local master, its executors).
 
 --growth measures Spark alone at k=16 and k=64, and estimates sizes beyond: the seconds are a power of the number of
@@ -87,7 +87,8 @@ def fit(engine: str, folder: Path, factors: int) -> dict[str, float]:
         seconds[iterations] = time.perf_counter() - begun
     peaks = {"python": memory_bytes(peak=True) - before, "java": memory_bytes(session.java.pid, peak=True)}
     session.java.kill()
-    return {"seconds": (seconds[LONG] - seconds[1]) / (LONG - 1), **peaks}
+    iteration = (seconds[LONG] - seconds[1]) / (LONG - 1)
+    return {"seconds": iteration, "preparation": seconds[1] - iteration, **peaks}
 
 
 def prepare(folder: Path, millions: int) -> None:
@@ -159,12 +160,12 @@ def compare_engines(sizes: Sequence[int]) -> None:
 def measure_growth() -> None:
     """Print a row for each number of factors and size that is measured, and one for each that is estimated."""
     seconds: dict[int, dict[int, float]] = {factors: {} for factors in GROWTH}
-    print(table_head("million ratings", "k", "seconds an iteration", "", "Python", "Java"))
+    print(table_head("million ratings", "k", "seconds an iteration", "", "preparation", "Python", "Java"))
     for millions in sorted(set().union(*GROWTH.values())):
         numbers = [factors for factors, sizes in GROWTH.items() if millions in sizes]
         for factors, found in zip(numbers, fits(millions, [("spark", each) for each in numbers]), strict=True):
             seconds[factors][millions] = found["seconds"]
-            cells = f"{found['seconds']:.2f}", "measured", *memory_cells(found)
+            cells = f"{found['seconds']:.2f}", "measured", f"{found['preparation']:.1f} s", *memory_cells(found)
             print(table_row(millions, factors, *cells), flush=True)
     for factors, measured in seconds.items():
         (size, time_of_size), (largest, time_of_largest) = sorted(measured.items())[-2:]
@@ -173,7 +174,7 @@ def measure_growth() -> None:
             if millions not in measured:
                 estimate_of_size = time_of_largest * (millions / largest) ** exponent
                 note = f"estimated, exponent {exponent:.2f}"
-                print(table_row(f"{millions:,}", factors, f"{estimate_of_size:,.0f}", note, "", ""))
+                print(table_row(f"{millions:,}", factors, f"{estimate_of_size:,.0f}", note, "", "", ""))
 
 
 def main() -> None:
