@@ -6,8 +6,9 @@ python tests/benchmarks/spark_engine.py --large
 For each size, ratings are generated as a folder of Parquet files, and one model is trained by implicit's exact solver,
 by implicit's CG, and by Spark MLlib with local[2]: k=16, alpha 4. Each is trained in a process of its own. The seconds
 of an iteration are the difference of fits of 6 iterations and of 1, divided by 5; with Spark a short fit comes first,
-during which Java compiles. What a fit of 1 takes beside its iteration is the preparation: reading, sorting, blocks. The memory is the peak of the process, less that before it reads the matrix; with Spark,
-that of Python (the driver's matrix and factors) and that of Java (the driver and, with a local master, its executors).
+during which Java compiles. What a fit of 1 takes beside its iteration is the preparation: reading, sorting, blocks.
+The memory is the peak of the process, less that before it reads the matrix; with Spark, that of Python (the driver's
+matrix and factors) and that of Java (the driver and, with a local master, its executors).
 
 --growth measures Spark alone at k=16 and k=64, and estimates sizes beyond: the seconds are a power of the number of
 ratings, through the two largest sizes that were measured with as many factors.
