@@ -18,6 +18,7 @@ from tasks.core.errors import ConfigError, DataError
 from tasks.core.formatting import enumerated, percent
 from tasks.core.planning.runs import EVALUATION, MODEL, PARENT, RunRef
 from tasks.download import download
+from tasks.held_out import references_beside
 from tasks.preprocess import preprocess
 from tasks.recovery.lock import lock
 from tasks.recovery.parent_run import Comparison, parent_run
@@ -99,8 +100,9 @@ def _result(client: "MlflowClient", uri: str, config: ExperimentConfig, models: 
         previous = last_verdict(client, comparison.experiment_id, config)
         result = known_result(client, comparison.experiment_id, comparison.identity, runs)
         if result is None or not has_all_seeds_only_fits(client, config, result):
-            with parent_run(comparison, flow_run_tags()) as parent:
-                result = compare_models(config, data, runs, parent, remarks=_without_accuracy(models, config))
+            with parent_run(comparison, flow_run_tags()) as parent, references_beside(config, data) as references:
+                remarks = _without_accuracy(models, config)
+                result = compare_models(config, data, runs, parent, references, remarks=remarks)
         publish(result, comparison, previous)
     return result
 

@@ -20,6 +20,7 @@ from tasks.core.planning.runs import RunRef, planned_runs
 from tasks.core.planning.spark import check_spark
 from tasks.download import download
 from tasks.external import External, interactions_beside_files, log_files, read_files
+from tasks.held_out import references_beside
 from tasks.look import decides
 from tasks.preprocess import check_queries, check_resample, preprocess, resolve_queries
 from tasks.recovery.lock import lock
@@ -117,7 +118,7 @@ def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, 
         fits: list[CompletedFit] = []
         result = None if fresh else _stored_result(client, comparison, planned, complete, external)
         if result is None:
-            with parent_run(comparison, flow_run_tags()) as parent:
+            with parent_run(comparison, flow_run_tags()) as parent, references_beside(config, data) as references:
                 for stage in planned:
                     missing = [run for run in stage.added if fresh or run.identity not in complete]
                     fits += run_fits(config, data, missing, parent, complete, stage.look)
@@ -128,7 +129,7 @@ def _outcome(config: ExperimentConfig, *, fresh: bool, register_as: str | None, 
                     look = stage.look
                     if look is None or look.last or decides(config, data, used, parent, fits, look):
                         break
-                result = compare_models(config, data, used, parent, fits, look, external)
+                result = compare_models(config, data, used, parent, references, fits, look, external)
                 for fit in fits:
                     fit.remove_local_files()
         else:  # an earlier version, which stored the result, logged no accuracy with the models

@@ -1,7 +1,6 @@
 """Step 6: every run's lists and accuracy -> how alike the models are, on the parent run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -24,14 +23,13 @@ from tasks.core.config.file_models import ListFiles
 from tasks.core.data.prepared import PreparedData
 from tasks.core.inference.multiplicity import Levels
 from tasks.core.inference.sequential import Look
-from tasks.core.planning.references import references_of, run_beside_lists
 from tasks.core.planning.runs import MODEL, RunRef, listed_entities
 from tasks.core.planning.spark import spark_remark
 from tasks.core.ranking.entities import Entities
 from tasks.core.ranking.similarity import SIMILARITIES
 from tasks.core.types import Ids
 from tasks.external import External
-from tasks.held_out import HeldOutAccuracy, ReferencesOnSplit, held_out_accuracy, references_on_splits
+from tasks.held_out import HeldOutAccuracy, ReferencesOnSplit, held_out_accuracy
 from tasks.recovery.working_directory import CompletedFit
 from tasks.reporting import progress
 from tasks.reporting.accuracy import metrics_by_model, tuning_note
@@ -58,6 +56,7 @@ def compare_models(
     data: PreparedData,
     runs: Sequence[RunRef],
     parent: ParentRun,
+    references: Callable[[], list[ReferencesOnSplit]],
     fits: Sequence[CompletedFit] = (),
     look: Look | None = None,
     external: External | None = None,
@@ -75,6 +74,8 @@ def compare_models(
         All runs of the models, wherever in the store they are.
     parent : ParentRun
         Parent of the run.
+    references : callable
+        Returns the reference recommenders on each split.
     fits : sequence of CompletedFit
         Those of the runs that this flow run has trained: their files are still on this machine.
     look : Look, optional
@@ -98,10 +99,7 @@ def compare_models(
     """
     client = open_store(parent.uri)
     files = files_of(client, runs, fits)
-    references: Callable[[], list[ReferencesOnSplit]] = partial(references_on_splits, config, data)
-    with TemporaryDirectory(prefix="latentlab-") as folder, ExitStack() as stack:
-        if run_beside_lists(references_of(config, data.summary.size), data.summary.interactions):
-            references = stack.enter_context(progress.in_background(references)).result
+    with TemporaryDirectory(prefix="latentlab-") as folder:
         return _compare(references, config, data, runs, parent, files, look, external, remarks, Path(folder))
 
 

@@ -1,7 +1,9 @@
 """Held-out accuracy of the models of a comparison, and of the reference recommenders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -16,11 +18,12 @@ from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.prepared import PreparedData
 from tasks.core.errors import DataError
 from tasks.core.inference.means.resampled import SplitValues
-from tasks.core.planning.references import references_of
+from tasks.core.planning.references import references_of, run_beside_fits
 from tasks.core.planning.runs import EVALUATION, RunRef, split_seeds
 from tasks.core.ranking.reference_choice import ReferenceSettings, settings_of_splits
 from tasks.core.types import Counts, Values
 from tasks.reference_accuracy import ReferenceAccuracy, evaluate_references
+from tasks.reporting import progress
 from tasks.reporting.accuracy import Accuracy, mean_accuracy
 from tasks.tracking.artifacts import RunFiles
 from tasks.tracking.lists import read_accuracy
@@ -56,6 +59,30 @@ class ReferencesOnSplit:
     references: ReferenceAccuracy
     counts: dict[str, int]
     held_out_ratio: float
+
+
+@contextmanager
+def references_beside(config: ExperimentConfig, data: PreparedData) -> Iterator[Callable[[], list[ReferencesOnSplit]]]:
+    """Evaluate the reference recommenders while the block runs, or when they are asked for if they take much.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        The experiment.
+    data : PreparedData
+        The interactions, and their splits.
+
+    Yields
+    ------
+    callable
+        Waits for them if need be, and returns them: see `references_on_splits`.
+    """
+    evaluated = partial(references_on_splits, config, data)
+    if run_beside_fits(references_of(config, data.summary.size), data.summary.interactions):
+        with progress.in_background(evaluated) as future:
+            yield future.result
+    else:
+        yield evaluated
 
 
 def references_on_splits(config: ExperimentConfig, data: PreparedData) -> list[ReferencesOnSplit]:

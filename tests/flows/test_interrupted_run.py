@@ -41,7 +41,7 @@ def test_an_interrupt_kills_the_runs_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One fit trains at a time. Those before the fit that is interrupted, counted from 0, are finished first."""
-    monkeypatch.setattr("tasks.compare.run_beside_lists", lambda *_: False)  # as with large data: nothing else runs
+    monkeypatch.setattr("tasks.held_out.run_beside_fits", lambda *_: False)  # as with large data: nothing else runs
     interrupted: list[str] = []
 
     def on_step(label: str, done_now: int) -> None:

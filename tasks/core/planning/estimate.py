@@ -24,7 +24,7 @@ from tasks.core.planning.references import (
     ReferencePlan,
     references_of,
     references_seconds,
-    run_beside_lists,
+    run_beside_fits,
 )
 from tasks.core.planning.runs import EVALUATION, MODEL, PlannedRun, planned_runs
 from tasks.core.ranking.metrics import auc
@@ -262,10 +262,10 @@ def memory_bytes(config: ExperimentConfig, size: tuple[int, int, int]) -> int:
     making_lists = 4 * factors * (users + items) * 3 + 3 * LIST_BYTES * max(listed)
     fit = max(run_bytes(run, size) for run in runs)
     references = references_of(config, size)
-    beside = references.n_bytes if run_beside_lists(references, n_interactions) else 0
+    beside = references.n_bytes if run_beside_fits(references, n_interactions) else 0
     return max(
         _READ_BYTES * n_interactions,
-        workers * (fit + making_lists) + matrix + _spark_heap_bytes(config),
+        workers * (fit + making_lists) + matrix + _spark_heap_bytes(config) + beside,
         2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)) + beside,
     )
 

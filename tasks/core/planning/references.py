@@ -27,8 +27,8 @@ MOST_OF_MEMORY = 0.75
 WORK_OF_THREADS = 500.0
 """Reference recommenders of less work run with one BLAS thread each. Several threads wait for each other, which takes
 much longer where something else has the cores too."""
-_BYTES_BESIDE_LISTS = 256 << 20
-"""Most memory of reference recommenders that are computed while the lists are compared."""
+_BYTES_BESIDE_FITS = 256 << 20
+"""Most memory of reference recommenders that are computed while models are trained and lists are compared."""
 _BYTES_AN_INTERACTION = 48
 """Of the parts of a split, and of the train part split again."""
 _FACTORIZED = 0.5
@@ -103,8 +103,8 @@ def references_of(config: ExperimentConfig, size: tuple[int, int, int]) -> Refer
     return plan_references(size, work, free_memory(), n_splits=config.evaluation.n_splits)
 
 
-def run_beside_lists(plan: ReferencePlan, n_interactions: int) -> bool:
-    """Return whether the reference recommenders are computed while the lists are compared, and not after that.
+def run_beside_fits(plan: ReferencePlan, n_interactions: int) -> bool:
+    """Return whether the reference recommenders are computed beside the fits, and not after the lists are compared.
 
     Parameters
     ----------
@@ -116,9 +116,10 @@ def run_beside_lists(plan: ReferencePlan, n_interactions: int) -> bool:
     Returns
     -------
     bool
-        True if they take so little memory that it does not matter.
+        True if they take so little memory and work that it does not matter.
     """
-    return plan.n_bytes + _BYTES_AN_INTERACTION * n_interactions <= _BYTES_BESIDE_LISTS
+    n_bytes = plan.n_bytes + _BYTES_AN_INTERACTION * n_interactions
+    return n_bytes <= _BYTES_BESIDE_FITS and plan.reference_gflop < WORK_OF_THREADS
 
 
 def plan_references(

@@ -17,7 +17,7 @@ from tasks.core.planning.references import (
     plan_references,
     references_of,
     references_seconds,
-    run_beside_lists,
+    run_beside_fits,
 )
 from tests.core.planning.small_experiment import small_experiment
 
@@ -161,8 +161,9 @@ def test_memory_of_a_choice_is_that_of_its_nearest_items() -> None:
     assert item_knn.bytes_of_choice(501) == 2 * 12 * 501 * 500 + 8 * 501**2
 
 
-def test_recommenders_that_take_little_memory_run_beside_the_lists() -> None:
+def test_recommenders_that_take_little_memory_and_work_run_beside_the_fits() -> None:
     of_quickstart = (900, 1_400, 58_000)
-    assert run_beside_lists(plan_references(of_quickstart, 1e6, PLENTY), of_quickstart[2])
-    assert not run_beside_lists(ReferencePlan({}, {}, 200 << 20, 100 << 20, 0.0), 58_000)
-    assert not run_beside_lists(ReferencePlan({}, {}, 0, 0, 0.0), 32_000_000)
+    assert run_beside_fits(plan_references(of_quickstart, 1e6, PLENTY), of_quickstart[2])
+    assert not run_beside_fits(ReferencePlan({}, {}, 200 << 20, 100 << 20, 0.0), 58_000)
+    assert not run_beside_fits(ReferencePlan({}, {}, 0, 0, 0.0), 32_000_000)
+    assert not run_beside_fits(ReferencePlan({}, {}, 0, 0, 500.0), 58_000)
