@@ -34,6 +34,18 @@ _STARTS = 3
 """Processes started in turn while others take their ports."""
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 5
+_SERVER = """
+import os, signal, threading
+
+def end_with_parent():
+    os.read(0, 1)  # returns once the parent has closed the pipe, or is dead
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+from uvicorn.main import main
+main()
+"""
+"""Code of the server's process: uvicorn, which ends when its parent does, however that ends."""
 
 
 def start_embedded_server() -> None:
@@ -120,9 +132,9 @@ def _free_port() -> int:
 
 
 def _start_process(port: int) -> "subprocess.Popen[str]":
-    """Start the server's process with Prefect's own command. It prints its errors to `stdout`."""
+    """Start the server's process with the arguments of Prefect's own command. It prints its errors to `stdout`."""
     packages = Path(str(prefect.__file__)).parents[1]
-    command = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(packages)]
+    command = [sys.executable, "-P", "-c", _SERVER, "--app-dir", str(packages)]
     command += ["--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", str(port)]
     return subprocess.Popen(
         [*command, "--log-level", "error", "--lifespan", "on"],
@@ -134,7 +146,9 @@ def _start_process(port: int) -> "subprocess.Popen[str]":
             **get_current_settings().to_environment_variables(exclude_unset=True),
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
         },
-        stdin=subprocess.DEVNULL,
+        # Ctrl-C in a terminal is for the parent to handle, which sends its last events to the server
+        start_new_session=True,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -54,11 +54,16 @@ class CommandLine:
             command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=250, check=False
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command as a process."""
-        command = [sys.executable, "-m", "flows", *arguments]
+    def start(self, *arguments: str, group: bool = False) -> subprocess.Popen[str]:
+        """Start a command as a process, which may lead a process group of its own, as in a terminal."""
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "flows", *arguments],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0 if group else None,
         )
 
     def call(self, *arguments: str) -> Done:

@@ -71,7 +71,7 @@ def memory_of_all(root: psutil.Process) -> float:
     total = 0.0
     for process in [root, *root.children(recursive=True)]:
         try:
-            if "uvicorn" not in " ".join(process.cmdline()):
+            if "prefect.server.api.server:create_app" not in process.cmdline():
                 total += process.memory_full_info().pss
         except psutil.Error:  # it has just ended
             continue

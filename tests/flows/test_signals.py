@@ -73,6 +73,33 @@ def test_a_signal_while_the_embedded_server_starts_ends_the_server_too(
     server.wait(timeout=60)  # a server that is still starting finishes that first
 
 
+def test_ctrl_c_in_a_terminal_ends_the_command_and_then_its_server(
+    config: ExperimentConfig, client: MlflowClient, offline: CommandLine
+) -> None:
+    """The terminal sends SIGINT to all processes of the group. What Prefect still has to send needs the server."""
+    (offline.folder / "long.yaml").write_text(config.to_yaml())
+    long = ["--set", "models.k2.iterations=1000000", "--set", "models.k8.iterations=1000000"]
+    process = without(offline, "PREFECT_API_URL").start("run", "long.yaml", *long, group=True)
+    server = embedded_server_of(process)
+    wait_for_fit(process, client)
+    os.killpg(process.pid, signal.SIGINT)
+    begun = time.monotonic()
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130, stderr
+    assert time.monotonic() - begun < 10
+    assert "failed to process" not in stderr
+    assert not server.is_running()
+
+
+def test_the_embedded_server_ends_with_a_command_that_is_killed(offline: CommandLine) -> None:
+    process = without(offline, "PREFECT_API_URL").start("run", "config.yaml")
+    server = embedded_server_of(process)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs([server], timeout=30)
+    assert not alive
+
+
 def embedded_server_of(process: "subprocess.Popen[str]") -> psutil.Process:
     """Return the process of the embedded server once a command has started it."""
     deadline = time.monotonic() + 60
