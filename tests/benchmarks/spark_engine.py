@@ -10,8 +10,9 @@ during which Java compiles. What a fit of 1 takes beside its iteration is the pr
 The memory is the peak of the process, less that before it reads the matrix; with Spark, that of Python (the driver's
 matrix and factors) and that of Java (the driver and, with a local master, its executors).
 
---growth measures Spark alone at k=16 and k=64, and estimates sizes beyond: the seconds are a power of the number of
-ratings, through the two largest sizes that were measured with as many factors.
+--growth measures Spark alone at k=16 and k=64, with 10 and 32 million ratings, and estimates sizes beyond: the seconds
+are a power of the number of ratings, through the two that were measured with as many factors. The memory that it estimates is that of
+`latentlab check`, for lists of 10,000 users and 10,000 items: of Python, without Spark's.
 
 --large runs `latentlab run` on 100 million ratings in its place: a model of Spark with three seeds, and lists of 10,000
 users and 10,000 items. It prints the seconds and the peak of memory of all processes, beside the estimates of
@@ -26,6 +27,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import yaml
 from estimated import estimate, measure
 from large_ratings import write_large_folder
 from measuring import argument_parser, environment, memory_bytes, run_command, table_head, table_row
@@ -37,10 +39,10 @@ HEAP = "8g"
 FACTORS = 16
 SETTINGS = {"regularization": 0.05, "alpha": 4.0}
 LONG = 6
-GROWTH = {16: (10, 32, 100), 64: (10, 32)}
-"""Number of factors -> millions of ratings that --growth measures."""
-ESTIMATED = (100, 1_000, 10_000)
-"""Millions of ratings that --growth estimates, where they are not measured."""
+GROWTH = {16: (10, 32), 64: (10, 32)}
+"""Number of factors -> the two sizes, in millions of ratings, that --growth measures."""
+ESTIMATED = {100: SIZES[100], 1_000: (6_000_000, 500_000), 10_000: (60_000_000, 1_000_000)}
+"""Millions of ratings that --growth estimates -> users and items."""
 LARGE = """
 name: large
 dataset: {{name: file, path: {path}, columns: {{user: userId, item: movieId, rating: rating, timestamp: timestamp}}}}
@@ -160,7 +162,7 @@ def compare_engines(sizes: Sequence[int]) -> None:
 
 def measure_growth() -> None:
     """Print a row for each number of factors and size that is measured, and one for each that is estimated."""
-    seconds: dict[int, dict[int, float]] = {factors: {} for factors in GROWTH}
+    seconds: dict[int, dict[int, float]] = {factors: {} for factors in GROWTH}  # of each size
     print(table_head("million ratings", "k", "seconds an iteration", "", "preparation", "Python", "Java"))
     for millions in sorted(set().union(*GROWTH.values())):
         numbers = [factors for factors, sizes in GROWTH.items() if millions in sizes]
@@ -169,13 +171,24 @@ def measure_growth() -> None:
             cells = f"{found['seconds']:.2f}", "measured", f"{found['preparation']:.1f} s", *memory_cells(found)
             print(table_row(millions, factors, *cells), flush=True)
     for factors, measured in seconds.items():
-        (size, time_of_size), (largest, time_of_largest) = sorted(measured.items())[-2:]
+        (size, time_of_size), (largest, time_of_largest) = sorted(measured.items())
         exponent = math.log(time_of_largest / time_of_size) / math.log(largest / size)
         for millions in ESTIMATED:
-            if millions not in measured:
-                estimate_of_size = time_of_largest * (millions / largest) ** exponent
-                note = f"estimated, exponent {exponent:.2f}"
-                print(table_row(f"{millions:,}", factors, f"{estimate_of_size:,.0f}", note, "", "", ""))
+            estimate_of_size = time_of_largest * (millions / largest) ** exponent
+            note = f"estimated, exponent {exponent:.2f}"
+            memory = f"{estimated_bytes(factors, millions) / 1e6:,.0f} MB"
+            print(table_row(f"{millions:,}", factors, f"{estimate_of_size:,.0f}", note, "", memory, ""))
+
+
+def estimated_bytes(factors: int, millions: int) -> int:
+    """Return the memory that `latentlab check` estimates where Spark is another process or machine."""
+    from tasks.core.config.load import config_from
+    from tasks.core.planning.estimate import memory_bytes as memory_of_experiment
+
+    content = yaml.safe_load(LARGE.format(path="ratings"))
+    content["models"] = {"model": {**content["models"]["k16"], "factors": factors}}
+    del content["execution"]
+    return memory_of_experiment(config_from(content, "large"), (*ESTIMATED[millions], millions * 1_000_000))
 
 
 def main() -> None:

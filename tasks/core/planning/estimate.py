@@ -7,12 +7,14 @@ factor of two.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tasks.core.comparison.per_user import MOST_USERS
 from tasks.core.config.base import LIST_LENGTH
+from tasks.core.config.dataset import DatasetConfig
 from tasks.core.config.experiment import ExperimentConfig
 from tasks.core.data.interactions import Summary
 from tasks.core.models import cost
@@ -48,7 +50,9 @@ _SPARK_START_SECONDS = 15.0
 _READ_SECONDS = 1.2e-6
 """Reading, indexing and splitting of one rating."""
 _READ_BYTES = 46
-"""Memory of one rating while the ratings are read and indexed."""
+"""Memory of one rating while the ratings of a text file are read and indexed."""
+_STREAMED_BYTES = 16
+"""The same where Parquet is streamed."""
 _SCORE_GFLOP = 1.5e-8
 """Training work that takes as long as computing one score and ranking it; measured with 200,000 users, 85,000 items and
 64 factors."""
@@ -146,7 +150,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         gflop=sum(gflop((users, items), run.fitted_interactions(n_interactions), run.settings) for run in runs),
         workers=workers,
         seconds=seconds + comparison,
-        memory_bytes=max(memory, references.n_bytes),
+        memory_bytes=max(_reading_bytes(config.dataset) * n_interactions, memory, references.n_bytes),
         disk_bytes=_disk_bytes(config, size, model_factors),
         references=references,
         start_seconds=start,
@@ -236,7 +240,7 @@ def _score_vectors_seconds(entities: int, part: Values) -> float:
 
 
 def memory_bytes(config: ExperimentConfig, size: tuple[int, int, int]) -> int:
-    """Return the peak memory of the steps, which follow one another: reading, fits, comparison.
+    """Return the peak memory of the steps after the ratings are read, which follow one another: fits, comparison.
 
     Parameters
     ----------
@@ -264,10 +268,16 @@ def memory_bytes(config: ExperimentConfig, size: tuple[int, int, int]) -> int:
     references = references_of(config, size)
     beside = references.n_bytes if run_beside_fits(references, n_interactions) else 0
     return max(
-        _READ_BYTES * n_interactions,
         workers * (fit + making_lists) + matrix + _spark_heap_bytes(config) + beside,
         2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)) + beside,
     )
+
+
+def _reading_bytes(dataset: DatasetConfig) -> int:
+    """Return the memory of one rating while they are read."""
+    path = Path(dataset.path or "")
+    is_streamed = dataset.name == "file" and (path.is_dir() or path.suffix == ".parquet")
+    return _STREAMED_BYTES if is_streamed else _READ_BYTES
 
 
 def _spark_heap_bytes(config: ExperimentConfig) -> int:
