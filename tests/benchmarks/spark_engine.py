@@ -11,8 +11,8 @@ The memory is the peak of the process, less that before it reads the matrix; wit
 matrix and factors) and that of Java (the driver and, with a local master, its executors).
 
 --growth measures Spark alone at k=16 and k=64, with 10 and 32 million ratings, and estimates sizes beyond: the seconds
-are a power of the number of ratings, through the two that were measured with as many factors. The memory that it estimates is that of
-`latentlab check`, for lists of 10,000 users and 10,000 items: of Python, without Spark's.
+are a power of the number of ratings, through the two that were measured with as many factors. The memory that it
+estimates is that of `latentlab check`, for lists of 10,000 users and 10,000 items: of Python, without Spark's.
 
 --large runs `latentlab run` on 100 million ratings in its place: a model of Spark with three seeds, and lists of 10,000
 users and 10,000 items. It prints the seconds and the peak of memory of all processes, beside the estimates of

@@ -1,6 +1,7 @@
 """Estimates of `latentlab check`: arithmetic against numbers worked out by hand, times against the clock."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +90,19 @@ def test_the_memory_of_ease_is_a_lower_bound_of_the_memory() -> None:
     without = estimate(small_experiment(execution={"workers": 1}, evaluation=None), 100, 6_000, 10_000)
     assert without.references == NO_REFERENCES
     assert without.memory_bytes < with_ease.memory_bytes
+
+
+def test_reading_a_text_file_takes_46_bytes_a_rating_and_streaming_parquet_less(tmp_path: Path) -> None:
+    """With Parquet, fits and lists take the most here."""
+
+    def memory(path: Path) -> int:
+        dataset = {"name": "file", "path": str(path)}
+        changes = {"dataset": dataset, "preprocess": {"min_rating": None}, "execution": {"workers": 1}}
+        config = small_experiment(evaluation=None, replicates=1, **changes)
+        return estimate(config, 50_000, 300, 20_000_000).memory_bytes
+
+    assert memory(tmp_path / "ratings.csv") == 46 * 20_000_000
+    assert memory(tmp_path / "ratings.parquet") == memory(tmp_path) < 46 * 20_000_000
 
 
 def test_memory_of_comparing_many_runs_is_that_worked_out_by_hand() -> None:
