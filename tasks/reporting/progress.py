@@ -132,7 +132,7 @@ def plan(title: str, work: dict[str, float]) -> None:
     work : dict of str to float
         Label of each part -> its amount of work.
     """
-    if listener := _listener.get():
+    if (listener := _listener.get()) is not None:
         listener.plan(title, work)
 
 
@@ -154,7 +154,7 @@ def step(label: str, done: int, total: int, unit: str) -> None:
         If the work is to stop.
     """
     check_stop(f"{label} was stopped at {done} of {total}")
-    if listener := _listener.get():
+    if (listener := _listener.get()) is not None:
         listener.step(label, done, total, unit)
 
 

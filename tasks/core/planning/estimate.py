@@ -47,6 +47,8 @@ _FIT_SECONDS = 0.5
 """Part of a fit besides training and lists: tasks, metrics, files."""
 _SPARK_START_SECONDS = 15.0
 """Start of Spark, and its first fit, which is compiled meanwhile."""
+_SPARK_PREPARATION_SECONDS = 1.2e-6
+"""Reading, sorting and dividing one interaction into blocks, before the first iteration of a fit of Spark."""
 _READ_SECONDS = 1.2e-6
 """Reading, indexing and splitting of one rating."""
 _READ_BYTES = 46
@@ -133,6 +135,7 @@ def estimate(config: ExperimentConfig, users: int, items: int, n_interactions: i
         run.settings.iterations * sweep[run.model, run.fitted_interactions(n_interactions)]
         + lists_seconds[run.role, run.settings.factors]
         + _FIT_SECONDS
+        + _SPARK_PREPARATION_SECONDS * run.fitted_interactions(n_interactions) * run.settings.is_of_spark
         for run in runs
     ]
     start = _START_SECONDS + (_SPARK_START_SECONDS if any(run.settings.is_of_spark for run in runs) else 0.0)

@@ -148,6 +148,13 @@ def test_work_of_a_model_of_spark_is_that_of_exact_solutions_one_fit_at_a_time()
     assert estimated.start_seconds > estimate(small_experiment(), 5, 4, 6).start_seconds + 5
 
 
+def test_each_fit_of_spark_is_prepared_before_its_first_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_package("pyspark")
+    before = estimate(of_spark(), 5, 4, 6).seconds
+    monkeypatch.setattr("tasks.core.planning.estimate._SPARK_PREPARATION_SECONDS", 1_000.0)  # for each interaction
+    assert estimate(of_spark(), 5, 4, 6).seconds == pytest.approx(before + 3 * 6 * 1_000, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("memory", "expected"),
     [({}, 1 << 30), ({"spark.driver.memory": "3g"}, 3 << 30), ({"spark.driver.memory": "512M"}, 1 << 29)],
