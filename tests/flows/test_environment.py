@@ -54,7 +54,7 @@ def test_this_machine_is_never_reached_through_a_proxy(
 @pytest.mark.parametrize(
     ("command", "variable", "value", "code"),
     [
-        ("runs", "MLFLOW_LOGGING_LEVEL", "bogus", 5),
+        ("verify", "MLFLOW_LOGGING_LEVEL", "bogus", 5),
         ("run config.yaml", "PREFECT_LOGGING_LEVEL", "LOUD", 6),
     ],
 )
