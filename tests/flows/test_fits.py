@@ -238,7 +238,7 @@ def test_an_interrupt_stops_fits_that_train_in_every_thread(
     interrupted: list[float] = []
 
     def on_step(label: str, done: int) -> None:
-        if len(recording.labels) == 2 and not interrupted:
+        if len(recording.trained) == 2 and not interrupted:
             interrupted.append(time.monotonic())
             interrupt()
 
