@@ -67,10 +67,8 @@ def references_beside(config: ExperimentConfig, data: PreparedData) -> Iterator[
 
     Parameters
     ----------
-    config : ExperimentConfig
-        The experiment.
-    data : PreparedData
-        The interactions, and their splits.
+    config, data
+        As for `references_on_splits`.
 
     Yields
     ------

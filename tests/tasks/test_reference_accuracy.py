@@ -1,5 +1,6 @@
-"""Reference recommenders on one split: what is chosen, on which validation part, and what is left out."""
+"""Reference recommenders: what is chosen, on which validation part, what is left out, and when they are evaluated."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from tasks.core.planning.references import ReferencePlan
 from tasks.core.planning.runs import split_seeds
 from tasks.core.ranking.evaluation import evaluate
 from tasks.core.ranking.reference_choice import choose
+from tasks.held_out import references_beside, references_on_splits
 from tasks.preprocess import preprocess
 from tasks.reference_accuracy import ReferenceAccuracy, evaluate_references
+from tasks.reporting.progress import listening
 from tests.core.data.prepared_example import write_ratings
+from tests.flows.listeners import Recording
 
 EVERYTHING = ReferencePlan({}, {}, 0, 0, 0.0)
 """All recommenders, with chosen settings."""
@@ -92,3 +96,29 @@ def test_what_the_plan_leaves_out_is_left_out_with_its_reason(tmp_path: Path) ->
     assert found.left_out == {"ease": "too large"}
     (knn,) = found.settings
     assert (knn.settings, knn.metric, knn.note) == (USUAL["item-knn"], None, "too much work")
+
+
+@pytest.mark.timeout(60)
+def test_recommenders_that_take_little_are_evaluated_while_the_block_runs(tmp_path: Path) -> None:
+    config, data, _ = prepared(tmp_path)
+    with listening(recording := Recording()), references_beside(config, data) as references:
+        while "lists of popularity" not in recording.labels:
+            time.sleep(0.01)
+        found = references()
+    (expected,) = references_on_splits(config, data)
+    assert [of_split.references.settings for of_split in found] == [expected.references.settings]
+    assert {name: of.means() for name, of in found[0].references.evaluations.items()} == {
+        name: of.means() for name, of in expected.references.evaluations.items()
+    }
+
+
+def test_recommenders_that_take_much_are_evaluated_when_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.held_out.run_beside_fits", lambda *_: False)
+    config, data, _ = prepared(tmp_path)
+    with listening(recording := Recording()), references_beside(config, data) as references:
+        time.sleep(0.2)
+        assert recording.labels == []
+        assert len(references()) == 1
+    assert "lists of popularity" in recording.labels

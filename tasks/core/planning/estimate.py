@@ -270,9 +270,9 @@ def memory_bytes(config: ExperimentConfig, size: tuple[int, int, int]) -> int:
     fit = max(run_bytes(run, size) for run in runs)
     references = references_of(config, size)
     beside = references.n_bytes if run_beside_fits(references, n_interactions) else 0
-    return max(
-        workers * (fit + making_lists) + matrix + _spark_heap_bytes(config) + beside,
-        2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)) + beside,
+    return beside + max(
+        workers * (fit + making_lists) + matrix + _spark_heap_bytes(config),
+        2 * matrix + n_model_runs * lists + max(2 * lists, _comparison_bytes(config, *listed, n_model_runs)),
     )
 
 
