@@ -39,8 +39,8 @@ HEAP = "8g"
 FACTORS = 16
 SETTINGS = {"regularization": 0.05, "alpha": 4.0}
 LONG = 6
-GROWTH = {16: (10, 32), 64: (10, 32)}
-"""Number of factors -> the two sizes, in millions of ratings, that --growth measures."""
+GROWTH_FACTORS, GROWTH_SIZES = (16, 64), (10, 32)
+"""Numbers of factors, and the two sizes in millions of ratings, that --growth measures."""
 ESTIMATED = {100: SIZES[100], 1_000: (6_000_000, 500_000), 10_000: (60_000_000, 1_000_000)}
 """Millions of ratings that --growth estimates -> users and items."""
 LARGE = """
@@ -162,19 +162,19 @@ def compare_engines(sizes: Sequence[int]) -> None:
 
 def measure_growth() -> None:
     """Print a row for each number of factors and size that is measured, and one for each that is estimated."""
-    seconds: dict[int, dict[int, float]] = {factors: {} for factors in GROWTH}  # of each size
+    seconds: dict[int, list[float]] = {factors: [] for factors in GROWTH_FACTORS}  # of each size
     print(table_head("million ratings", "k", "seconds an iteration", "", "preparation", "Python", "Java"))
-    for millions in sorted(set().union(*GROWTH.values())):
-        numbers = [factors for factors, sizes in GROWTH.items() if millions in sizes]
-        for factors, found in zip(numbers, fits(millions, [("spark", each) for each in numbers]), strict=True):
-            seconds[factors][millions] = found["seconds"]
+    for millions in GROWTH_SIZES:
+        engines = [("spark", factors) for factors in GROWTH_FACTORS]
+        for factors, found in zip(GROWTH_FACTORS, fits(millions, engines), strict=True):
+            seconds[factors].append(found["seconds"])
             cells = f"{found['seconds']:.2f}", "measured", f"{found['preparation']:.1f} s", *memory_cells(found)
             print(table_row(millions, factors, *cells), flush=True)
-    for factors, measured in seconds.items():
-        (size, time_of_size), (largest, time_of_largest) = sorted(measured.items())
-        exponent = math.log(time_of_largest / time_of_size) / math.log(largest / size)
+    smaller, larger = GROWTH_SIZES
+    for factors, (of_smaller, of_larger) in seconds.items():
+        exponent = math.log(of_larger / of_smaller) / math.log(larger / smaller)
         for millions in ESTIMATED:
-            estimate_of_size = time_of_largest * (millions / largest) ** exponent
+            estimate_of_size = of_larger * (millions / larger) ** exponent
             note = f"estimated, exponent {exponent:.2f}"
             memory = f"{estimated_bytes(factors, millions) / 1e6:,.0f} MB"
             print(table_row(f"{millions:,}", factors, f"{estimate_of_size:,.0f}", note, "", memory, ""))
