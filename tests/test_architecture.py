@@ -152,7 +152,7 @@ def test_no_two_modules_import_each_other() -> None:
         ("distributed", []),
         ("implicit", [f"tasks/core/models/{name}.py" for name in ("als", "fold_in", "item_knn")]),
         ("pyspark", ["tasks/core/models/spark/"]),
-        ("py4j", ["tasks/core/models/spark/session.py"]),
+        ("py4j", ["tasks/core/models/spark/reasons.py"]),
         ("optuna", ["tasks/core/search/"]),
         ("rich", ["flows/cli/"]),
         ("typer", ["flows/cli/"]),

@@ -74,7 +74,7 @@ def fit(engine: str, folder: Path, factors: int) -> dict[str, float]:
     from tasks.core.config.experiment import SparkConfig
     from tasks.core.models.spark.als import Table, write_table
     from tasks.core.models.spark.als import fit as fit_there
-    from tasks.core.models.spark.session import start_session
+    from tasks.core.models.spark.start import start_session
 
     table = Table(folder / "table.parquet", matrix.shape)
     write_table(matrix, table.path)

@@ -7,7 +7,7 @@ from tasks.core.errors import ConfigError
 from tasks.core.formatting import enumerated
 from tasks.core.models.spark import als
 from tasks.core.models.spark.installation import check_java, spark_version
-from tasks.core.models.spark.session import session_of_process
+from tasks.core.models.spark.start import session_of_process
 from tasks.core.planning.capacity import free_memory
 from tasks.core.planning.estimate import memory_bytes
 

@@ -17,7 +17,8 @@ from tasks.core.data.resample import resampled
 from tasks.core.files import StoredFile, combined_sha256, file_sha256, home, put, recall, remember, replacing
 from tasks.core.models import als
 from tasks.core.models.spark import als as spark_als
-from tasks.core.models.spark.session import OnWait, Session, session_of_process, start_session
+from tasks.core.models.spark.session import OnWait, Session
+from tasks.core.models.spark.start import session_of_process, start_session
 from tasks.core.training.list_stability import ListStability
 from tasks.core.training.run_fit import FitRequest, FitResult, train_matrix
 from tasks.core.training.step import OnSteps, Step
@@ -44,7 +45,7 @@ def run_spark_fit(request: FitRequest, on_steps: OnSteps) -> FitResult:
     Raises
     ------
     ConfigError, OrchestrationError
-        See `tasks.core.models.spark.session`.
+        See `tasks.core.models.spark.start`.
     TrainingError
         See `tasks.core.models.spark.als.fit`.
     DataError

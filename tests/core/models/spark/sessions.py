@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.core.config.experiment import SparkConfig
-from tasks.core.models.spark.session import Session, start_session
+from tasks.core.models.spark.session import Session
+from tasks.core.models.spark.start import start_session
 from tests.conftest import require, require_package
 
 

@@ -14,7 +14,7 @@ import pytest
 from tasks.core.config.als import AlsConfig
 from tasks.core.errors import OrchestrationError, TrainingError
 from tasks.core.models.factors import Factors
-from tasks.core.models.spark import session as sessions
+from tasks.core.models.spark import start
 from tasks.core.models.spark.als import Table, fit, write_table
 from tasks.core.models.spark.session import Session
 from tests.core.models.examples import confidences
@@ -147,7 +147,7 @@ def test_executors_that_never_come_are_reported_in_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They would need more cores than the workers have."""
-    monkeypatch.setattr(sessions, "_START_SECONDS", 45)
+    monkeypatch.setattr(start, "_START_SECONDS", 45)
     begun = time.monotonic()
     with (
         pytest.raises(OrchestrationError, match=r"no executor came within 45 s; check the master and its workers"),
@@ -161,7 +161,7 @@ def test_executors_that_never_come_are_reported_in_bounded_time(
 def test_a_master_that_accepts_and_never_answers_is_reported_in_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_START_SECONDS", 25)
+    monkeypatch.setattr(start, "_START_SECONDS", 25)
     begun = time.monotonic()
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
