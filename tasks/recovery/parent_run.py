@@ -1,6 +1,7 @@
 """The parent run of a comparison: opened, kept alive, and ended together with the runs nested in it."""
 
 import logging
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,6 +117,8 @@ def closing_open_runs(uri: str, experiment_id: str, tags: Mapping[str, str]) -> 
     try:
         yield
     except BaseException as error:
+        # Ctrl-C between two instructions can leave a transaction open, which its frames hold and which locks the store
+        traceback.clear_frames(error.__traceback__)
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         try:
             close_open_runs(
