@@ -79,8 +79,14 @@ def patient(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[Cluster]:
-    """A task that fails is not tried again."""
-    yield from cluster(tmp_path, task_maxFailures="1")
+    """One executor; a task that fails is not tried again."""
+    yield from cluster(tmp_path, "local-cluster[1,1,1024]", task_maxFailures="1")
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Cluster]:
+    """The executor is Spark's own process, which starts in a fraction of the time."""
+    yield from cluster(tmp_path, "local[2]")
 
 
 @pytest.fixture
@@ -114,7 +120,7 @@ def test_a_fit_whose_tasks_may_not_be_repeated_fails_with_its_executors(impatien
 
     def on_iteration(done: int) -> None:
         if done >= 1 and impatient.running_tasks():
-            impatient.kill_executors(2)
+            impatient.kill_executors(1)
 
     message = (
         r"^Spark failed: Job aborted .*ExecutorLostFailure.*raise spark\.executor\.memory, or blocks; Spark's log is "
@@ -125,11 +131,11 @@ def test_a_fit_whose_tasks_may_not_be_repeated_fails_with_its_executors(impatien
     assert len(str(raised.value)) < 1000
 
 
-def test_the_death_of_sparks_own_process_is_a_failed_fit(impatient: Cluster) -> None:
-    java = impatient.session.java
+def test_the_death_of_sparks_own_process_is_a_failed_fit(local: Cluster) -> None:
+    java = local.session.java
     assert java is not None
     with pytest.raises(TrainingError, match=r"^Spark's own process ended; Spark's log is .*spark\.log$"):
-        impatient.fitted(LONG, at(3, java.kill))
+        local.fitted(LONG, at(3, java.kill))
 
 
 def test_a_fit_that_runs_out_of_memory_says_which_to_raise(small_heap: Cluster) -> None:
