@@ -147,12 +147,8 @@ def run_in_thread(work: Callable[[], T], on_wait: OnWait, seconds: float, cancel
 
     Parameters
     ----------
-    work : callable
-        Runs in the thread.
-    on_wait : callable
-        See `OnWait`.
-    seconds : float
-        Time after which waiting is given up.
+    work, on_wait, seconds
+        As for `Session.run`.
     cancel : callable
         Called until the work has ended, for `_CANCEL_SECONDS` at most.
 
